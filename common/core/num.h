@@ -1,0 +1,21 @@
+/* num.h - decimal numbers from and to bytes, strict and without locale. */
+#pragma once
+#include "common/core/span.h"
+
+#include <stdint.h>
+
+/* Room for any 64-bit number with its sign; no terminator is written. */
+#define NUM_MAX_DIGITS 20
+
+/* The whole span is one decimal number that fits; no sign (u64) or an
+ * optional '-' (i64), no blanks. *out is untouched on false. */
+bool num_parse_u64(struct span s, uint64_t *out);
+bool num_parse_i64(struct span s, int64_t *out);
+
+/* A size as operators write it: digits and one optional suffix k, m or g
+ * (powers of 1024, either case). */
+bool num_parse_size(struct span s, uint64_t *out);
+
+/* Writes the digits of `v` to `out` (NUM_MAX_DIGITS bytes of room) and returns
+ * how many. */
+size_t num_format_u64(uint64_t v, char *out);

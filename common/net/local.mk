@@ -1,0 +1,9 @@
+noinst_LIBRARIES += libmfnet.a
+libmfnet_a_SOURCES = \
+	common/net/addr.c common/net/addr.h \
+	common/net/daemon.c common/net/daemon.h \
+	common/net/http.c common/net/http.h \
+	common/net/listener.c common/net/listener.h \
+	common/net/loop.c common/net/loop.h \
+	common/net/sock.c common/net/sock.h \
+	common/net/stream.c common/net/stream.h

@@ -1,0 +1,100 @@
+/* loop.h - one thread's event loop. The only header with which the rest of the
+ * tree touches libevent.
+ *
+ * A loop turns: wait for events, run their callbacks, run the turn-end hooks,
+ * again. Turn-end hooks are where a worker flushes what the turn gathered
+ * (one send per backend, one send per client).
+ *
+ * Threads: everything on the loop's own thread, but for loop_post() and
+ * loop_stop(), which any thread may call. */
+#pragma once
+#include "common/core/list.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct event;
+struct event_base;
+struct loop;
+
+struct loop *loop_create(void);
+void loop_destroy(struct loop **loop);
+
+/* Runs until loop_stop(). */
+void loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+
+/* The time at which this turn began, monotonic; costs nothing. */
+uint64_t loop_now_us(const struct loop *loop);
+
+/* Turns done; a thread whose number stands still while it has work hangs.
+ * Any thread. */
+uint64_t loop_turns(const struct loop *loop);
+
+/* Runs fn(arg) on the loop's thread in a coming turn, in order of posting. */
+void loop_post(struct loop *loop, void (*fn)(void *arg), void *arg);
+
+/* For libraries that bring their own libevent glue (evhttp, curl's timers). */
+struct event_base *loop_base(struct loop *loop);
+
+/* --- descriptors ------------------------------------------------------- */
+enum { LOOP_READ = 1, LOOP_WRITE = 2 };
+
+struct loop_io {
+    struct loop *loop;
+    struct event *read_event;  /* made when first wanted */
+    struct event *write_event; /* made when first wanted */
+    void (*fn)(void *arg, int ready); /* bits of LOOP_READ, LOOP_WRITE */
+    void *arg;
+    int fd;
+    int wanted;
+};
+
+/* Level-triggered; nothing is wanted at first. The fd stays the caller's. */
+void loop_io_init(struct loop_io *io, struct loop *loop, int fd, void (*fn)(void *arg, int ready),
+                  void *arg);
+/* Replaces what is waited for. Cheap when nothing changes. */
+void loop_io_want(struct loop_io *io, int wanted);
+/* Before the fd is closed. Safe inside the callback; safe twice. */
+void loop_io_deinit(struct loop_io *io);
+
+/* --- timers ------------------------------------------------------------ */
+struct loop_timer {
+    struct event *event;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+void loop_timer_init(struct loop_timer *t, struct loop *loop, void (*fn)(void *arg), void *arg);
+/* Fires once, after `ms`; starting again replaces. */
+void loop_timer_start(struct loop_timer *t, uint64_t ms);
+void loop_timer_stop(struct loop_timer *t);
+bool loop_timer_running(const struct loop_timer *t);
+void loop_timer_deinit(struct loop_timer *t);
+
+/* --- the end of a turn -------------------------------------------------- */
+struct loop_hook {
+    struct list link;
+    struct loop *loop; /* NULL while not added */
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+/* Runs fn at the end of every turn until removed, in the order of adding. A
+ * hook may add and remove any hook, itself included; one added during the
+ * hooks still runs in the same turn. */
+void loop_hook_add(struct loop_hook *h, struct loop *loop, void (*fn)(void *arg), void *arg);
+/* Safe for a zeroed hook and twice. */
+void loop_hook_remove(struct loop_hook *h);
+
+/* --- signals ------------------------------------------------------------ */
+struct loop_signal {
+    struct event *event;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+/* On one loop of the process only. */
+void loop_signal_init(struct loop_signal *s, struct loop *loop, int signo, void (*fn)(void *arg),
+                      void *arg);
+void loop_signal_deinit(struct loop_signal *s);

@@ -1,0 +1,26 @@
+/* sock.h - non-blocking sockets, set up the way every room here wants them. */
+#pragma once
+#include "common/net/addr.h"
+
+/* A listening socket (close-on-exec, non-blocking, SO_REUSEADDR; an old unix
+ * socket file is removed, the new one gets `unix_mode`). -1 and errno on
+ * failure. `reuse_port` sets SO_REUSEPORT. */
+int sock_listen(const struct addr *addr, int backlog, bool reuse_port, unsigned unix_mode);
+
+/* Begins to connect; TCP_NODELAY is on. Returns the fd (usually with the
+ * connection in progress: it turns writable when decided), or -1 and errno. */
+int sock_connect(const struct addr *addr);
+
+/* 0 once a begun connect has succeeded, else its errno. */
+int sock_connect_error(int fd);
+
+/* Accepts one connection, non-blocking, close-on-exec, TCP_NODELAY. -1 and errno. */
+int sock_accept(int listen_fd, struct addr *peer);
+
+/* Whom the socket is bound to or connected to; false if the system won't say. */
+bool sock_local(int fd, struct addr *out);
+bool sock_peer(int fd, struct addr *out);
+
+/* TCP keepalive: first probe after idle_s, then every interval_s, dead after
+ * `probes` unanswered. No effect on unix sockets. */
+void sock_keepalive(int fd, int idle_s, int interval_s, int probes);

@@ -1,0 +1,41 @@
+/* errorline.h - every error line that a client can see, once. Fixed texts:
+ * clients match on them, and input is never echoed. */
+#pragma once
+#include "common/core/span.h"
+
+#define PROTO_ERRORS(X)                                                                            \
+    X(UNKNOWN_COMMAND,   "ERROR")                                                                  \
+    X(BAD_FORMAT,        "CLIENT_ERROR bad command line format")                                   \
+    X(BAD_TOKEN,         "CLIENT_ERROR bad token in command line format")                          \
+    X(BAD_CHUNK,         "CLIENT_ERROR bad data chunk")                                            \
+    X(BAD_DELTA,         "CLIENT_ERROR invalid numeric delta argument")                            \
+    X(BAD_EXPTIME,       "CLIENT_ERROR invalid exptime argument")                                  \
+    X(BAD_DELETE,        "CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]")   \
+    X(BAD_KEY_ENCODING,  "CLIENT_ERROR error decoding key")                                        \
+    X(INVALID_FLAG,      "CLIENT_ERROR invalid flag")                                              \
+    X(DUPLICATE_FLAG,    "CLIENT_ERROR duplicate flag")                                            \
+    X(INVALID_OR_DUP,    "CLIENT_ERROR invalid or duplicate flag")                                 \
+    X(FLAGS_TOO_LONG,    "CLIENT_ERROR options flags are too long")                                \
+    X(OPAQUE_TOO_LONG,   "CLIENT_ERROR opaque token too long")                                     \
+    X(INVALID_MA_MODE,   "CLIENT_ERROR invalid mode for ma M token")                               \
+    X(INVALID_MS_MODE,   "CLIENT_ERROR invalid mode for ms M token")                               \
+    X(NON_NUMERIC,       "CLIENT_ERROR cannot increment or decrement non-numeric value")           \
+    X(TOO_LARGE,         "SERVER_ERROR object too large for cache")                                \
+    X(NO_MEMORY,         "SERVER_ERROR out of memory storing object")                              \
+    X(BACKEND_DOWN,      "SERVER_ERROR backend down")                                              \
+    X(BACKEND_TIMEOUT,   "SERVER_ERROR backend timeout")                                           \
+    X(OVERLOADED,        "SERVER_ERROR overloaded")                                                \
+    X(NO_ROUTE,          "SERVER_ERROR no route")                                                  \
+    X(SHUTTING_DOWN,     "SERVER_ERROR shutting down")                                             \
+    X(FLUSH_DISABLED,    "SERVER_ERROR flush_all disabled")                                        \
+    X(SHUTDOWN_DISABLED, "SERVER_ERROR: shutdown not enabled")
+
+enum proto_error {
+    PROTO_OK, /* no error; also: an error that is told by closing, without a line */
+#define X(id, text) PROTO_ERR_##id,
+    PROTO_ERRORS(X)
+#undef X
+};
+
+/* The line with its CRLF; empty for PROTO_OK. Static. */
+struct span error_line(enum proto_error error);
