@@ -1,0 +1,36 @@
+/* keyhash.h - the hashes with which legacy clients place keys, bit for bit.
+ *
+ * Some of these are not what their names say (RINGS: "fnv1a_64" keeps 32 bits
+ * of another prime; crc32 keeps 15 bits); the names are those of libmemcached
+ * and twemproxy configuration. Bytes from 0x80 are sign-extended where the
+ * original does `(uint32_t)key[x]` on x86-64's signed char. Pure. */
+#pragma once
+#include "common/core/span.h"
+
+#include <stdint.h>
+
+#define KEY_HASHES(X)                                                                              \
+    X(MD5, "md5")                                                                                  \
+    X(ONE_AT_A_TIME, "one_at_a_time")                                                              \
+    X(CRC16, "crc16")                                                                              \
+    X(CRC32, "crc32")                                                                              \
+    X(CRC32A, "crc32a")                                                                            \
+    X(FNV1_64, "fnv1_64")                                                                          \
+    X(FNV1A_64, "fnv1a_64")                                                                        \
+    X(FNV1_32, "fnv1_32")                                                                          \
+    X(FNV1A_32, "fnv1a_32")                                                                        \
+    X(HSIEH, "hsieh")                                                                              \
+    X(MURMUR, "murmur")                                                                            \
+    X(JENKINS, "jenkins")
+
+enum key_hash {
+#define X(id, name) KEY_HASH_##id,
+    KEY_HASHES(X)
+#undef X
+    KEY_HASH_COUNT,
+};
+
+uint32_t key_hash(enum key_hash kind, struct span key);
+const char *key_hash_name(enum key_hash kind);
+/* KEY_HASH_COUNT if there is none of that name. */
+enum key_hash key_hash_find(struct span name);

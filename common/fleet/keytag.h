@@ -1,0 +1,13 @@
+/* keytag.h - which part of a key is hashed. Pure. */
+#pragma once
+#include "common/core/span.h"
+
+struct keytag {
+    struct span strip_prefix; /* taken off the front before hashing (client-side namespace) */
+    char open, close;         /* twemproxy's hash_tag, e.g. '{' and '}'; 0: none */
+    struct span stop;         /* hash only what stands before this, e.g. "|#|"; empty: none */
+};
+
+/* The part of `key` to hash: never empty unless the key is. The wire key is
+ * untouched. */
+struct span keytag_part(const struct keytag *tag, struct span key);

@@ -1,0 +1,70 @@
+/* ring.h - which server a key belongs to, exactly as a legacy client would say.
+ *
+ * A ring is immutable once built and may be read by any number of threads. It
+ * knows nothing of health: a dead server keeps its points. */
+#pragma once
+#include "common/fleet/keyhash.h"
+
+#include <stdbool.h>
+
+/*    id                    name in tables and options   default key hash */
+#define RING_KINDS(X)                                                                              \
+    X(LIBMEMCACHED,         "libmemcached",              MD5)           /* C1, weighted ketama */  \
+    X(LIBMEMCACHED_KETAMA,  "libmemcached-ketama",       ONE_AT_A_TIME) /* C3 */                   \
+    X(TWEMPROXY,            "twemproxy",                 FNV1A_64)      /* C2, C2x */
+
+enum ring_kind {
+#define X(id, name, hash) RING_##id,
+    RING_KINDS(X)
+#undef X
+    RING_KIND_COUNT,
+};
+
+const char *ring_kind_name(enum ring_kind kind);
+/* RING_KIND_COUNT if there is none of that name. */
+enum ring_kind ring_kind_find(struct span name);
+enum key_hash ring_kind_default_hash(enum ring_kind kind);
+
+#define RING_SERVERS_MAX 20000
+#define RING_WEIGHT_MAX  1000
+
+/* What the legacy client was configured with: the string it hashes. */
+struct ring_server {
+    const char *host; /* host name or IP as configured, or the path of a unix socket */
+    uint16_t port;    /* 0 for a unix socket */
+    uint32_t weight;  /* 1..RING_WEIGHT_MAX */
+    const char *name; /* replaces host:port in the hashed string (twemproxy's
+                         `name`, our ring_name); NULL: made from host and port */
+};
+
+struct ring;
+
+struct ring_config {
+    enum ring_kind kind;
+    enum key_hash hash; /* of keys; for libmemcached-ketama of points too */
+};
+
+/* Copies what it needs. NULL and *error (static text) if the list is empty, too
+ * long, or a weight is out of range. */
+struct ring *ring_create(const struct ring_config *config, const struct ring_server *servers,
+                         unsigned count, const char **error);
+void ring_destroy(struct ring **ring);
+
+/* Index of the server that owns `key` (already stripped of prefix, cut to its
+ * tag; see keytag.h). */
+unsigned ring_lookup(const struct ring *ring, struct span key);
+
+/* The same from a hash, for `ring explain`; *point receives the ring point that
+ * was hit. With one server nothing is hashed and both are 0. */
+uint32_t ring_hash(const struct ring *ring, struct span key);
+unsigned ring_lookup_hash(const struct ring *ring, uint32_t hash, uint32_t *point);
+
+unsigned ring_points(const struct ring *ring);
+/* Points that belong to one server. */
+unsigned ring_points_of(const struct ring *ring, unsigned server);
+
+#define RING_SHA_CHARS 64
+/* SHA-256, in hex and terminated, over what placement depends on: kind, hash,
+ * and every (point, server) in order. Equal on every build and machine for equal
+ * placement. */
+void ring_sha(const struct ring *ring, char out[RING_SHA_CHARS + 1]);

@@ -1,0 +1,128 @@
+/* table.h - the routing table: which pools there are, who serves them, and
+ * where each key lives. docs/routing-table.md is its manual.
+ *
+ * One JSON document, whatever it came from (pushed, a file, --servers). A table
+ * is parsed and validated whole: rings built, references resolved, ring_sha
+ * compared; either all of it is good or none of it is used. Immutable and
+ * reference-counted: any thread may read and unref it.
+ *
+ * Identity is (incarnation, epoch, sha): the sha is SHA-256 of the document's
+ * bytes as published. */
+#pragma once
+#include "common/core/buf.h"
+#include "common/fleet/keytag.h"
+#include "common/fleet/ring.h"
+
+#include <stdint.h>
+
+#define TABLE_BYTES_MAX  (8u << 20)
+#define TABLE_READER     1 /* the schema this build reads; a larger min_reader is refused */
+#define TABLE_SHA_CHARS  64
+#define TABLE_NODES_MAX  RING_SERVERS_MAX
+#define TABLE_POOLS_MAX  1000
+#define TABLE_ERROR_MAX  512
+
+#define NODE_STATES(X)                                                                             \
+    X(JOINING, "joining")                                                                          \
+    X(ACTIVE, "active")                                                                            \
+    X(DRAINING, "draining")                                                                        \
+    X(DOWN, "down")                                                                                \
+    X(DRAINED, "drained")
+enum node_state {
+#define X(id, name) NODE_##id,
+    NODE_STATES(X)
+#undef X
+    NODE_STATE_COUNT,
+};
+const char *node_state_name(enum node_state state);
+
+enum node_kind { NODE_KIND_MFCACHED, NODE_KIND_MEMCACHED };
+
+struct table_node {
+    char *id;
+    char *addr;      /* where to connect: host:port, [v6]:port or unix:/path */
+    char *ring_name; /* NULL: host and port of addr */
+    char *zone;      /* "" if not given */
+    uint32_t weight;
+    enum node_state state;
+    enum node_kind kind;
+    uint64_t generation; /* of its data; grows with every flush order */
+};
+
+enum read_error_policy { READ_ERROR_MISS, READ_ERROR_ERROR };
+enum write_error_policy { WRITE_ERROR_ERROR, WRITE_ERROR_NOT_STORED };
+enum meta_error_policy { META_ERRORS_NS, META_ERRORS_RAW };
+
+struct table_pool {
+    char *name;
+    struct ring_config ring_config;
+    struct ring *ring; /* server i is nodes[i] */
+    char ring_sha[RING_SHA_CHARS + 1]; /* as computed here */
+    char *strip_prefix;
+    char *hash_stop;
+    struct keytag tag; /* points into the two above */
+    struct table_node *nodes;
+    unsigned node_count;
+    uint64_t connect_timeout_ms; /* default 200 */
+    uint64_t request_timeout_ms; /* default 250 */
+    bool flush_all;              /* allowed; default false, true with --servers */
+    enum read_error_policy on_read_error;
+    enum write_error_policy on_write_error;
+    enum meta_error_policy meta_errors;
+};
+
+struct table {
+    char *cluster;
+    char *incarnation;
+    uint64_t epoch; /* from 1 */
+    uint64_t min_epoch;
+    bool force; /* an operator takes responsibility for a large shrink or another ring */
+    char *by, *reason;
+    char sha[TABLE_SHA_CHARS + 1];
+    struct table_pool *pools;
+    unsigned pool_count;
+    unsigned default_pool; /* index */
+    struct buf document;   /* the bytes the table came from */
+    _Atomic unsigned refs;
+};
+
+/* NULL and a sentence in `error` (TABLE_ERROR_MAX bytes) that names the place
+ * ("pools.main.nodes[3].weight") and what was expected. The caller holds one
+ * reference. Takes up to half a second for 10,000 nodes: never on a worker. */
+struct table *table_parse(struct span document, char *error);
+struct table *table_ref(struct table *table);
+void table_unref(struct table **table);
+
+/* A one-pool table from `--servers HOST:PORT[:WEIGHT],…`: pool "default", epoch
+ * 1, flush_all allowed. `hash_name` may be NULL for the ring's own. */
+struct table *table_from_servers(char *const *servers, unsigned count, const char *ring_name,
+                                 const char *hash_name, char *error);
+
+/* Why `next` may not follow `current` (NULL: there is none yet, anything may).
+ * Pure. */
+#define TABLE_VERDICTS(X)                                                                          \
+    X(ADOPT, "adopt", "adopted")                                                                   \
+    X(SAME, "same", "already have it")                                                             \
+    X(OLDER, "older", "epoch below the one in use")                                                \
+    X(CONFLICT, "conflict", "same epoch with other content")                                       \
+    X(SHRINK, "shrink", "removes more than 10 % of a pool's nodes without force")                  \
+    X(RING_CHANGE, "ring_change", "changes a pool's ring or key hash without force")               \
+    X(OTHER_CLUSTER, "other_cluster", "belongs to another cluster")
+enum table_verdict {
+#define X(id, name, why) TABLE_##id,
+    TABLE_VERDICTS(X)
+#undef X
+};
+enum table_verdict table_judge(const struct table *current, const struct table *next);
+const char *table_verdict_name(enum table_verdict verdict);
+const char *table_verdict_why(enum table_verdict verdict);
+
+/* NULL if there is none of that name. */
+const struct table_pool *table_pool_find(const struct table *table, struct span name);
+
+/* Index into pool->nodes of the key's owner. */
+static inline unsigned
+table_pool_owner(const struct table_pool *pool, struct span key)
+{
+    return ring_lookup(pool->ring, keytag_part(&pool->tag, key));
+}
