@@ -1,6 +1,25 @@
 /* frame.h - the push stream's frames: u32 length (big endian, of what follows
  * the length), u8 type, u8 flags, then JSON. At most FRAME_BYTES_MAX in all.
- * Pure. */
+ * Pure.
+ *
+ * Members of the JSON objects (unknown ones are ignored, [] may be left out;
+ * 64-bit ids that are not counts are strings):
+ *
+ *   TABLE   the routing table's document itself
+ *   BEAT    epoch, incarnation, sha: of the newest table mfcontrol knows (left
+ *           out while it knows none); state: "live", or "stale" while it cannot
+ *           see etcd; lag_ms: since it last could; relays: [HOST:PORT...] of
+ *           other mfcontrol
+ *   LEASE   id: string; ttl_ms
+ *   HELLO   role: "proxy" or "node"; id; build; [zone]; what it has:
+ *           [incarnation, epoch, sha]; a node also: pool, addr, boot_id,
+ *           generation, [ring_name, weight, memory_bytes, lease: the id of the
+ *           last LEASE frame]
+ *   ACK     epoch, [incarnation, sha]
+ *   NACK    epoch, code: a word (the verdict's name, "parse", "adopt"...),
+ *           reason: a sentence, [incarnation, sha]
+ *   REPORT  epoch; a node also healthy: bool; further members are statistics
+ *   BYE     for_good: bool */
 #pragma once
 #include "common/core/buf.h"
 
