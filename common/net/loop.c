@@ -7,6 +7,7 @@
 #include <event2/event.h>
 #include <event2/thread.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -33,11 +34,14 @@ struct loop {
     struct posted **post_tail;
 };
 
-static pthread_once_t threads_once = PTHREAD_ONCE_INIT;
+static pthread_once_t prepared = PTHREAD_ONCE_INIT;
 
+/* A peer that closes early is an ordinary branch for us, and evhttp writes
+ * without MSG_NOSIGNAL. */
 static void
-enable_threads(void)
+prepare_process(void)
 {
+    signal(SIGPIPE, SIG_IGN);
     ASSERT(evthread_use_pthreads() == 0);
 }
 
@@ -71,7 +75,7 @@ on_wake(void *arg, int ready)
 struct loop *
 loop_create(void)
 {
-    pthread_once(&threads_once, enable_threads);
+    pthread_once(&prepared, prepare_process);
     struct loop *loop = mem_zalloc(sizeof(*loop));
     struct event_config *config = event_config_new();
     event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);

@@ -17,6 +17,7 @@ struct event;
 struct event_base;
 struct loop;
 
+/* The first loop of a process also makes it ignore SIGPIPE. */
 struct loop *loop_create(void);
 void loop_destroy(struct loop **loop);
 
