@@ -1,4 +1,5 @@
 #include "common/net/stream.h"
+#include "common/core/assert.h"
 #include "common/core/clock.h"
 #include "common/core/mem.h"
 #include "common/net/sock.h"
@@ -8,8 +9,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define READ_BYTES 65536
+#define READ_BYTES     65536
 #define BUF_KEEP_BYTES 4096
+
+struct shared_bytes {
+    struct buf bytes;
+    unsigned refs;
+};
 
 struct stream {
     struct loop *loop;
@@ -20,6 +26,9 @@ struct stream {
     const struct stream_events *events;
     void *arg;
     struct buf in, out;
+    struct shared_bytes *shared; /* sent after the first shared_after bytes of `out` */
+    size_t shared_after;
+    size_t shared_sent;
     uint64_t progress_ms; /* when output last moved, or became pending */
     const char *failure;  /* set: dead, closed() is due or was called */
     bool *destroyed;      /* tells a running callback frame that we are gone */
@@ -27,6 +36,39 @@ struct stream {
     bool connecting;
     char peer[ADDR_TEXT_MAX];
 };
+
+struct shared_bytes *
+shared_bytes_create(struct buf *bytes)
+{
+    struct shared_bytes *b = mem_alloc(sizeof(*b));
+    *b = (struct shared_bytes){*bytes, 1};
+    *bytes = BUF_EMPTY;
+    return b;
+}
+
+struct shared_bytes *
+shared_bytes_ref(struct shared_bytes *b)
+{
+    b->refs++;
+    return b;
+}
+
+void
+shared_bytes_unref(struct shared_bytes **b)
+{
+    struct shared_bytes *it = *b;
+    *b = NULL;
+    if (it != NULL && --it->refs == 0) {
+        buf_deinit(&it->bytes);
+        free(it);
+    }
+}
+
+struct span
+shared_bytes_span(const struct shared_bytes *b)
+{
+    return buf_span(&b->bytes);
+}
 
 static void
 fail_later(struct stream *s, const char *reason)
@@ -45,7 +87,37 @@ wanted(const struct stream *s)
     if (s->connecting) {
         return LOOP_WRITE;
     }
-    return LOOP_READ | (buf_len(&s->out) > 0 ? LOOP_WRITE : 0);
+    return LOOP_READ | (stream_unsent(s) > 0 ? LOOP_WRITE : 0);
+}
+
+/* What goes out next; empty if nothing is left. */
+static struct span
+next_bytes(const struct stream *s)
+{
+    if (s->shared == NULL) {
+        return buf_span(&s->out);
+    }
+    if (s->shared_after > 0) {
+        return span_make(buf_span(&s->out).ptr, s->shared_after);
+    }
+    return span_skip(shared_bytes_span(s->shared), s->shared_sent);
+}
+
+static void
+sent(struct stream *s, size_t n)
+{
+    s->progress_ms = clock_mono_ms();
+    if (s->shared == NULL) {
+        buf_consume(&s->out, n);
+    } else if (s->shared_after > 0) {
+        buf_consume(&s->out, n);
+        s->shared_after -= n;
+    } else {
+        s->shared_sent += n;
+        if (s->shared_sent == shared_bytes_span(s->shared).len) {
+            shared_bytes_unref(&s->shared);
+        }
+    }
 }
 
 static void
@@ -54,12 +126,11 @@ flush(struct stream *s)
     if (s->failure != NULL || s->connecting) {
         return;
     }
-    while (buf_len(&s->out) > 0) {
-        struct span bytes = buf_span(&s->out);
+    while (stream_unsent(s) > 0) {
+        struct span bytes = next_bytes(s);
         ssize_t n = send(s->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
         if (n > 0) {
-            buf_consume(&s->out, (size_t)n);
-            s->progress_ms = clock_mono_ms();
+            sent(s, (size_t)n);
             continue;
         }
         if (n < 0 && errno == EINTR) {
@@ -71,12 +142,15 @@ flush(struct stream *s)
         }
         break;
     }
-    if (buf_len(&s->out) == 0) {
+    if (stream_unsent(s) == 0) {
         buf_shrink(&s->out, BUF_KEEP_BYTES);
     } else if (s->limits.stall_ms > 0 && !loop_timer_running(&s->timer)) {
         loop_timer_start(&s->timer, s->limits.stall_ms);
     }
     loop_io_want(&s->io, wanted(s));
+    if (stream_unsent(s) == 0 && s->events->drained != NULL) {
+        s->events->drained(s->arg); /* may destroy the stream */
+    }
 }
 
 static void
@@ -93,7 +167,7 @@ on_timer(void *arg)
     struct stream *s = arg;
     if (s->failure == NULL && s->connecting) {
         s->failure = "connect timed out";
-    } else if (s->failure == NULL && buf_len(&s->out) > 0) {
+    } else if (s->failure == NULL && stream_unsent(s) > 0) {
         uint64_t idle = clock_mono_ms() - s->progress_ms;
         if (idle < s->limits.stall_ms) {
             loop_timer_start(&s->timer, s->limits.stall_ms - idle);
@@ -143,7 +217,9 @@ read_some(struct stream *s)
         s->events->readable(s->arg);
         if (!gone) {
             s->destroyed = NULL;
-            buf_shrink(&s->in, READ_BYTES * 2);
+            if (buf_len(&s->in) == 0) { /* else it would be grown again for the rest */
+                buf_shrink(&s->in, BUF_KEEP_BYTES);
+            }
         }
         return;
     }
@@ -237,6 +313,7 @@ stream_destroy(struct stream **s)
     }
     buf_deinit(&it->in);
     buf_deinit(&it->out);
+    shared_bytes_unref(&it->shared);
     free(it);
     *s = NULL;
 }
@@ -247,26 +324,49 @@ stream_input(struct stream *s)
     return &s->in;
 }
 
-bool
-stream_write(struct stream *s, struct span bytes)
+/* Output is about to become pending: see that it is sent. */
+static void
+begin_output(struct stream *s)
 {
-    if (s->failure != NULL || buf_len(&s->out) + bytes.len > s->limits.output_max) {
-        return false;
-    }
-    if (buf_len(&s->out) == 0) {
+    if (stream_unsent(s) == 0) {
         s->progress_ms = clock_mono_ms();
     }
     bool writing = s->connecting || (s->io.wanted & LOOP_WRITE);
     if (!writing && s->turn_end.loop == NULL) {
         loop_hook_add(&s->turn_end, s->loop, on_turn_end, s);
     }
+}
+
+bool
+stream_write(struct stream *s, struct span bytes)
+{
+    if (s->failure != NULL || buf_len(&s->out) + bytes.len > s->limits.output_max) {
+        return false;
+    }
+    begin_output(s);
     return buf_append_span(&s->out, bytes);
+}
+
+bool
+stream_write_shared(struct stream *s, struct shared_bytes *bytes)
+{
+    ASSERT(shared_bytes_span(bytes).len > 0);
+
+    if (s->failure != NULL || s->shared != NULL) {
+        return false;
+    }
+    begin_output(s);
+    s->shared = shared_bytes_ref(bytes);
+    s->shared_after = buf_len(&s->out);
+    s->shared_sent = 0;
+    return true;
 }
 
 size_t
 stream_unsent(const struct stream *s)
 {
-    return buf_len(&s->out);
+    size_t shared = s->shared != NULL ? shared_bytes_span(s->shared).len - s->shared_sent : 0;
+    return buf_len(&s->out) + shared;
 }
 
 const char *
