@@ -1,1 +1,6 @@
-# tests of the system room
+# Tests that span rooms, and the library that all Perl tests share.
+EXTRA_DIST += \
+	t/lib/Memfleet.pm \
+	t/lib/Memfleet/Conn.pm \
+	t/lib/Memfleet/Deadline.pm \
+	t/lib/Memfleet/Program.pm

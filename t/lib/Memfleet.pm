@@ -1,0 +1,231 @@
+# Memfleet - starts the programs under test and takes them down again.
+#
+#     use Memfleet;
+#     my $node = mfcached(args => ['-m', 32]);
+#     my $c = $node->connect;
+#     is($c->ask("get a\r\n"), "END\r\n", 'a miss');
+#     done_testing;
+#
+# Every program runs in a process group of its own and binds port 0; its
+# "event=listening addr=..." log lines say where it listens. When the test ends,
+# in whatever way, nothing is left: END stops the programs with SIGTERM and
+# checks how they ended, and if the test was killed a small guard process, which
+# sees our end of its pipe close, kills the groups and removes the directories.
+#
+# A program that exits with a status of its own, has to be killed, or lets a
+# sanitizer print something makes the test fail, though every assertion held.
+#
+# Perl core modules only. Test::More is exported too.
+package Memfleet;
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use Exporter qw(import);
+use File::Path qw(remove_tree);
+use File::Temp ();
+use HTTP::Tiny ();
+use IO::Socket::INET ();
+use Test::More ();
+use Time::HiRes ();
+
+use Memfleet::Conn;
+use Memfleet::Deadline qw(deadline wait_until);
+use Memfleet::Program;
+
+our @EXPORT = (
+    qw(builddir srcdir program_path scratch_dir free_port),
+    qw(start_program mfcached mfproxy mfcontrol mfctl memcached_program),
+    qw(has_option deadline wait_until http_get memcached_compare slurp spew skip_without),
+    @Test::More::EXPORT,
+);
+
+BEGIN {
+    Test::More->import;
+    # Make sets these; `prove -It/lib` from a build directory shall do as well.
+    $ENV{ASAN_OPTIONS}  //= 'detect_leaks=1';
+    $ENV{TSAN_OPTIONS}  //= 'halt_on_error=1 exitcode=66';
+    $ENV{UBSAN_OPTIONS} //= 'print_stacktrace=1';
+    $SIG{PIPE} = 'IGNORE';
+}
+
+# Where the programs are, and where the tree's own files are.
+sub builddir { return $ENV{top_builddir} // abs_path('.') }
+sub srcdir   { return $ENV{top_srcdir}   // abs_path(__FILE__ =~ s{/?t/lib/Memfleet\.pm$}{}r || '.') }
+
+sub program_path {
+    my ($name) = @_;
+    return $name if $name =~ m{/};
+    my $ours = builddir() . "/$name";
+    return $ours if -x $ours;
+    for my $dir (split(/:/, $ENV{PATH} // ''), '/usr/sbin', '/usr/local/sbin') {
+        return "$dir/$name" if -x "$dir/$name";
+    }
+    return undef;
+}
+
+# A directory that is gone when the test is.
+sub scratch_dir {
+    my $dir = File::Temp::tempdir('memfleet-XXXXXX', TMPDIR => 1, CLEANUP => 0);
+    Memfleet::Program::guard_dir($dir);
+    return $dir;
+}
+
+# A TCP port that nobody listens on, for programs that cannot bind port 0. Below
+# the range that the kernel gives to outgoing connections, so that no client of
+# a test beside us takes it before the program does.
+my %given;
+
+sub free_port {
+    for (1 .. 200) {
+        my $port = 10_240 + int(rand(22_000));
+        next if $given{$port};
+        my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port,
+                                      Proto => 'tcp', Listen => 1) or next;
+        close $s;
+        $given{$port} = 1;
+        return $port;
+    }
+    die "no free port between 10240 and 32240";
+}
+
+# start_program(NAME, ARG...) or start_program({name => ..., args => [...],
+# listens => N, ready => qr/.../, env => {...}}). Returns a Memfleet::Program
+# when the program has written N lines with event=listening (default 1) or,
+# if given, a line that matches `ready`.
+sub start_program {
+    my %opt = ref $_[0] eq 'HASH' ? %{ $_[0] } : (name => shift, args => [@_]);
+    $opt{path} //= program_path($opt{path_name} // $opt{name})
+        // die "$opt{name}: no such program in " . builddir() . " or PATH\n";
+    return Memfleet::Program->start(%opt);
+}
+
+# True if `NAME --help` knows the option ("-u", "--user"). Asked once each.
+my %help;
+
+sub has_option {
+    my ($name, $option) = @_;
+    my $path = program_path($name) // return 0;
+    $help{$path} //= `'$path' --help 2>&1`;
+    return $help{$path} =~ /(?:^|[\s,])\Q$option\E(?![\w-])/m;
+}
+
+sub _as_root {
+    my ($name) = @_;
+    return $> == 0 && has_option($name, '-u') ? ('-u', 'root') : ();
+}
+
+sub _ours {
+    my ($name, $defaults, %opt) = @_;
+    my @given = @{ delete $opt{args} // [] };
+    return start_program({ name => $name, path_name => $name, %opt,
+                           args => [_as_root($name), @$defaults, @given] });
+}
+
+# The four programs. `args` are added behind the defaults; `listen` replaces the
+# listening address; everything else goes to start_program.
+sub mfcached {
+    my (%opt) = @_;
+    my $listen = delete $opt{listen} // '127.0.0.1:0';
+    return _ours('mfcached', ['-l', $listen, '-U', 0, '-t', 2, '-m', 64], %opt);
+}
+
+sub mfproxy {
+    my (%opt) = @_;
+    my $listen = delete $opt{listen} // '127.0.0.1:0';
+    return _ours('mfproxy', ['--listen', $listen, '--threads', 2], %opt);
+}
+
+sub mfcontrol {
+    my (%opt) = @_;
+    my $listen = delete $opt{listen} // '127.0.0.1:0';
+    return _ours('mfcontrol', ['--listen', $listen], %opt);
+}
+
+# Runs mfctl to its end: (exit status, stdout and stderr together).
+sub mfctl {
+    my (@args) = @_;
+    my $path = program_path('mfctl') // die "mfctl is not built\n";
+    open(my $out, '-|') // _exec_merged($path, @args);
+    local $/;
+    my $text = <$out> // '';
+    close $out;
+    return ($? >> 8 || $? & 127, $text);
+}
+
+sub _exec_merged {
+    my (@command) = @_;
+    open(STDERR, '>&', \*STDOUT);
+    exec { $command[0] } @command or POSIX::_exit(127);
+}
+
+# Debian's memcached, the program whose replies ours must equal; undef if it is
+# not installed, which skip_without() turns into a skip that names it.
+sub memcached_program {
+    my (%opt) = @_;
+    my $path = -x '/usr/bin/memcached' ? '/usr/bin/memcached' : program_path('memcached');
+    return undef if !defined $path;
+    my $ports = scratch_dir() . '/ports';
+    my @root = $> == 0 ? ('-u', 'root') : ();
+    my $program = Memfleet::Program->start(
+        name => 'memcached', path => $path, env => { MEMCACHED_PORT_FILENAME => $ports },
+        listens => 0, args => [@root, '-l', '127.0.0.1', '-p', '-1', '-U', 0, '-t', 2,
+                               @{ $opt{args} // [] }]);
+    my $port;
+    wait_until(sub { -e $ports && (($port) = slurp($ports) =~ /^TCP INET: (\d+)/m) },
+               deadline(10), 'memcached listens');
+    $program->set_addr("127.0.0.1:$port");
+    return $program;
+}
+
+# Plans to skip the whole test file unless every program named is there.
+sub skip_without {
+    for my $name (@_) {
+        next if defined program_path($name);
+        Test::More::plan(skip_all => "needs $name, which is not installed");
+    }
+    return;
+}
+
+# Sends the same bytes to our connection and to Debian's memcached and compares
+# the replies byte for byte. Passes as skipped without memcached.
+my $memcached;
+
+sub memcached_compare {
+    my ($conn, $bytes, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    $memcached //= memcached_program();
+  SKIP: {
+        Test::More::skip('needs memcached, which is not installed', 1) if !defined $memcached;
+        my $theirs = $memcached->connect->ask($bytes);
+        return Test::More::is($conn->ask($bytes), $theirs, $name // 'as memcached answers');
+    }
+    return;
+}
+
+# (status, body) of a GET; status 599 if nobody answers.
+sub http_get {
+    my ($addr, $path) = @_;
+    my $r = HTTP::Tiny->new(timeout => deadline(10), proxy => undef, http_proxy => undef)
+        ->get("http://$addr$path");
+    return ($r->{status}, $r->{content});
+}
+
+sub slurp {
+    my ($path) = @_;
+    open(my $f, '<:raw', $path) or die "$path: $!\n";
+    local $/;
+    return scalar(<$f>) // '';
+}
+
+# Writes a file in one step: a program that watches it never sees half of it.
+sub spew {
+    my ($path, $bytes) = @_;
+    open(my $f, '>:raw', "$path.tmp") or die "$path.tmp: $!\n";
+    print {$f} $bytes;
+    close $f or die "$path.tmp: $!\n";
+    rename("$path.tmp", $path) or die "$path: $!\n";
+    return;
+}
+
+1;

@@ -1,0 +1,48 @@
+# Memfleet::Deadline - how long a test may wait, and the one place that polls.
+package Memfleet::Deadline;
+use strict;
+use warnings;
+
+use Carp qw(croak);
+use Exporter qw(import);
+use Time::HiRes ();
+
+our @EXPORT_OK = qw(deadline wait_until now);
+
+my $slower;
+
+sub now { return Time::HiRes::clock_gettime(Time::HiRes::CLOCK_MONOTONIC()) }
+
+# Sanitizers make programs several times slower, and so do machines that run
+# other jobs. A deadline that is never reached costs nothing.
+sub _slower {
+    my $config = ($ENV{top_builddir} // '.') . '/config.h';
+    my $sanitizer = 0;
+    if (open(my $f, '<', $config)) {
+        $sanitizer = grep { /^#define HAVE_SANITIZER 1/ } <$f>;
+    }
+    return $sanitizer || $ENV{CI} ? 5 : 2;
+}
+
+# `seconds` of a quiet machine, as seconds of this one.
+sub deadline {
+    my ($seconds) = @_;
+    $slower //= _slower();
+    return $seconds * $slower;
+}
+
+# Calls the condition until it is true and returns its value; dies with `what`
+# when the seconds are over. Only for what sends no event: a log file, a process
+# that ends. Whoever waits for bytes reads them from a Memfleet::Conn.
+sub wait_until {
+    my ($condition, $seconds, $what) = @_;
+    my $end = now() + $seconds;
+    while (1) {
+        my $result = $condition->();
+        return $result if $result;
+        croak "waited $seconds s in vain for: $what" if now() > $end;
+        select(undef, undef, undef, 0.01);
+    }
+}
+
+1;
