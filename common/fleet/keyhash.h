@@ -31,6 +31,11 @@ enum key_hash {
 };
 
 uint32_t key_hash(enum key_hash kind, struct span key);
+
+/* The four little-endian words of the key's MD5, from which ketama takes a ring
+ * point each; `md5` above is the first. */
+void key_hash_md5(struct span key, uint32_t words[4]);
+
 const char *key_hash_name(enum key_hash kind);
 /* KEY_HASH_COUNT if there is none of that name. */
 enum key_hash key_hash_find(struct span name);

@@ -1,1 +1,7 @@
-# filled by the room's own change
+noinst_LIBRARIES += libmffleet.a
+libmffleet_a_SOURCES = \
+	common/fleet/continuum.c common/fleet/continuum.h \
+	common/fleet/ketama.c common/fleet/ketama.h \
+	common/fleet/keyhash.c common/fleet/keyhash.h \
+	common/fleet/keytag.c common/fleet/keytag.h \
+	common/fleet/ring.c common/fleet/ring.h

@@ -1,0 +1,121 @@
+#include "common/fleet/ketama.h"
+#include "common/core/assert.h"
+#include "common/core/mem.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define DEFAULT_PORT      11211 /* left out of the name that is hashed */
+#define POINTS_PER_DIGEST 4
+#define WEIGHTED_POINTS   160 /* a server, on the average */
+#define UNWEIGHTED_POINTS 100
+#define SUFFIX_MAX        12 /* "-" and a 32-bit number */
+
+/* Every intermediate result is a float, as in the originals; the tiny term is a
+ * double there too. Named steps keep a compiler from fusing two roundings. */
+unsigned
+ketama_weighted_points(uint32_t weight, uint64_t total_weight, unsigned count)
+{
+    float share = (float)weight / (float)total_weight;
+    float points = share * WEIGHTED_POINTS;
+    float digests = points / POINTS_PER_DIGEST;
+    float all = digests * (float)count;
+    return (unsigned)floorf((float)((double)all + 0.0000000001)) * POINTS_PER_DIGEST;
+}
+
+/* The start of the strings whose hashes are the server's points. */
+static char *
+server_label(const struct ring_config *config, const struct ring_server *server)
+{
+    if (server->name != NULL) {
+        return mem_strdup(server->name);
+    }
+    if (server->port == DEFAULT_PORT) {
+        return mem_strdup(server->host);
+    }
+    if (server->port == 0 && config->kind == RING_TWEMPROXY) {
+        return mem_printf("%s:", server->host);
+    }
+    return mem_printf("%s:%u", server->host, server->port);
+}
+
+/* "label-0", "label-1", ...: the label is copied once, the number changes. */
+struct point_name {
+    char *text;
+    size_t label_len;
+};
+
+static struct span
+numbered(const struct point_name *name, unsigned number)
+{
+    int n = snprintf(name->text + name->label_len, SUFFIX_MAX, "-%u", number);
+    return span_make(name->text, name->label_len + (size_t)n);
+}
+
+static void
+add_weighted(struct continuum *c, const struct point_name *name, unsigned server, unsigned points)
+{
+    for (unsigned i = 0; i < points / POINTS_PER_DIGEST; i++) {
+        uint32_t words[POINTS_PER_DIGEST];
+        key_hash_md5(numbered(name, i), words);
+        for (unsigned h = 0; h < POINTS_PER_DIGEST; h++) {
+            continuum_add(c, words[h], server);
+        }
+    }
+}
+
+static void
+add_unweighted(struct continuum *c, const struct point_name *name, unsigned server,
+               enum key_hash hash)
+{
+    for (unsigned i = 0; i < UNWEIGHTED_POINTS; i++) {
+        continuum_add(c, key_hash(hash, numbered(name, i)), server);
+    }
+}
+
+/* libmemcached's plain ketama turns into the weighted ring as soon as one server
+ * has a weight (hosts.cc), though its keys keep their hash. */
+static bool
+is_weighted(const struct ring_config *config, const struct ring_server *servers, unsigned count)
+{
+    if (config->kind != RING_LIBMEMCACHED_KETAMA) {
+        return true;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        if (servers[i].weight > 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+ketama_build(struct continuum *c, const struct ring_config *config,
+             const struct ring_server *servers, unsigned count)
+{
+    bool weighted = is_weighted(config, servers, count);
+    uint64_t total_weight = 0;
+    unsigned total_points = 0;
+    for (unsigned i = 0; i < count; i++) {
+        total_weight += servers[i].weight;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        total_points += weighted ? ketama_weighted_points(servers[i].weight, total_weight, count)
+                                 : UNWEIGHTED_POINTS;
+    }
+    continuum_init(c, total_points);
+    for (unsigned i = 0; i < count; i++) {
+        char *label = server_label(config, &servers[i]);
+        struct point_name name = {.label_len = strlen(label)};
+        name.text = mem_realloc(label, name.label_len + SUFFIX_MAX);
+        if (weighted) {
+            unsigned points = ketama_weighted_points(servers[i].weight, total_weight, count);
+            add_weighted(c, &name, i, points);
+        } else {
+            add_unweighted(c, &name, i, config->hash);
+        }
+        free(name.text);
+    }
+    continuum_seal(c);
+}

@@ -1,0 +1,23 @@
+/* table_build.h - writes a routing table's document, for those who publish one.
+ *
+ * The draft is the same struct that table_parse() yields, so that a planner may
+ * start from the table in use. Pure. */
+#pragma once
+#include "common/fleet/table.h"
+
+/* Fills a pool with what a document that says nothing about it means: the
+ * libmemcached ring, its hash, time-outs and policies; no name and no nodes. */
+void table_pool_defaults(struct table_pool *pool);
+
+/* Appends the document to `out`: canonical JSON (sorted keys, no blanks), with
+ * each pool's ring_sha computed. Of the draft are read: cluster, incarnation,
+ * epoch, min_epoch, force, by and reason (may be NULL), default_pool, and of
+ * each pool name, ring_config, strip_prefix and hash_stop (may be NULL),
+ * tag.open and tag.close, timeouts, policies, nodes. In a node ring_name and
+ * zone may be NULL. Not read: sha, document, refs, ring, ring_sha, the rest of
+ * tag. Equal drafts give equal bytes.
+ *
+ * What comes out has been read back by table_parse(): false, nothing appended
+ * and a sentence in `error` (TABLE_ERROR_MAX bytes) if no consumer would take
+ * it. Costs what a parse costs: off the hot paths. */
+bool table_build(const struct table *draft, struct buf *out, char *error);
