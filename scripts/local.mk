@@ -1,1 +1,8 @@
-# filled by the room's own change
+# Scripts run from the source tree, so they travel with it.
+EXTRA_DIST += \
+	.ci/run \
+	LICENSE \
+	README.md \
+	scripts/common.sh \
+	scripts/packages \
+	scripts/test

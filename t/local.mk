@@ -27,5 +27,10 @@ check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
 check_PROGRAMS += $(FUZZ_TARGETS)
-EXTRA_DIST += t/unit/unit.h t/fuzz/fuzz.h
+EXTRA_DIST += t/unit/unit.h t/fuzz/fuzz.h t/fuzz/replay.c
 TESTS += $(FUZZ_TARGETS) $(TAP_TESTS)
+
+# For scripts/test --only.
+.PHONY: list-tests
+list-tests:
+	@for t in $(TESTS); do echo $$t; done
