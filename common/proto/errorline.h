@@ -17,6 +17,8 @@
     X(INVALID_OR_DUP,    "CLIENT_ERROR invalid or duplicate flag")                                 \
     X(FLAGS_TOO_LONG,    "CLIENT_ERROR options flags are too long")                                \
     X(OPAQUE_TOO_LONG,   "CLIENT_ERROR opaque token too long")                                     \
+    X(BAD_INITIAL,       "CLIENT_ERROR invalid numeric initial value")                             \
+    X(BAD_META_DELTA,    "CLIENT_ERROR invalid numeric delta value")                               \
     X(INVALID_MA_MODE,   "CLIENT_ERROR invalid mode for ma M token")                               \
     X(INVALID_MS_MODE,   "CLIENT_ERROR invalid mode for ms M token")                               \
     X(NON_NUMERIC,       "CLIENT_ERROR cannot increment or decrement non-numeric value")           \

@@ -33,8 +33,8 @@
 #define KEY_MAX_BYTES          250
 #define REQUEST_LINE_MAX       65536 /* key lines of get, gets, gat, gats, mg */
 #define REQUEST_LINE_MAX_OTHER 2048
-#define META_FLAGS_MAX         20
-#define OPAQUE_MAX_BYTES       32
+#define META_FLAGS_MAX         18 /* with verb and key 20 words, memcached's limit */
+#define OPAQUE_MAX_BYTES       31
 #define REQUEST_VALUE_MAX      2147483645 /* longer <bytes> are malformed */
 
 /* --- meta flags --------------------------------------------------------- */
@@ -97,12 +97,14 @@ struct request {
     uint64_t value_bytes;
 
     struct span line;     /* the command line without CR and LF */
+    struct span bare;     /* the same without noreply and words that mean nothing */
     struct span key;      /* decoded: 1..KEY_MAX_BYTES bytes. SHAPE_GET: the first key */
     struct span wire_key; /* as it stands on the line */
     struct span keys;     /* SHAPE_GET: from the first key to the end of the line */
 
     uint64_t flags;    /* SHAPE_STORE */
-    int64_t exptime;   /* SHAPE_STORE, SHAPE_TOUCH, gat, gats; as given (not yet absolute) */
+    int64_t exptime;   /* SHAPE_STORE, SHAPE_TOUCH, gat, gats, flush_all; as given (not yet
+                        * absolute) */
     uint64_t cas;      /* cas */
     uint64_t delta;    /* SHAPE_ARITH */
     struct meta_args meta;
@@ -116,7 +118,15 @@ struct request_parser {
 
 enum parse_status { PARSE_OK, PARSE_NEED_MORE, PARSE_ERROR, PARSE_CLOSE };
 
-/* See the top. On PARSE_NEED_MORE nothing in *request is valid. */
+/* See the top. On PARSE_NEED_MORE nothing in *request is valid. Otherwise the
+ * fields up to `keys` are, spans that do not apply being empty; those behind
+ * them only on PARSE_OK and for the shapes named beside them (it would cost more
+ * to clear them than to parse a get).
+ *
+ * PARSE_CLOSE is for lines after which nobody can say where the next command
+ * begins: a storage command without a usable length, a line that does not end,
+ * another protocol. A client that asked for no reply is closed without a line,
+ * so request.error is PROTO_OK there. */
 enum parse_status request_parse(struct request_parser *p, struct span input,
                                 struct request *request);
 
@@ -125,7 +135,8 @@ enum parse_status request_parse(struct request_parser *p, struct span input,
 bool request_next_key(struct span *keys, struct span *key);
 
 /* SHAPE_ADMIN: the words behind the verb, at most `max`; returns how many there
- * are in all. */
+ * are in all. noreply counts as a word. The delay of flush_all is already in
+ * request->exptime, and verbosity is known to have a number. */
 unsigned request_admin_words(const struct request *request, struct span *words, unsigned max);
 
 /* The value block's last two bytes must be CRLF, or the client gets
@@ -147,9 +158,11 @@ size_t binary_refusal(struct span input, char *out);
 struct buf;
 
 /* Appends the request's line as a backend shall see it: noreply and meta q
- * taken out, so that every request has exactly one reply to match by position;
- * all else, flag order and opaque included, as the client wrote it. The value
- * block, if any, is the caller's to append. SHAPE_GET: see request_put_get(). */
+ * taken out, so that every request has exactly one reply to match by position,
+ * and so are surplus words, which older memcacheds take for an error; all else,
+ * flag order and opaque included, as the client wrote it. The value block, if
+ * any, is the caller's to append. SHAPE_GET: see request_put_get_begin(). False
+ * when the system has no memory, as for the three below. */
 bool request_put_line(struct buf *out, const struct request *request);
 
 /* "<verb> [<exptime>] <key>..." in pieces: begin, then each key, then end. */

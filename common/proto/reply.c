@@ -1,0 +1,188 @@
+#include "common/proto/reply.h"
+
+#include "common/core/assert.h"
+#include "common/core/num.h"
+#include "common/proto/request.h"
+#include "common/proto/scan.h"
+
+static const struct span words[] = {
+#define X(id, word) {word, sizeof(word) - 1},
+    PROTO_REPLIES(X)
+#undef X
+};
+
+const char *
+reply_word(enum reply_kind kind)
+{
+    return kind < REPLY_NUMBER ? words[kind].ptr : "";
+}
+
+enum reply_shape
+reply_shape_of(enum proto_command cmd)
+{
+    ASSERT(cmd < CMD_COUNT);
+    if (command_shape(cmd) == SHAPE_GET) {
+        return REPLY_SHAPE_VALUES;
+    }
+    return cmd == CMD_STATS ? REPLY_SHAPE_STATS : REPLY_SHAPE_LINE;
+}
+
+static bool
+is_number(struct span s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] < '0' || s.ptr[i] > '9') {
+            return false;
+        }
+    }
+    return s.len > 0;
+}
+
+/* See find_of_length() in command.c. */
+static inline __attribute__((always_inline)) enum reply_kind
+kind_of_length(const char *word, size_t len)
+{
+#define X(id, text)                                                                                \
+    if (sizeof(text) - 1 == len && memcmp(word, text, sizeof(text) - 1) == 0) {                    \
+        return REPLY_##id;                                                                         \
+    }
+    PROTO_REPLIES(X)
+#undef X
+    return REPLY_OTHER;
+}
+
+static enum reply_kind
+find_kind(struct span word)
+{
+    switch (word.len) {
+    case 2: return kind_of_length(word.ptr, 2);
+    case 3: return kind_of_length(word.ptr, 3);
+    case 4: return kind_of_length(word.ptr, 4);
+    case 5: return kind_of_length(word.ptr, 5);
+    case 6: return kind_of_length(word.ptr, 6);
+    case 7: return kind_of_length(word.ptr, 7);
+    case 9: return kind_of_length(word.ptr, 9);
+    case 10: return kind_of_length(word.ptr, 10);
+    case 12: return kind_of_length(word.ptr, 12);
+    default: return REPLY_OTHER;
+    }
+}
+
+/* VALUE <key> <flags> <bytes> [<cas>] */
+static bool
+parse_value_line(struct cursor c, struct reply_piece *piece, uint64_t *bytes)
+{
+    if (scan_word(&c, &piece->key) != WORD_OK || piece->key.len > KEY_MAX_BYTES ||
+        scan_u64(&c, &piece->flags) != WORD_OK || scan_u64(&c, bytes) != WORD_OK) {
+        return false;
+    }
+    switch (scan_u64(&c, &piece->cas)) {
+    case WORD_NONE: piece->has_cas = false; return true;
+    case WORD_OK: piece->has_cas = true; return c.at == c.end;
+    case WORD_BAD: return false;
+    }
+    return false;
+}
+
+/* May this line stand in such a reply, and does it end it? A line that may not
+ * is the sign that replies and requests are out of step. */
+static bool
+fits_shape(enum reply_kind kind, enum reply_shape shape, bool *final)
+{
+    *final = true;
+    switch (shape) {
+    case REPLY_SHAPE_LINE: return kind != REPLY_VALUE && kind != REPLY_STAT && kind != REPLY_END;
+    case REPLY_SHAPE_VALUES:
+        *final = kind != REPLY_VALUE;
+        return kind == REPLY_VALUE || kind == REPLY_END || reply_is_error(kind);
+    case REPLY_SHAPE_STATS:
+        /* OTHER: `stats detail dump` and `stats cachedump` have lines of their own. */
+        *final = kind != REPLY_STAT && kind != REPLY_OTHER;
+        return kind == REPLY_STAT || kind == REPLY_OTHER || kind == REPLY_END ||
+               kind == REPLY_RESET || kind == REPLY_OK || reply_is_error(kind);
+    }
+    UNREACHABLE();
+}
+
+/* The value block behind a line of `line_bytes`. */
+static enum reply_status
+take_block(struct reply_parser *p, struct span input, size_t line_bytes, uint64_t bytes,
+           uint64_t value_max, struct reply_piece *piece)
+{
+    if (bytes > value_max || bytes > SIZE_MAX - line_bytes - 2) {
+        return REPLY_GARBAGE;
+    }
+    size_t total = line_bytes + (size_t)bytes + 2;
+    if (input.len < total) {
+        p->scanned = line_bytes - 1; /* where the line's end will be found at once */
+        p->need = total;
+        return REPLY_NEED_MORE;
+    }
+    if (memcmp(input.ptr + total - 2, "\r\n", 2) != 0) {
+        return REPLY_GARBAGE;
+    }
+    piece->value = (struct span){input.ptr + line_bytes, (size_t)bytes};
+    piece->raw.len = total;
+    *p = REPLY_PARSER_INIT;
+    return REPLY_PIECE;
+}
+
+static enum reply_status
+parse_line(struct reply_parser *p, struct span input, enum reply_shape shape, uint64_t value_max,
+           struct reply_piece *piece)
+{
+    struct cursor c = {piece->line.ptr, piece->line.ptr + piece->line.len};
+    c.at = scan_key_bytes(c.at, c.end);
+    struct span word = {piece->line.ptr, (size_t)(c.at - piece->line.ptr)};
+    if (word.len == 0 || (c.at != c.end && *c.at != ' ')) {
+        return REPLY_GARBAGE;
+    }
+    piece->kind = find_kind(word);
+    if (piece->kind == REPLY_OTHER && is_number(word)) {
+        piece->kind = REPLY_NUMBER;
+    }
+    if (!fits_shape(piece->kind, shape, &piece->final)) {
+        return REPLY_GARBAGE;
+    }
+    uint64_t bytes;
+    if (piece->kind == REPLY_VALUE) {
+        return parse_value_line(c, piece, &bytes)
+                   ? take_block(p, input, piece->raw.len, bytes, value_max, piece)
+                   : REPLY_GARBAGE;
+    }
+    if (piece->kind == REPLY_VA) {
+        return scan_u64(&c, &bytes) == WORD_OK
+                   ? take_block(p, input, piece->raw.len, bytes, value_max, piece)
+                   : REPLY_GARBAGE;
+    }
+    *p = REPLY_PARSER_INIT;
+    return REPLY_PIECE;
+}
+
+enum reply_status
+reply_parse(struct reply_parser *p, struct span input, enum reply_shape shape, uint64_t value_max,
+            struct reply_piece *piece)
+{
+    ASSERT(p->scanned <= input.len);
+
+    if (input.len < p->need || input.len == p->scanned) {
+        return REPLY_NEED_MORE;
+    }
+    const char *newline = memchr(input.ptr + p->scanned, '\n', input.len - p->scanned);
+    if (newline == NULL) {
+        p->scanned = input.len;
+        return input.len > REPLY_LINE_MAX ? REPLY_GARBAGE : REPLY_NEED_MORE;
+    }
+    size_t len = (size_t)(newline - input.ptr);
+    if (len > REPLY_LINE_MAX || len < 2 || newline[-1] != '\r') {
+        return REPLY_GARBAGE;
+    }
+    piece->raw = (struct span){input.ptr, len + 1};
+    piece->line = (struct span){input.ptr, len - 1};
+    piece->key = (struct span){NULL, 0};
+    piece->value = (struct span){NULL, 0};
+    piece->flags = 0;
+    piece->cas = 0;
+    piece->has_cas = false;
+    return parse_line(p, input, shape, value_max, piece);
+}
