@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libmfcore.a
 libmfcore_a_SOURCES = \
+	common/core/addrname.c common/core/addrname.h \
 	common/core/assert.c common/core/assert.h \
 	common/core/backoff.c common/core/backoff.h \
 	common/core/base64.c common/core/base64.h \
