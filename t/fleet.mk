@@ -1,1 +1,17 @@
 # tests of the fleet room
+UNIT_TESTS += t/unit/check_ring
+t_unit_check_ring_SOURCES = t/unit/check_ring.c t/unit/unit.h
+t_unit_check_ring_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_ring_LDADD = $(FLEET_LIBS) $(CORE_LIBS) $(UNIT_LIBS) $(SYSTEM_LIBS)
+
+UNIT_TESTS += t/unit/check_keyhash
+t_unit_check_keyhash_SOURCES = t/unit/check_keyhash.c t/unit/unit.h
+t_unit_check_keyhash_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_keyhash_LDADD = $(FLEET_LIBS) $(CORE_LIBS) $(UNIT_LIBS) $(SYSTEM_LIBS)
+
+UNIT_TESTS += t/unit/check_keytag
+t_unit_check_keytag_SOURCES = t/unit/check_keytag.c t/unit/unit.h
+t_unit_check_keytag_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_keytag_LDADD = $(FLEET_LIBS) $(CORE_LIBS) $(UNIT_LIBS) $(SYSTEM_LIBS)
+
+EXTRA_DIST += t/data/README.md t/data/ring_vectors.csv.gz

@@ -4,4 +4,8 @@ libmffleet_a_SOURCES = \
 	common/fleet/ketama.c common/fleet/ketama.h \
 	common/fleet/keyhash.c common/fleet/keyhash.h \
 	common/fleet/keytag.c common/fleet/keytag.h \
-	common/fleet/ring.c common/fleet/ring.h
+	common/fleet/ring.c common/fleet/ring.h \
+	common/fleet/ringcheck.c common/fleet/ringcheck.h \
+	common/fleet/ringscheme.c common/fleet/ringscheme.h \
+	common/fleet/table.c common/fleet/table.h \
+	common/fleet/table_build.h

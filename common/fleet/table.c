@@ -1,0 +1,88 @@
+#include "common/fleet/table.h"
+#include "common/core/assert.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+const char *
+node_state_name(enum node_state state)
+{
+    static const char *const names[] = {
+#define X(id, name) name,
+        NODE_STATES(X)
+#undef X
+    };
+    ASSERT(state < NODE_STATE_COUNT);
+    return names[state];
+}
+
+struct table *
+table_ref(struct table *table)
+{
+    unsigned before = atomic_fetch_add_explicit(&table->refs, 1, memory_order_relaxed);
+    ASSERT(before > 0);
+    return table;
+}
+
+static void
+deinit_node(struct table_node *node)
+{
+    free(node->id);
+    free(node->addr);
+    free(node->ring_name);
+    free(node->zone);
+}
+
+static void
+deinit_pool(struct table_pool *pool)
+{
+    ring_destroy(&pool->ring);
+    for (unsigned i = 0; i < pool->node_count; i++) {
+        deinit_node(&pool->nodes[i]);
+    }
+    free(pool->nodes);
+    free(pool->name);
+    free(pool->strip_prefix);
+    free(pool->hash_stop);
+}
+
+static void
+free_table(struct table *table)
+{
+    for (unsigned i = 0; i < table->pool_count; i++) {
+        deinit_pool(&table->pools[i]);
+    }
+    free(table->pools);
+    free(table->cluster);
+    free(table->incarnation);
+    free(table->by);
+    free(table->reason);
+    buf_deinit(&table->document);
+    free(table);
+}
+
+void
+table_unref(struct table **table)
+{
+    struct table *it = *table;
+    *table = NULL;
+    if (it == NULL) {
+        return;
+    }
+    unsigned before = atomic_fetch_sub_explicit(&it->refs, 1, memory_order_acq_rel);
+    ASSERT(before > 0);
+    if (before == 1) {
+        free_table(it);
+    }
+}
+
+const struct table_pool *
+table_pool_find(const struct table *table, struct span name)
+{
+    for (unsigned i = 0; i < table->pool_count; i++) {
+        if (span_eq_cstr(name, table->pools[i].name)) {
+            return &table->pools[i];
+        }
+    }
+    return NULL;
+}
