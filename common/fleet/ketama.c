@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define DEFAULT_PORT      11211 /* left out of the name that is hashed */
 #define POINTS_PER_DIGEST 4
 #define WEIGHTED_POINTS   160 /* a server, on the average */
 #define UNWEIGHTED_POINTS 100
@@ -22,22 +21,6 @@ ketama_weighted_points(uint32_t weight, uint64_t total_weight, unsigned count)
     float digests = points / POINTS_PER_DIGEST;
     float all = digests * (float)count;
     return (unsigned)floorf((float)((double)all + 0.0000000001)) * POINTS_PER_DIGEST;
-}
-
-/* The start of the strings whose hashes are the server's points. */
-static char *
-server_label(const struct ring_config *config, const struct ring_server *server)
-{
-    if (server->name != NULL) {
-        return mem_strdup(server->name);
-    }
-    if (server->port == DEFAULT_PORT) {
-        return mem_strdup(server->host);
-    }
-    if (server->port == 0 && config->kind == RING_TWEMPROXY) {
-        return mem_printf("%s:", server->host);
-    }
-    return mem_printf("%s:%u", server->host, server->port);
 }
 
 /* "label-0", "label-1", ...: the label is copied once, the number changes. */
@@ -106,7 +89,7 @@ ketama_build(struct continuum *c, const struct ring_config *config,
     }
     continuum_init(c, total_points);
     for (unsigned i = 0; i < count; i++) {
-        char *label = server_label(config, &servers[i]);
+        char *label = ring_server_label(config->kind, &servers[i]);
         struct point_name name = {.label_len = strlen(label)};
         name.text = mem_realloc(label, name.label_len + SUFFIX_MAX);
         if (weighted) {

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define DEFAULT_PORT 11211 /* left out of the name that is hashed */
+
 struct ring {
     struct ring_config config;
     unsigned server_count;
@@ -44,6 +46,21 @@ ring_kind_default_hash(enum ring_kind kind)
 {
     ASSERT(kind < RING_KIND_COUNT);
     return kinds[kind].hash;
+}
+
+char *
+ring_server_label(enum ring_kind kind, const struct ring_server *server)
+{
+    if (server->name != NULL) {
+        return mem_strdup(server->name);
+    }
+    if (server->port == DEFAULT_PORT) {
+        return mem_strdup(server->host);
+    }
+    if (server->port == 0 && kind == RING_TWEMPROXY) {
+        return mem_printf("%s:", server->host);
+    }
+    return mem_printf("%s:%u", server->host, server->port);
 }
 
 static const char *

@@ -9,15 +9,15 @@
 
 /*    id                    name in tables and options   default key hash */
 #define RING_KINDS(X)                                                                              \
-    X(LIBMEMCACHED,         "libmemcached",              MD5)           /* C1, weighted ketama */  \
-    X(LIBMEMCACHED_KETAMA,  "libmemcached-ketama",       ONE_AT_A_TIME) /* C3 */                   \
-    X(TWEMPROXY,            "twemproxy",                 FNV1A_64)      /* C2, C2x */
+    X(LIBMEMCACHED, "libmemcached", MD5)                         /* C1, weighted ketama */         \
+    X(LIBMEMCACHED_KETAMA, "libmemcached-ketama", ONE_AT_A_TIME) /* C3 */                          \
+    X(TWEMPROXY, "twemproxy", FNV1A_64)                          /* C2, C2x */
 
 enum ring_kind {
 #define X(id, name, hash) RING_##id,
     RING_KINDS(X)
 #undef X
-    RING_KIND_COUNT,
+        RING_KIND_COUNT,
 };
 
 const char *ring_kind_name(enum ring_kind kind);
@@ -36,6 +36,11 @@ struct ring_server {
     const char *name; /* replaces host:port in the hashed string (twemproxy's
                          `name`, our ring_name); NULL: made from host and port */
 };
+
+/* The string whose numbered hashes are the server's points: its name, else what
+ * legacy clients make of host and port. Naming a server so keeps its keys when
+ * it moves to another address. The caller's to free. */
+char *ring_server_label(enum ring_kind kind, const struct ring_server *server);
 
 struct ring;
 
