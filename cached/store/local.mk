@@ -1,1 +1,15 @@
-# filled by the room's own change
+# The engine. It links the core only, so that nothing above it can creep in;
+# of the protocol it uses one header of constants.
+noinst_LIBRARIES += libmfstore.a
+libmfstore_a_SOURCES = \
+	cached/store/assoc.c cached/store/assoc.h \
+	cached/store/engine.h \
+	cached/store/item.c cached/store/item.h \
+	cached/store/lookup.c \
+	cached/store/memory.c \
+	cached/store/shard.c cached/store/shard.h \
+	cached/store/store.c cached/store/store.h \
+	cached/store/store_change.c \
+	cached/store/store_read.c \
+	cached/store/store_sweep.c \
+	cached/store/store_write.c

@@ -1,0 +1,278 @@
+/* store.h - the items of a node: the one seam between connections and the
+ * engine that keeps keys and values in memory.
+ *
+ * An engine is everything behind this header; it is replaced whole. Callers
+ * see items only as views, reservations and outcomes, never their layout.
+ *
+ * Steps, not commands: each function below is one atomic step on one key, and
+ * the text and meta protocols are both made of these steps. Atomic means:
+ * between two steps on the same key there is an order that every thread sees,
+ * and a step that was answered happened before any step that begins later.
+ *
+ * Threads: any number, each with its own struct store_thread, which nobody
+ * else uses at the same time. Calls never block on anything but short engine
+ * locks, and do no I/O. No lock is held when a call returns.
+ *
+ * Ownership: a view and a reservation each own one reference to an item; give
+ * it back with store_release(), or with store_commit() or store_abandon(). What
+ * a reference shows (key, value) does not change until then, whatever happens
+ * to the key meanwhile: value bytes are written only while nobody else has a
+ * reference.
+ *
+ * Time: the caller passes the node's clock in milliseconds (`now_ms`, never
+ * below 2; see common/proto/exptime.h), so a test can make it up. Expiry points are on
+ * that clock: EXPIRES_NEVER, EXPIRES_AT_ONCE, or a point in time. */
+#pragma once
+#include "common/core/hash.h"
+#include "common/core/metric.h"
+#include "common/core/span.h"
+
+#include <stdint.h>
+
+struct store;
+struct store_thread;
+struct store_item; /* opaque to callers */
+
+#define STORE_KEY_MAX       250
+#define STORE_TRAILER_BYTES 2  /* CRLF behind every value, so that one copy or iovec sends both */
+#define STORE_ITEM_OVERHEAD 56 /* counted per item against item_max_bytes, as memcached does */
+
+/* What the caller acts on. */
+enum store_outcome {
+    STORE_OK,
+    STORE_NOT_FOUND,   /* no such key, or it has expired or was flushed */
+    STORE_EXISTS,      /* the CAS value did not match */
+    STORE_NOT_STORED,  /* add of a present key; replace, append, prepend of an absent one */
+    STORE_NON_NUMERIC, /* the value is no decimal 64-bit number */
+    STORE_TOO_LARGE,   /* over item_max_bytes: will never fit */
+    STORE_NO_MEMORY,   /* over the memory limit, and nothing may be evicted */
+};
+
+/* clang-format off */
+/*    id                       name                       kind     sentence */
+#define STORE_METRICS(X)                                                                           \
+    X(STORE_ITEMS,             "items",                   GAUGE,   "Items stored.")                \
+    X(STORE_ITEM_BYTES,        "item_bytes",              GAUGE,   "Memory of stored items.")      \
+    X(STORE_ITEMS_TOTAL,       "items_total",             COUNTER, "Items ever stored.")           \
+    X(STORE_EVICTIONS,         "evictions_total",         COUNTER, "Live items removed for room.") \
+    X(STORE_EVICTED_UNFETCHED, "evicted_unfetched_total", COUNTER, "Evicted items never read.")    \
+    X(STORE_EXPIRED_UNFETCHED, "expired_unfetched_total", COUNTER, "Expired items never read.")    \
+    X(STORE_RECLAIMED,         "reclaimed_total",         COUNTER, "Dead items removed for room.") \
+    X(STORE_SWEPT,             "swept_total",             COUNTER, "Dead items the sweep removed.") \
+    X(STORE_GET_EXPIRED,       "get_expired_total",       COUNTER, "Lookups of expired items.")    \
+    X(STORE_GET_FLUSHED,       "get_flushed_total",       COUNTER, "Lookups of flushed items.")    \
+    X(STORE_REFUSED_SIZE,      "too_large_total",         COUNTER, "Values refused for size.")     \
+    X(STORE_REFUSED_MEMORY,    "no_memory_total",         COUNTER, "Values refused for lack of memory.")
+/* clang-format on */
+
+enum store_metric { STORE_METRICS(METRIC_ENUM) STORE_METRIC_COUNT };
+
+struct store_options {
+    uint64_t memory_bytes;   /* covers items and tables, in use or reserved */
+    uint64_t item_max_bytes; /* key, value and STORE_ITEM_OVERHEAD */
+    unsigned concurrency;    /* threads that will work at once; a hint */
+    bool evict;              /* make room by removing live items; else STORE_NO_MEMORY */
+    bool cas;                /* off: every CAS value is 0 and no comparison matches */
+};
+
+struct store *store_create(const struct store_options *options);
+/* No thread may be inside a call. References still out are leaks of the caller. */
+void store_destroy(struct store **st);
+
+/* The calling thread's handle, with its own counters. Lives as long as the store. */
+struct store_thread *store_join(struct store *st);
+
+/* A key with its hash. Callers make these first and in groups. */
+struct store_key {
+    struct span key; /* 1..STORE_KEY_MAX bytes, any byte */
+    uint64_t hash;
+};
+
+static inline struct store_key
+store_key(struct span key)
+{
+    return (struct store_key){key, hash_span(key)};
+}
+
+/* Says that these keys will be asked for next, so that the engine can bring
+ * what it needs into the CPU's caches. Changes nothing. */
+void store_prefetch(struct store_thread *th, const struct store_key *keys, unsigned count);
+
+/* --- reading ------------------------------------------------------------- */
+/* An item as one lookup saw it. */
+struct store_view {
+    struct store_item *item; /* the reference; NULL if there is none */
+    struct span key;
+    struct span value; /* STORE_TRAILER_BYTES of CRLF stand behind it */
+    uint64_t flags;    /* the client's */
+    uint64_t cas;
+    uint64_t expiry_ms;        /* after this lookup */
+    uint64_t expiry_before_ms; /* before it */
+    uint64_t accessed_ms;      /* the access before this one, or when it was stored */
+    uint64_t bytes;            /* memory that the item takes */
+    bool fetched;              /* had been read before */
+    bool binary_key;
+    bool stale; /* marked by store_delete() with .mark_stale */
+    bool won;   /* this lookup was handed the token to refill the item */
+    bool taken; /* an earlier lookup was handed it */
+    bool made;  /* this lookup made the item (vivify) */
+};
+
+/* What a lookup does besides looking. Zero: a plain get. */
+struct store_lookup {
+    bool peek; /* leave access time, "fetched" and recency alone */
+    bool touch;
+    uint64_t touch_expiry_ms;
+    bool recache; /* hand out the token if the item expires before recache_before_ms */
+    bool recache_after_touch; /* compare the expiry that the touch has set */
+    uint64_t recache_before_ms;
+    bool vivify; /* on a miss make an empty item and hand out the token */
+    uint64_t vivify_expiry_ms;
+    bool vivify_binary_key;
+    bool has_new_cas; /* of the item that vivify makes */
+    uint64_t new_cas;
+};
+
+/* STORE_OK and a view to release, or STORE_NOT_FOUND. A vivify that finds no
+ * memory is STORE_NOT_FOUND too. `how` NULL: a plain get. */
+enum store_outcome store_get(struct store_thread *th, const struct store_key *key,
+                             const struct store_lookup *how, uint64_t now_ms,
+                             struct store_view *view);
+
+/* Gives a reference back and clears it; NULL is allowed. */
+void store_release(struct store_thread *th, struct store_item **item);
+
+/* Sets the expiry only: STORE_OK or STORE_NOT_FOUND. */
+enum store_outcome store_touch(struct store_thread *th, const struct store_key *key,
+                               uint64_t expiry_ms, uint64_t now_ms);
+
+/* --- writing a value ------------------------------------------------------- */
+/* A value in the making: memory for it, seen by nobody else. */
+struct store_reservation {
+    struct store_item *item; /* NULL if there is none */
+    char *value;             /* value_bytes and STORE_TRAILER_BYTES to be written by the caller */
+};
+
+/* Finds room, evicting if it must: STORE_OK, STORE_TOO_LARGE or
+ * STORE_NO_MEMORY. The reserved memory counts against the limit. */
+enum store_outcome store_reserve(struct store_thread *th, const struct store_key *key,
+                                 uint64_t value_bytes, uint64_t now_ms,
+                                 struct store_reservation *out);
+
+enum store_mode { STORE_SET, STORE_ADD, STORE_REPLACE, STORE_APPEND, STORE_PREPEND };
+
+struct store_write {
+    enum store_mode mode;
+    uint64_t flags;     /* the client's; append and prepend keep those of the item */
+    uint64_t expiry_ms; /* likewise */
+    bool compare;       /* only if the item's CAS value is compare_cas */
+    uint64_t compare_cas;
+    bool stale_if_older; /* a compare_cas below the item's stores too, marked stale, with the
+                            item's expiry and token */
+    bool vivify; /* append and prepend to an absent key store it with vivify_expiry_ms */
+    uint64_t vivify_expiry_ms;
+    bool has_new_cas; /* the item's CAS value will be new_cas, not the engine's next */
+    uint64_t new_cas;
+    bool binary_key; /* remembered for views */
+};
+
+struct store_written {
+    uint64_t cas;         /* of the stored item */
+    uint64_t value_bytes; /* of the stored item, so after append the whole */
+};
+
+/* Makes the value the key's, or not. The reservation is used up either way.
+ *
+ *   mode            key absent                      key present
+ *   set, replace    set OK, replace NOT_STORED      OK
+ *    with compare   NOT_FOUND                       OK, or EXISTS
+ *   add             OK                              NOT_STORED
+ *   append, prepend NOT_STORED, or OK with vivify   OK, or EXISTS with compare;
+ *                                                   TOO_LARGE, NO_MEMORY: unchanged
+ *
+ * `out` is filled with STORE_OK. */
+enum store_outcome store_commit(struct store_thread *th, struct store_reservation *reservation,
+                                const struct store_write *write, uint64_t now_ms,
+                                struct store_written *out);
+void store_abandon(struct store_thread *th, struct store_reservation *reservation);
+
+/* --- changing what is there ------------------------------------------------ */
+struct store_removal {
+    bool compare; /* only if the CAS value is compare_cas, else STORE_EXISTS */
+    uint64_t compare_cas;
+    bool mark_stale; /* keep the item, marked, with a new CAS value and its token back */
+    bool drop_value; /* keep the key with an empty value and flags 0 */
+    bool touch;      /* with either of those: set the expiry */
+    uint64_t touch_expiry_ms;
+    bool has_new_cas;
+    uint64_t new_cas;
+};
+
+/* STORE_OK, STORE_NOT_FOUND, STORE_EXISTS; STORE_NO_MEMORY only with
+ * drop_value. `how` NULL: delete. */
+enum store_outcome store_delete(struct store_thread *th, const struct store_key *key,
+                                const struct store_removal *how, uint64_t now_ms);
+
+struct store_arith {
+    bool decrement; /* stops at 0; increment wraps at 2^64 */
+    uint64_t delta;
+    bool compare;
+    uint64_t compare_cas;
+    bool touch;
+    uint64_t touch_expiry_ms;
+    bool vivify; /* an absent key is stored with `initial` */
+    uint64_t initial;
+    uint64_t vivify_expiry_ms;
+    bool has_new_cas;
+    uint64_t new_cas;
+    bool binary_key;
+};
+
+struct store_number {
+    uint64_t value;
+    uint64_t cas;
+    uint64_t expiry_ms;        /* after */
+    uint64_t expiry_before_ms; /* before */
+    bool made;                 /* by vivify: `value` is `initial` */
+};
+
+/* A shorter number is padded with spaces to the length that was there.
+ * STORE_OK, STORE_NOT_FOUND, STORE_EXISTS, STORE_NON_NUMERIC, STORE_NO_MEMORY. */
+enum store_outcome store_arith(struct store_thread *th, const struct store_key *key,
+                               const struct store_arith *how, uint64_t now_ms,
+                               struct store_number *out);
+
+/* --- the whole ------------------------------------------------------------- */
+/* Everything stored before the point `at_ms` is gone from then on; what is
+ * stored later stays. A point not after `now_ms` is now. A later call replaces
+ * a flush that is still to come. */
+void store_flush(struct store_thread *th, uint64_t at_ms, uint64_t now_ms);
+
+/* Looks at up to about `items` items, going round and round, frees what has
+ * expired or was flushed, and works off an overdraft after the limit was
+ * lowered. Returns how many it freed. Of N callers each may take its share:
+ * `part` of `parts`. */
+unsigned store_sweep(struct store_thread *th, unsigned part, unsigned parts, unsigned items,
+                     uint64_t now_ms);
+
+/* Visits items in pieces of about `items`, from *cursor (begin with 0), while
+ * others go on working: whatever is there from beginning to end is seen once.
+ * `fn` gets a view without reference, valid during the call, and may not call
+ * the store. False once all were visited. */
+bool store_walk(struct store_thread *th, uint64_t *cursor, unsigned items, uint64_t now_ms,
+                void (*fn)(void *arg, const struct store_view *view), void *arg);
+
+struct store_info {
+    uint64_t memory_bytes; /* used, by items and tables */
+    uint64_t memory_limit;
+    uint64_t table_bytes;
+    unsigned table_bits; /* log2 of all buckets */
+    bool growing;
+};
+struct store_info store_info(const struct store *st);
+
+/* Takes effect at once for new items; the sweep evicts down to a lower limit. */
+void store_set_memory_limit(struct store *st, uint64_t bytes);
+
+/* The counters of all threads. */
+const struct metric_set *store_metrics(const struct store *st);

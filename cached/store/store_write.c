@@ -1,0 +1,220 @@
+#include "cached/store/engine.h"
+
+enum verdict {
+    VERDICT_STORE,
+    VERDICT_STORE_STALE, /* an outdated writer's value, kept but marked */
+    VERDICT_JOIN,        /* append or prepend to what is there */
+    VERDICT_REFUSE,
+};
+
+struct judgement {
+    enum verdict verdict;
+    enum store_outcome outcome; /* with VERDICT_REFUSE */
+};
+
+enum store_outcome
+store_reserve(struct store_thread *th, const struct store_key *key, uint64_t value_bytes,
+              uint64_t now_ms, struct store_reservation *out)
+{
+    uint64_t nominal = key->key.len + value_bytes + STORE_TRAILER_BYTES + STORE_ITEM_OVERHEAD;
+    *out = (struct store_reservation){0};
+    if (value_bytes > UINT32_MAX || nominal > th->st->options.item_max_bytes) {
+        count(th, METRIC_ID_STORE_REFUSED_SIZE);
+        return STORE_TOO_LARGE;
+    }
+    out->item = item_create(th, key, value_bytes, now_ms);
+    if (out->item == NULL) {
+        count(th, METRIC_ID_STORE_REFUSED_MEMORY);
+        return STORE_NO_MEMORY;
+    }
+    out->value = item_value(out->item);
+    return STORE_OK;
+}
+
+void
+store_abandon(struct store_thread *th, struct store_reservation *reservation)
+{
+    store_release(th, &reservation->item);
+    reservation->value = NULL;
+}
+
+static struct judgement
+refuse(enum store_outcome outcome)
+{
+    return (struct judgement){VERDICT_REFUSE, outcome};
+}
+
+static struct judgement
+judge_absent(const struct store_write *w)
+{
+    struct judgement yes = {VERDICT_STORE, STORE_OK};
+    switch (w->mode) {
+    case STORE_SET: return w->compare ? refuse(STORE_NOT_FOUND) : yes;
+    case STORE_ADD: return yes;
+    case STORE_REPLACE: return refuse(w->compare ? STORE_NOT_FOUND : STORE_NOT_STORED);
+    case STORE_APPEND:
+    case STORE_PREPEND: return w->vivify ? yes : refuse(STORE_NOT_STORED);
+    }
+    return refuse(STORE_NOT_STORED);
+}
+
+static struct judgement
+judge_present(const struct store *st, const struct store_write *w, const struct store_item *old)
+{
+    bool matches = !w->compare || (st->options.cas && old->cas == w->compare_cas);
+    switch (w->mode) {
+    case STORE_ADD: return refuse(STORE_NOT_STORED);
+    case STORE_SET:
+    case STORE_REPLACE:
+        if (matches) {
+            return (struct judgement){VERDICT_STORE, STORE_OK};
+        }
+        if (st->options.cas && w->stale_if_older && w->compare_cas < old->cas) {
+            return (struct judgement){VERDICT_STORE_STALE, STORE_OK};
+        }
+        return refuse(STORE_EXISTS);
+    case STORE_APPEND:
+    case STORE_PREPEND:
+        return matches ? (struct judgement){VERDICT_JOIN, STORE_OK} : refuse(STORE_EXISTS);
+    }
+    return refuse(STORE_NOT_STORED);
+}
+
+/* Under the lock: `fresh` takes the place of `old`, if there is one. */
+static void
+store_fresh(struct store_thread *th, struct shard *sh, struct store_item *fresh,
+            struct store_item *old, const struct store_write *w, struct aftermath *after)
+{
+    fresh->flags = w->flags;
+    bool joining = w->mode == STORE_APPEND || w->mode == STORE_PREPEND;
+    fresh->expiry_ms = joining ? w->vivify_expiry_ms : w->expiry_ms;
+    fresh->cas = next_cas(th->st, sh, w->has_new_cas, w->new_cas);
+    fresh->marks |= w->binary_key ? ITEM_BINARY_KEY : 0;
+    item_seal(fresh);
+    link_item(th, sh, fresh, old, after);
+}
+
+static void
+keep_as_stale(struct store_item *fresh, const struct store_item *old)
+{
+    fresh->expiry_ms = old->expiry_ms;
+    fresh->marks |= ITEM_STALE | (old->marks & ITEM_TOKEN_TAKEN);
+}
+
+static struct store_item *
+join_values(struct store_thread *th, const struct store_key *key, struct store_item *old,
+            struct store_item *piece, enum store_mode mode, uint64_t now_ms,
+            enum store_outcome *why)
+{
+    struct store_reservation r;
+    *why = store_reserve(th, key, (uint64_t)old->value_bytes + piece->value_bytes, now_ms, &r);
+    if (*why != STORE_OK) {
+        return NULL;
+    }
+    struct store_item *first = mode == STORE_APPEND ? old : piece;
+    struct store_item *second = mode == STORE_APPEND ? piece : old;
+    memcpy(r.value, item_value(first), first->value_bytes);
+    memcpy(r.value + first->value_bytes, item_value(second), second->value_bytes);
+    item_seal(r.item);
+    return r.item;
+}
+
+/* Under the lock, after joining without it: if the key still has the same
+ * item, puts the joined one in its place. */
+static bool
+swap_joined(struct store_thread *th, struct shard *sh, const struct store_key *key,
+            struct store_item *old, uint64_t old_cas, struct store_item *joined,
+            const struct store_write *w, uint64_t now_ms, struct store_written *out)
+{
+    struct aftermath after = {0};
+    shard_lock(sh);
+    bool same = find_live(th, sh, key, now_ms, &after) == old && old->cas == old_cas;
+    if (same) {
+        joined->flags = old->flags;
+        joined->expiry_ms = old->expiry_ms;
+        joined->marks |= old->marks & ITEM_BINARY_KEY;
+        joined->cas = next_cas(th->st, sh, w->has_new_cas, w->new_cas);
+        *out = (struct store_written){joined->cas, joined->value_bytes};
+        link_item(th, sh, joined, old, &after);
+    }
+    shard_unlock(sh);
+    settle(th, sh, &after, now_ms);
+    return same;
+}
+
+/* One attempt at a commit. VERDICT_JOIN hands out a reference to the item to
+ * join with, and its CAS value. */
+static struct judgement
+try_commit(struct store_thread *th, struct shard *sh, const struct store_key *key,
+           struct store_item *fresh, const struct store_write *w, uint64_t now_ms,
+           struct store_item **old_ref, uint64_t *old_cas, struct store_written *out)
+{
+    struct aftermath after = {0};
+    shard_lock(sh);
+    struct store_item *old = find_live(th, sh, key, now_ms, &after);
+    struct judgement j = old != NULL ? judge_present(th->st, w, old) : judge_absent(w);
+    switch (j.verdict) {
+    case VERDICT_STORE: store_fresh(th, sh, fresh, old, w, &after); break;
+    case VERDICT_STORE_STALE:
+        store_fresh(th, sh, fresh, old, w, &after);
+        keep_as_stale(fresh, old);
+        break;
+    case VERDICT_JOIN:
+        item_ref(old);
+        *old_ref = old;
+        *old_cas = old->cas;
+        break;
+    case VERDICT_REFUSE:
+        if (old != NULL && w->mode == STORE_ADD) {
+            shard_bump(old, now_ms); /* somebody wants it there */
+        }
+        break;
+    }
+    if (j.outcome == STORE_OK) {
+        *out = (struct store_written){fresh->cas, fresh->value_bytes};
+    }
+    shard_unlock(sh);
+    settle(th, sh, &after, now_ms);
+    return j;
+}
+
+/* A long value is copied without the lock, so the item may change meanwhile;
+ * then all begins again. Whoever made it change has got further, so somebody
+ * always does. */
+static enum store_outcome
+commit(struct store_thread *th, const struct store_key *key, struct store_item *fresh,
+       const struct store_write *w, uint64_t now_ms, struct store_written *out)
+{
+    struct shard *sh = shard_of(th->st, key->hash);
+    for (;;) {
+        struct store_item *old = NULL;
+        uint64_t old_cas = 0;
+        struct judgement j = try_commit(th, sh, key, fresh, w, now_ms, &old, &old_cas, out);
+        if (j.verdict != VERDICT_JOIN) {
+            return j.outcome;
+        }
+        enum store_outcome why;
+        struct store_item *joined = join_values(th, key, old, fresh, w->mode, now_ms, &why);
+        bool done = joined != NULL &&
+                    swap_joined(th, sh, key, old, old_cas, joined, w, now_ms, out);
+        item_drop(th, old);
+        if (joined == NULL) {
+            return why;
+        }
+        item_drop(th, joined);
+        if (done) {
+            return STORE_OK;
+        }
+    }
+}
+
+enum store_outcome
+store_commit(struct store_thread *th, struct store_reservation *reservation,
+             const struct store_write *w, uint64_t now_ms, struct store_written *out)
+{
+    struct store_item *fresh = reservation->item;
+    struct store_key key = {item_key(fresh), fresh->hash};
+    enum store_outcome outcome = commit(th, &key, fresh, w, now_ms, out);
+    store_abandon(th, reservation);
+    return outcome;
+}
