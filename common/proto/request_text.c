@@ -237,16 +237,18 @@ check_verbosity(struct request *r, struct cursor c)
     return PARSE_ERROR;
 }
 
-/* The bare line ends before the noreply that ends the line. */
+/* The bare line ends before the noreply that ends the line, or several. */
 static void
-cut_noreply(struct request *r)
+cut_noreply(struct request *r, struct cursor args)
 {
-    const char *end = r->line.ptr + r->line.len;
-    while (end[-1] == ' ') {
-        end--;
+    struct span rest = {args.at, (size_t)(args.end - args.at)};
+    while (ends_in_noreply(rest)) {
+        while (rest.ptr[rest.len - 1] == ' ') {
+            rest.len--;
+        }
+        rest.len -= sizeof("noreply") - 1;
     }
-    end -= sizeof("noreply") - 1;
-    r->bare.len = (size_t)(end - r->line.ptr);
+    r->bare.len = (size_t)(rest.ptr + rest.len - r->line.ptr);
 }
 
 enum parse_status
@@ -254,7 +256,7 @@ request_parse_admin(struct request *r, struct cursor c)
 {
     if (takes_noreply(r->cmd) && ends_in_noreply((struct span){c.at, (size_t)(c.end - c.at)})) {
         r->noreply = true;
-        cut_noreply(r);
+        cut_noreply(r, c);
     }
     if (r->cmd == CMD_FLUSH_ALL) {
         return check_flush_all(r, c);
