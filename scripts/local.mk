@@ -5,4 +5,7 @@ EXTRA_DIST += \
 	README.md \
 	scripts/common.sh \
 	scripts/packages \
-	scripts/test
+	scripts/processes.sh \
+	scripts/quickstart \
+	scripts/test \
+	scripts/trace-replay

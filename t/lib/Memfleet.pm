@@ -25,6 +25,7 @@ use Exporter qw(import);
 use File::Path qw(remove_tree);
 use File::Temp ();
 use HTTP::Tiny ();
+use JSON::PP ();
 use IO::Socket::INET ();
 use Test::More ();
 use Time::HiRes ();
@@ -37,6 +38,7 @@ our @EXPORT = (
     qw(builddir srcdir program_path scratch_dir free_port),
     qw(start_program mfcached mfproxy mfcontrol mfctl memcached_program),
     qw(has_option deadline wait_until http_get memcached_compare slurp spew skip_without),
+    qw(table_json trace_file mfreplay replay_sum),
     @Test::More::EXPORT,
 );
 
@@ -209,6 +211,44 @@ sub http_get {
     my $r = HTTP::Tiny->new(timeout => deadline(10), proxy => undef, http_proxy => undef)
         ->get("http://$addr$path");
     return ($r->{status}, $r->{content});
+}
+
+# A routing table with one pool "main" as JSON text: epoch, nodes (programs or
+# addresses; the node's id is its address unless `ids` names it), and further
+# members of the table and of the pool.
+sub table_json {
+    my (%opt) = @_;
+    my @addrs = map { ref $_ ? $_->addr : $_ } @{ $opt{nodes} };
+    my @ids = @{ $opt{ids} // \@addrs };
+    my @nodes = map { { id => $ids[$_], addr => $addrs[$_] } } 0 .. $#addrs;
+    return JSON::PP->new->canonical->encode({
+        memfleet_table => 1, epoch => $opt{epoch} // 1, %{ $opt{table} // {} },
+        pools => { main => { %{ $opt{pool} // {} }, nodes => \@nodes } },
+    });
+}
+
+# The trace of t/data, unpacked; skips the test without xz.
+sub trace_file {
+    skip_without('xz');
+    my $trace = scratch_dir() . '/web12';
+    system("xz -dc '@{[ srcdir() ]}/t/data/cache2k_web12.trace.xz' >'$trace'") == 0
+        or die "xz cannot unpack the trace\n";
+    return $trace;
+}
+
+# The trace as a load, again and again until stop() or wait_end(); returns when
+# requests are being answered.
+sub mfreplay {
+    my ($addr, @args) = @_;
+    return start_program({ name => 'mfreplay', ready => qr/event=progress/,
+                           args => ['-b', '-f', trace_file(), '--repeat', @args, $addr] });
+}
+
+# What it counted, once it has ended: (requests => ..., errors => ..., ...).
+sub replay_sum {
+    my ($replay) = @_;
+    my ($line) = $replay->log_text =~ /^(requests=.*)$/m or return;
+    return $line =~ /(\w+)=(\S+)/g;
 }
 
 sub slurp {
