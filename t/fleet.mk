@@ -15,3 +15,17 @@ t_unit_check_keytag_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_keytag_LDADD = $(FLEET_LIBS) $(CORE_LIBS) $(UNIT_LIBS) $(SYSTEM_LIBS)
 
 EXTRA_DIST += t/data/README.md t/data/ring_vectors.csv.gz
+
+UNIT_TESTS += t/unit/check_table
+t_unit_check_table_SOURCES = t/unit/check_table.c t/unit/unit.h
+t_unit_check_table_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_table_LDADD = $(FLEET_LIBS) $(CORE_LIBS) $(UNIT_LIBS) $(SYSTEM_LIBS)
+
+FUZZ_TARGETS += t/fuzz/fuzz_table
+t_fuzz_fuzz_table_SOURCES = t/fuzz/fuzz_table.c t/fuzz/fuzz.h
+if !LIBFUZZER
+t_fuzz_fuzz_table_SOURCES += t/fuzz/replay.c
+endif
+t_fuzz_fuzz_table_LDADD = $(FLEET_LIBS) $(CORE_LIBS) $(SYSTEM_LIBS)
+t_fuzz_fuzz_table_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+EXTRA_DIST += t/fuzz/corpus/table docs/routing-table.md

@@ -1,6 +1,7 @@
 noinst_LIBRARIES += libmffleet.a
 libmffleet_a_SOURCES = \
 	common/fleet/continuum.c common/fleet/continuum.h \
+	common/fleet/jsonread.c common/fleet/jsonread.h \
 	common/fleet/ketama.c common/fleet/ketama.h \
 	common/fleet/keyhash.c common/fleet/keyhash.h \
 	common/fleet/keytag.c common/fleet/keytag.h \
@@ -8,4 +9,8 @@ libmffleet_a_SOURCES = \
 	common/fleet/ringcheck.c common/fleet/ringcheck.h \
 	common/fleet/ringscheme.c common/fleet/ringscheme.h \
 	common/fleet/table.c common/fleet/table.h \
-	common/fleet/table_build.h
+	common/fleet/table_build.c common/fleet/table_build.h \
+	common/fleet/table_json.c \
+	common/fleet/table_judge.c \
+	common/fleet/table_servers.c \
+	common/fleet/table_words.h

@@ -7,17 +7,19 @@
 
 #include <stdbool.h>
 
+/* clang-format off */
 /*    id                    name in tables and options   default key hash */
 #define RING_KINDS(X)                                                                              \
-    X(LIBMEMCACHED, "libmemcached", MD5)                         /* C1, weighted ketama */         \
-    X(LIBMEMCACHED_KETAMA, "libmemcached-ketama", ONE_AT_A_TIME) /* C3 */                          \
-    X(TWEMPROXY, "twemproxy", FNV1A_64)                          /* C2, C2x */
+    X(LIBMEMCACHED,         "libmemcached",              MD5)           /* C1, weighted ketama */  \
+    X(LIBMEMCACHED_KETAMA,  "libmemcached-ketama",       ONE_AT_A_TIME) /* C3, C3w, C3a */         \
+    X(TWEMPROXY,            "twemproxy",                 FNV1A_64)      /* C2, C2x */
+/* clang-format on */
 
 enum ring_kind {
 #define X(id, name, hash) RING_##id,
     RING_KINDS(X)
 #undef X
-        RING_KIND_COUNT,
+    RING_KIND_COUNT,
 };
 
 const char *ring_kind_name(enum ring_kind kind);

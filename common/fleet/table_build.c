@@ -1,0 +1,169 @@
+#include "common/fleet/table_build.h"
+#include "common/core/mem.h"
+#include "common/fleet/table_words.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void
+table_pool_defaults(struct table_pool *pool)
+{
+    *pool = (struct table_pool){
+        .ring_config = {TABLE_DEFAULT_RING, ring_kind_default_hash(TABLE_DEFAULT_RING)},
+        .connect_timeout_ms = TABLE_CONNECT_MS,
+        .request_timeout_ms = TABLE_REQUEST_MS,
+        .on_read_error = READ_ERROR_MISS,
+        .on_write_error = WRITE_ERROR_ERROR,
+        .meta_errors = META_ERRORS_NS,
+    };
+}
+
+/* Jansson takes over `value`; only a string that is not UTF-8 or a lack of
+ * memory makes these fail, and `ok` remembers it. */
+static void
+put(bool *ok, json_t *object, const char *member, json_t *value)
+{
+    *ok = json_object_set_new(object, member, value) == 0 && *ok;
+}
+
+static void
+put_string(bool *ok, json_t *object, const char *member, const char *value)
+{
+    if (value != NULL && value[0] != '\0') {
+        put(ok, object, member, json_string(value));
+    }
+}
+
+static void
+put_u64(bool *ok, json_t *object, const char *member, uint64_t value)
+{
+    put(ok, object, member, value <= INT64_MAX ? json_integer((json_int_t)value) : NULL);
+}
+
+static json_t *
+node_json(bool *ok, const struct table_node *node)
+{
+    json_t *json = json_object();
+    put_string(ok, json, "id", node->id);
+    put_string(ok, json, "addr", node->addr);
+    put_string(ok, json, "ring_name", node->ring_name);
+    put_string(ok, json, "zone", node->zone);
+    put_u64(ok, json, "weight", node->weight);
+    put_string(ok, json, "state", node_state_name(node->state));
+    put_string(ok, json, "kind", node_kind_words[node->kind]);
+    put_u64(ok, json, "generation", node->generation);
+    return json;
+}
+
+static json_t *
+pool_json(bool *ok, const struct table_pool *pool, const char *computed_sha)
+{
+    json_t *json = json_object();
+    put_string(ok, json, "ring", ring_kind_name(pool->ring_config.kind));
+    put_string(ok, json, "key_hash", key_hash_name(pool->ring_config.hash));
+    put_string(ok, json, "ring_sha", computed_sha);
+    put_string(ok, json, "hash_strip_prefix", pool->strip_prefix);
+    put_string(ok, json, "hash_stop", pool->hash_stop);
+    char tag[] = {pool->tag.open, pool->tag.close, '\0'};
+    put_string(ok, json, "hash_tag", tag);
+    put_u64(ok, json, "connect_timeout_ms", pool->connect_timeout_ms);
+    put_u64(ok, json, "request_timeout_ms", pool->request_timeout_ms);
+    put_string(ok, json, "flush_all", flush_all_words[pool->flush_all]);
+    put_string(ok, json, "on_read_error", read_error_words[pool->on_read_error]);
+    put_string(ok, json, "on_write_error", write_error_words[pool->on_write_error]);
+    put_string(ok, json, "meta_errors", meta_error_words[pool->meta_errors]);
+    json_t *nodes = json_array();
+    for (unsigned i = 0; i < pool->node_count; i++) {
+        *ok = json_array_append_new(nodes, node_json(ok, &pool->nodes[i])) == 0 && *ok;
+    }
+    put(ok, json, "nodes", nodes);
+    return json;
+}
+
+/* `computed` (may be NULL) is the same table as parsed; its rings are built. */
+static json_t *
+table_json(bool *ok, const struct table *draft, const struct table *computed)
+{
+    json_t *json = json_object();
+    put_u64(ok, json, "memfleet_table", TABLE_SCHEMA);
+    put_u64(ok, json, "min_reader", TABLE_READER);
+    put_string(ok, json, "cluster", draft->cluster);
+    put_string(ok, json, "incarnation", draft->incarnation);
+    put_u64(ok, json, "epoch", draft->epoch);
+    put_u64(ok, json, "min_epoch", draft->min_epoch);
+    put(ok, json, "force", json_boolean(draft->force));
+    put_string(ok, json, "by", draft->by);
+    put_string(ok, json, "reason", draft->reason);
+    if (draft->default_pool < draft->pool_count) {
+        put_string(ok, json, "default_pool", draft->pools[draft->default_pool].name);
+    }
+    json_t *pools = json_object();
+    for (unsigned i = 0; i < draft->pool_count; i++) {
+        const struct table_pool *pool = &draft->pools[i];
+        const char *sha = NULL;
+        if (computed != NULL) {
+            sha = table_pool_find(computed, span_cstr(pool->name))->ring_sha;
+        }
+        put(ok, pools, pool->name, pool_json(ok, pool, sha));
+    }
+    put(ok, json, "pools", pools);
+    return json;
+}
+
+static bool
+compose(const struct table *draft, const struct table *computed, struct buf *out, char *error)
+{
+    bool ok = true;
+    json_t *json = table_json(&ok, draft, computed);
+    char *text = ok ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    json_decref(json);
+    ok = text != NULL && buf_append_span(out, span_cstr(text));
+    free(text);
+    if (!ok) {
+        snprintf(error, TABLE_ERROR_MAX,
+                 "a name is not UTF-8, a number is over 2^63, or out of "
+                 "memory");
+    }
+    return ok;
+}
+
+static bool
+has_equal_pools(const struct table *draft)
+{
+    for (unsigned i = 0; i < draft->pool_count; i++) {
+        if (table_pool_find(draft, span_cstr(draft->pools[i].name)) != &draft->pools[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The first reading computes the rings, the second proves that what goes out
+ * will be taken: ring_sha, size and all. */
+bool
+table_build(const struct table *draft, struct buf *out, char *error)
+{
+    if (has_equal_pools(draft)) {
+        snprintf(error, TABLE_ERROR_MAX, "two pools have the same name");
+        return false;
+    }
+    struct buf plain = BUF_EMPTY, full = BUF_EMPTY;
+    struct table *computed = NULL, *proof = NULL;
+    if (compose(draft, NULL, &plain, error)) {
+        computed = table_parse(buf_span(&plain), error);
+    }
+    if (computed != NULL && compose(draft, computed, &full, error)) {
+        proof = table_parse(buf_span(&full), error);
+    }
+    bool ok = proof != NULL;
+    if (ok && !buf_append_span(out, buf_span(&full))) {
+        snprintf(error, TABLE_ERROR_MAX, "out of memory");
+        ok = false;
+    }
+    table_unref(&computed);
+    table_unref(&proof);
+    buf_deinit(&plain);
+    buf_deinit(&full);
+    return ok;
+}

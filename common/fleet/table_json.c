@@ -1,0 +1,425 @@
+/* From a document's bytes to a table:
+ *
+ *     bytes -> limits -> strict JSON -> head -> each pool: rules, nodes
+ *           -> no duplicates, somebody serves -> ring built -> ring_sha compared
+ *           -> default pool
+ *
+ * The first fault ends it; the error names its place. */
+#include "common/core/addrname.h"
+#include "common/core/assert.h"
+#include "common/core/mem.h"
+#include "common/fleet/jsonread.h"
+#include "common/fleet/table.h"
+#include "common/fleet/table_words.h"
+
+#include <inttypes.h>
+#include <sha2.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define NAME_BYTES_MAX   128
+#define TEXT_BYTES_MAX   1024
+#define PREFIX_BYTES_MAX 250
+#define PLACE_MAX        160
+#define NODE_PLACE_MAX   (PLACE_MAX + 24)
+#define NUMBER_MAX       ((uint64_t)INT64_MAX)
+
+static char *
+copy_or_null(const char *s)
+{
+    return s != NULL ? mem_strdup(s) : NULL;
+}
+
+static char *
+copy_or_empty(const char *s)
+{
+    return mem_strdup(s != NULL ? s : "");
+}
+
+/* Pool names stand in places, metrics and logs. */
+static bool
+is_plain_name(const char *name)
+{
+    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+    return n > 0 && n <= NAME_BYTES_MAX && name[n] == '\0';
+}
+
+/* --- nodes ---------------------------------------------------------------- */
+
+static enum node_state
+read_state(struct jsonread *r, struct jsonread_at at)
+{
+    const char *words[NODE_STATE_COUNT];
+    for (enum node_state s = 0; s < NODE_STATE_COUNT; s++) {
+        words[s] = node_state_name(s);
+    }
+    return (enum node_state)jsonread_word(r, at, "state", words, NODE_STATE_COUNT, NODE_ACTIVE);
+}
+
+static bool
+is_address(const char *text)
+{
+    struct addr_name name;
+    if (!addr_parse(span_cstr(text), 0, &name)) {
+        return false;
+    }
+    return name.is_unix || (name.port != 0 && name.host[0] != '\0' && strcmp(name.host, "*") != 0);
+}
+
+static void
+read_node(struct jsonread *r, struct jsonread_at at, struct table_node *node)
+{
+    if (!json_is_object(at.object)) {
+        jsonread_fail(r, at, NULL, "expected an object");
+        return;
+    }
+    node->id = copy_or_null(jsonread_string(r, at, "id", JSONREAD_REQUIRED, NAME_BYTES_MAX));
+    node->addr = copy_or_null(jsonread_string(r, at, "addr", JSONREAD_REQUIRED, TEXT_BYTES_MAX));
+    if (node->addr != NULL && !is_address(node->addr)) {
+        jsonread_fail(r, at, "addr", "expected HOST:PORT, [IPV6]:PORT or unix:/PATH");
+    }
+    node->ring_name =
+        copy_or_null(jsonread_string(r, at, "ring_name", JSONREAD_OPTIONAL, TEXT_BYTES_MAX));
+    if (node->ring_name != NULL && node->ring_name[0] == '\0') {
+        jsonread_fail(r, at, "ring_name", "is empty");
+    }
+    node->zone = copy_or_empty(jsonread_string(r, at, "zone", JSONREAD_OPTIONAL, NAME_BYTES_MAX));
+    node->weight =
+        (uint32_t)jsonread_u64(r, at, "weight", JSONREAD_OPTIONAL, 1, RING_WEIGHT_MAX, 1);
+    node->state = read_state(r, at);
+    node->kind = (enum node_kind)jsonread_word(r, at, "kind", node_kind_words,
+                                               WORD_COUNT(node_kind_words), NODE_KIND_MFCACHED);
+    node->generation = jsonread_u64(r, at, "generation", JSONREAD_OPTIONAL, 0, NUMBER_MAX, 0);
+}
+
+static void
+read_nodes(struct jsonread *r, struct jsonread_at at, struct table_pool *pool)
+{
+    const json_t *nodes = jsonread_array(r, at, "nodes");
+    size_t count = json_array_size(nodes);
+    if (count > TABLE_NODES_MAX) {
+        jsonread_fail(r, at, "nodes", "more than %d nodes", TABLE_NODES_MAX);
+    }
+    if (r->failed) {
+        return;
+    }
+    pool->nodes = mem_zalloc((count + 1) * sizeof(*pool->nodes));
+    pool->node_count = (unsigned)count;
+    for (unsigned i = 0; i < pool->node_count && !r->failed; i++) {
+        char place[NODE_PLACE_MAX];
+        snprintf(place, sizeof(place), "%.*s.nodes[%u]", PLACE_MAX, at.place, i);
+        read_node(r, (struct jsonread_at){json_array_get(nodes, i), place}, &pool->nodes[i]);
+    }
+}
+
+/* --- what a pool's nodes must be together ---------------------------------- */
+
+struct named_node {
+    const char *name;
+    unsigned index;
+};
+
+static int
+compare_names(const void *a, const void *b)
+{
+    const struct named_node *x = a, *y = b;
+    int order = strcmp(x->name, y->name);
+    return order != 0 ? order : (x->index > y->index) - (x->index < y->index);
+}
+
+/* Sorts `names`, one per node. */
+static void
+refuse_duplicates(struct jsonread *r, struct jsonread_at at, struct named_node *names,
+                  unsigned count, const char *member)
+{
+    qsort(names, count, sizeof(*names), compare_names);
+    for (unsigned i = 1; i < count && !r->failed; i++) {
+        if (strcmp(names[i - 1].name, names[i].name) == 0) {
+            char place[NODE_PLACE_MAX];
+            snprintf(place, sizeof(place), "%.*s.nodes[%u]", PLACE_MAX, at.place, names[i].index);
+            jsonread_fail(r, (struct jsonread_at){NULL, place}, member,
+                          "\"%s\" is that of nodes[%u] too", names[i].name, names[i - 1].index);
+        }
+    }
+}
+
+static void
+refuse_pool_without_service(struct jsonread *r, struct jsonread_at at,
+                            const struct table_pool *pool)
+{
+    for (unsigned i = 0; i < pool->node_count; i++) {
+        if (pool->nodes[i].state == NODE_ACTIVE || pool->nodes[i].state == NODE_DRAINING) {
+            return;
+        }
+    }
+    jsonread_fail(r, at, "nodes", "expected at least one that is active or draining");
+}
+
+static void
+refuse_equal_nodes(struct jsonread *r, struct jsonread_at at, const struct table_pool *pool)
+{
+    struct named_node *names = mem_alloc((pool->node_count + 1) * sizeof(*names));
+    for (unsigned i = 0; i < pool->node_count; i++) {
+        names[i] = (struct named_node){pool->nodes[i].id, i};
+    }
+    refuse_duplicates(r, at, names, pool->node_count, "id");
+    for (unsigned i = 0; i < pool->node_count; i++) {
+        names[i] = (struct named_node){pool->nodes[i].addr, i};
+    }
+    refuse_duplicates(r, at, names, pool->node_count, "addr");
+    free(names);
+}
+
+/* Two nodes with one label would share every point of the ring. */
+static void
+refuse_equal_labels(struct jsonread *r, struct jsonread_at at, const struct table_pool *pool,
+                    const struct ring_server *servers)
+{
+    struct named_node *names = mem_alloc((pool->node_count + 1) * sizeof(*names));
+    char **labels = mem_alloc((pool->node_count + 1) * sizeof(*labels));
+    for (unsigned i = 0; i < pool->node_count; i++) {
+        labels[i] = ring_server_label(pool->ring_config.kind, &servers[i]);
+        names[i] = (struct named_node){labels[i], i};
+    }
+    refuse_duplicates(r, at, names, pool->node_count, "ring_name");
+    for (unsigned i = 0; i < pool->node_count; i++) {
+        free(labels[i]);
+    }
+    free(labels);
+    free(names);
+}
+
+/* --- the ring --------------------------------------------------------------- */
+
+static void
+build_ring(struct jsonread *r, struct jsonread_at at, struct table_pool *pool)
+{
+    struct addr_name *names = mem_alloc(pool->node_count * sizeof(*names));
+    struct ring_server *servers = mem_alloc(pool->node_count * sizeof(*servers));
+    for (unsigned i = 0; i < pool->node_count; i++) {
+        const struct table_node *node = &pool->nodes[i];
+        bool parsed = addr_parse(span_cstr(node->addr), 0, &names[i]);
+        ASSERT(parsed);
+        servers[i] = (struct ring_server){.host = names[i].host,
+                                          .port = names[i].port,
+                                          .weight = node->weight,
+                                          .name = node->ring_name};
+    }
+    refuse_equal_labels(r, at, pool, servers);
+    if (!r->failed) {
+        const char *why = NULL;
+        pool->ring = ring_create(&pool->ring_config, servers, pool->node_count, &why);
+        if (pool->ring == NULL) {
+            jsonread_fail(r, at, "nodes", "%s", why);
+        } else {
+            ring_sha(pool->ring, pool->ring_sha);
+        }
+    }
+    free(servers);
+    free(names);
+}
+
+static void
+compare_ring_sha(struct jsonread *r, struct jsonread_at at, const struct table_pool *pool)
+{
+    const char *told = jsonread_string(r, at, "ring_sha", JSONREAD_OPTIONAL, RING_SHA_CHARS);
+    if (told != NULL && strcmp(told, pool->ring_sha) != 0) {
+        jsonread_fail(r, at, "ring_sha", "is not that of the ring computed here, %s",
+                      pool->ring_sha);
+    }
+}
+
+static void
+read_ring_config(struct jsonread *r, struct jsonread_at at, struct ring_config *config)
+{
+    const char *kinds[RING_KIND_COUNT], *hashes[KEY_HASH_COUNT];
+    for (enum ring_kind k = 0; k < RING_KIND_COUNT; k++) {
+        kinds[k] = ring_kind_name(k);
+    }
+    for (enum key_hash h = 0; h < KEY_HASH_COUNT; h++) {
+        hashes[h] = key_hash_name(h);
+    }
+    config->kind =
+        (enum ring_kind)jsonread_word(r, at, "ring", kinds, RING_KIND_COUNT, TABLE_DEFAULT_RING);
+    config->hash = (enum key_hash)jsonread_word(r, at, "key_hash", hashes, KEY_HASH_COUNT,
+                                                ring_kind_default_hash(config->kind));
+}
+
+static void
+read_keytag(struct jsonread *r, struct jsonread_at at, struct table_pool *pool)
+{
+    pool->strip_prefix = copy_or_empty(
+        jsonread_string(r, at, "hash_strip_prefix", JSONREAD_OPTIONAL, PREFIX_BYTES_MAX));
+    pool->hash_stop =
+        copy_or_empty(jsonread_string(r, at, "hash_stop", JSONREAD_OPTIONAL, PREFIX_BYTES_MAX));
+    pool->tag.strip_prefix = span_cstr(pool->strip_prefix);
+    pool->tag.stop = span_cstr(pool->hash_stop);
+    const char *tag = jsonread_string(r, at, "hash_tag", JSONREAD_OPTIONAL, TEXT_BYTES_MAX);
+    if (tag == NULL || tag[0] == '\0') {
+        return;
+    }
+    if (strlen(tag) != 2) {
+        jsonread_fail(r, at, "hash_tag", "expected two characters, as in \"{}\"");
+        return;
+    }
+    pool->tag.open = tag[0];
+    pool->tag.close = tag[1];
+}
+
+static void
+read_pool(struct jsonread *r, struct jsonread_at at, struct table_pool *pool)
+{
+    if (!json_is_object(at.object)) {
+        jsonread_fail(r, at, NULL, "expected an object");
+        return;
+    }
+    read_ring_config(r, at, &pool->ring_config);
+    read_keytag(r, at, pool);
+    pool->connect_timeout_ms = jsonread_u64(r, at, "connect_timeout_ms", JSONREAD_OPTIONAL, 1,
+                                            TABLE_TIMEOUT_MAX_MS, TABLE_CONNECT_MS);
+    pool->request_timeout_ms = jsonread_u64(r, at, "request_timeout_ms", JSONREAD_OPTIONAL, 1,
+                                            TABLE_TIMEOUT_MAX_MS, TABLE_REQUEST_MS);
+    pool->flush_all =
+        jsonread_word(r, at, "flush_all", flush_all_words, WORD_COUNT(flush_all_words), 0) == 1;
+    pool->on_read_error = (enum read_error_policy)jsonread_word(
+        r, at, "on_read_error", read_error_words, WORD_COUNT(read_error_words), READ_ERROR_MISS);
+    pool->on_write_error =
+        (enum write_error_policy)jsonread_word(r, at, "on_write_error", write_error_words,
+                                               WORD_COUNT(write_error_words), WRITE_ERROR_ERROR);
+    pool->meta_errors = (enum meta_error_policy)jsonread_word(
+        r, at, "meta_errors", meta_error_words, WORD_COUNT(meta_error_words), META_ERRORS_NS);
+    read_nodes(r, at, pool);
+    if (!r->failed) {
+        refuse_pool_without_service(r, at, pool);
+        refuse_equal_nodes(r, at, pool);
+    }
+    if (!r->failed) {
+        build_ring(r, at, pool);
+        compare_ring_sha(r, at, pool);
+    }
+}
+
+/* --- the whole -------------------------------------------------------------- */
+
+static void
+read_pools(struct jsonread *r, struct jsonread_at at, struct table *table)
+{
+    const json_t *pools = jsonread_object(r, at, "pools");
+    size_t count = json_object_size(pools);
+    if (!r->failed && (count == 0 || count > TABLE_POOLS_MAX)) {
+        jsonread_fail(r, at, "pools", "expected 1 to %d pools", TABLE_POOLS_MAX);
+    }
+    if (r->failed) {
+        return;
+    }
+    table->pools = mem_zalloc(count * sizeof(*table->pools));
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)pools, name, value)
+    {
+        if (!is_plain_name(name)) {
+            jsonread_fail(r, at, "pools", "a pool's name is 1 to %d letters, digits, '.', '_', '-'",
+                          NAME_BYTES_MAX);
+            return;
+        }
+        struct table_pool *pool = &table->pools[table->pool_count++];
+        pool->name = mem_strdup(name);
+        char place[PLACE_MAX];
+        snprintf(place, sizeof(place), "pools.%s", name);
+        read_pool(r, (struct jsonread_at){value, place}, pool);
+        if (r->failed) {
+            return;
+        }
+    }
+}
+
+static void
+read_default_pool(struct jsonread *r, struct jsonread_at at, struct table *table)
+{
+    const char *name = jsonread_string(r, at, "default_pool", JSONREAD_OPTIONAL, NAME_BYTES_MAX);
+    if (r->failed) {
+        return;
+    }
+    if (name == NULL) {
+        if (table->pool_count > 1) {
+            jsonread_fail(r, at, "default_pool", "missing, and there is more than one pool");
+        }
+        return;
+    }
+    const struct table_pool *pool = table_pool_find(table, span_cstr(name));
+    if (pool == NULL) {
+        jsonread_fail(r, at, "default_pool", "there is no such pool");
+        return;
+    }
+    table->default_pool = (unsigned)(pool - table->pools);
+}
+
+static void
+read_head(struct jsonread *r, struct jsonread_at at, struct table *table)
+{
+    uint64_t schema = jsonread_u64(r, at, "memfleet_table", JSONREAD_REQUIRED, 1, NUMBER_MAX, 1);
+    uint64_t reader = jsonread_u64(r, at, "min_reader", JSONREAD_OPTIONAL, 1, NUMBER_MAX, schema);
+    if (reader > TABLE_READER) {
+        jsonread_fail(r, at, "min_reader", "is %" PRIu64 ", this build reads up to %d", reader,
+                      TABLE_READER);
+    }
+    table->cluster =
+        copy_or_empty(jsonread_string(r, at, "cluster", JSONREAD_OPTIONAL, NAME_BYTES_MAX));
+    table->incarnation =
+        copy_or_empty(jsonread_string(r, at, "incarnation", JSONREAD_OPTIONAL, NAME_BYTES_MAX));
+    table->epoch = jsonread_u64(r, at, "epoch", JSONREAD_REQUIRED, 1, NUMBER_MAX, 0);
+    table->min_epoch = jsonread_u64(r, at, "min_epoch", JSONREAD_OPTIONAL, 0, table->epoch, 0);
+    table->force = jsonread_bool(r, at, "force", false);
+    table->by = copy_or_empty(jsonread_string(r, at, "by", JSONREAD_OPTIONAL, TEXT_BYTES_MAX));
+    table->reason =
+        copy_or_empty(jsonread_string(r, at, "reason", JSONREAD_OPTIONAL, TEXT_BYTES_MAX));
+}
+
+static void
+take_sha(struct table *table, struct span document)
+{
+    SHA2_CTX sha;
+    SHA256Init(&sha);
+    SHA256Update(&sha, (const uint8_t *)document.ptr, document.len);
+    SHA256End(&sha, table->sha);
+}
+
+static struct table *
+read_table(struct jsonread *r, struct span document)
+{
+    if (document.len > TABLE_BYTES_MAX) {
+        jsonread_fail(r, (struct jsonread_at){.place = ""}, NULL, "longer than %u bytes",
+                      TABLE_BYTES_MAX);
+        return NULL;
+    }
+    json_t *json = jsonread_document(r, document);
+    if (json == NULL) {
+        return NULL;
+    }
+    struct table *table = mem_zalloc(sizeof(*table));
+    atomic_init(&table->refs, 1);
+    struct jsonread_at top = {json, ""};
+    read_head(r, top, table);
+    read_pools(r, top, table);
+    read_default_pool(r, top, table);
+    json_decref(json);
+    return table;
+}
+
+struct table *
+table_parse(struct span document, char *error)
+{
+    struct jsonread r = {.failed = false};
+    struct table *table = read_table(&r, document);
+    if (!r.failed && !buf_append_span(&table->document, document)) {
+        jsonread_fail(&r, (struct jsonread_at){.place = ""}, NULL, "out of memory");
+    }
+    if (r.failed) {
+        snprintf(error, TABLE_ERROR_MAX, "%s", r.error);
+        table_unref(&table);
+        return NULL;
+    }
+    take_sha(table, document);
+    return table;
+}

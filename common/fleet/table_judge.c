@@ -1,0 +1,111 @@
+#include "common/core/mem.h"
+#include "common/fleet/table.h"
+
+#include <stdlib.h>
+
+#define SHRINK_PERCENT 10 /* of a pool's nodes may go without force */
+
+static const struct verdict_row {
+    const char *name, *why;
+} verdicts[] = {
+#define X(id, name, why) {name, why},
+    TABLE_VERDICTS(X)
+#undef X
+};
+
+const char *
+table_verdict_name(enum table_verdict verdict)
+{
+    return verdicts[verdict].name;
+}
+
+const char *
+table_verdict_why(enum table_verdict verdict)
+{
+    return verdicts[verdict].why;
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static const char **
+sorted_ids(const struct table_pool *pool)
+{
+    const char **ids = mem_alloc((pool->node_count + 1) * sizeof(*ids));
+    for (unsigned i = 0; i < pool->node_count; i++) {
+        ids[i] = pool->nodes[i].id;
+    }
+    qsort(ids, pool->node_count, sizeof(*ids), compare_ids);
+    return ids;
+}
+
+/* How many of `old`'s nodes `next` no longer has. */
+static unsigned
+count_removed(const struct table_pool *old, const struct table_pool *next)
+{
+    const char **kept = sorted_ids(next);
+    unsigned removed = 0;
+    for (unsigned i = 0; i < old->node_count; i++) {
+        const char *id = old->nodes[i].id;
+        removed += bsearch(&id, kept, next->node_count, sizeof(*kept), compare_ids) == NULL;
+    }
+    free(kept);
+    return removed;
+}
+
+static bool
+shrinks(const struct table_pool *old, const struct table_pool *next)
+{
+    return (uint64_t)count_removed(old, next) * 100 > (uint64_t)old->node_count * SHRINK_PERCENT;
+}
+
+/* Anything but the nodes that decides where a key goes. */
+static bool
+places_otherwise(const struct table_pool *old, const struct table_pool *next)
+{
+    return old->ring_config.kind != next->ring_config.kind ||
+           old->ring_config.hash != next->ring_config.hash || old->tag.open != next->tag.open ||
+           old->tag.close != next->tag.close ||
+           !span_eq(old->tag.strip_prefix, next->tag.strip_prefix) ||
+           !span_eq(old->tag.stop, next->tag.stop);
+}
+
+static enum table_verdict
+judge_pools(const struct table *current, const struct table *next)
+{
+    for (unsigned i = 0; i < current->pool_count; i++) {
+        const struct table_pool *old = &current->pools[i];
+        const struct table_pool *pool = table_pool_find(next, span_cstr(old->name));
+        if (pool == NULL || shrinks(old, pool)) {
+            return TABLE_SHRINK;
+        }
+        if (places_otherwise(old, pool)) {
+            return TABLE_RING_CHANGE;
+        }
+    }
+    return TABLE_ADOPT;
+}
+
+enum table_verdict
+table_judge(const struct table *current, const struct table *next)
+{
+    if (current == NULL) {
+        return TABLE_ADOPT;
+    }
+    if (strcmp(current->cluster, next->cluster) != 0) {
+        return TABLE_OTHER_CLUSTER;
+    }
+    /* Epochs of another incarnation say nothing: an operator began anew. */
+    if (strcmp(current->incarnation, next->incarnation) == 0) {
+        if (next->epoch < current->epoch) {
+            return TABLE_OLDER;
+        }
+        if (next->epoch == current->epoch) {
+            return strcmp(current->sha, next->sha) == 0 ? TABLE_SAME : TABLE_CONFLICT;
+        }
+    }
+    return next->force ? TABLE_ADOPT : judge_pools(current, next);
+}

@@ -1,0 +1,134 @@
+/* The smallest start: a table made of `--servers HOST:PORT[:WEIGHT],...`. It is
+ * written as a document and parsed like any other, so nothing downstream knows
+ * a second kind of table. */
+#include "common/core/addrname.h"
+#include "common/core/mem.h"
+#include "common/core/num.h"
+#include "common/fleet/table_build.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define DEFAULT_PORT 11211
+#define POOL_NAME    "default"
+
+/* clang-format off */
+#define NAME_TEXT(id, name, ...) " " name
+/* clang-format on */
+#define RING_KINDS_TEXT RING_KINDS(NAME_TEXT)
+#define KEY_HASHES_TEXT KEY_HASHES(NAME_TEXT)
+
+/* Cuts ":WEIGHT" off a text that has it: digits behind the last colon, where
+ * what is left still has a port, or is a socket's path. */
+static struct span
+cut_weight(struct span text, uint64_t *weight)
+{
+    const char *last = memrchr(text.ptr, ':', text.len);
+    *weight = 1;
+    if (last == NULL) {
+        return text;
+    }
+    struct span head = span_make(text.ptr, (size_t)(last - text.ptr));
+    struct span tail = span_skip(text, head.len + 1);
+    const char *before = memrchr(head.ptr, ':', head.len);
+    const char *bracket = memrchr(head.ptr, ']', head.len);
+    bool path = memchr(head.ptr, '/', head.len) != NULL;
+    bool has_port = before != NULL && (bracket == NULL || before > bracket);
+    return (path || has_port) && num_parse_u64(tail, weight) ? head : text;
+}
+
+static bool
+parse_server(const char *text, struct table_node *node, char *error)
+{
+    uint64_t weight;
+    struct span address = cut_weight(span_cstr(text), &weight);
+    struct addr_name name;
+    if (!addr_parse(address, DEFAULT_PORT, &name) || name.host[0] == '\0') {
+        snprintf(error, TABLE_ERROR_MAX, "server \"%s\": expected HOST:PORT[:WEIGHT]", text);
+        return false;
+    }
+    if (weight < 1 || weight > RING_WEIGHT_MAX) {
+        snprintf(error, TABLE_ERROR_MAX, "server \"%s\": expected a weight from 1 to %d", text,
+                 RING_WEIGHT_MAX);
+        return false;
+    }
+    if (name.is_unix) {
+        node->addr = mem_printf("unix:%s", name.host);
+    } else if (strchr(name.host, ':') != NULL) {
+        node->addr = mem_printf("[%s]:%u", name.host, name.port);
+    } else {
+        node->addr = mem_printf("%s:%u", name.host, name.port);
+    }
+    node->id = mem_strdup(node->addr);
+    node->weight = (uint32_t)weight;
+    node->state = NODE_ACTIVE;
+    node->kind = NODE_KIND_MEMCACHED;
+    return true;
+}
+
+static bool
+choose_ring(struct ring_config *config, const char *ring_name, const char *hash_name, char *error)
+{
+    if (ring_name != NULL) {
+        config->kind = ring_kind_find(span_cstr(ring_name));
+        if (config->kind == RING_KIND_COUNT) {
+            snprintf(error, TABLE_ERROR_MAX, "there is no ring \"%s\"; known are" RING_KINDS_TEXT,
+                     ring_name);
+            return false;
+        }
+        config->hash = ring_kind_default_hash(config->kind);
+    }
+    if (hash_name != NULL) {
+        config->hash = key_hash_find(span_cstr(hash_name));
+        if (config->hash == KEY_HASH_COUNT) {
+            snprintf(error, TABLE_ERROR_MAX,
+                     "there is no key hash \"%s\"; known are" KEY_HASHES_TEXT, hash_name);
+            return false;
+        }
+    }
+    return true;
+}
+
+static struct table *
+table_of_pool(struct table_pool *pool, char *error)
+{
+    char name[] = POOL_NAME;
+    pool->name = name;
+    pool->flush_all = true;
+    struct table draft = {.epoch = 1, .pools = pool, .pool_count = 1};
+    struct buf document = BUF_EMPTY;
+    struct table *table = NULL;
+    if (table_build(&draft, &document, error)) {
+        table = table_parse(buf_span(&document), error);
+    }
+    buf_deinit(&document);
+    return table;
+}
+
+struct table *
+table_from_servers(char *const *servers, unsigned count, const char *ring_name,
+                   const char *hash_name, char *error)
+{
+    struct table_pool pool;
+    table_pool_defaults(&pool);
+    if (!choose_ring(&pool.ring_config, ring_name, hash_name, error)) {
+        return NULL;
+    }
+    if (count == 0 || count > TABLE_NODES_MAX) {
+        snprintf(error, TABLE_ERROR_MAX, "expected 1 to %d servers", TABLE_NODES_MAX);
+        return NULL;
+    }
+    pool.nodes = mem_zalloc(count * sizeof(*pool.nodes));
+    bool ok = true;
+    while (ok && pool.node_count < count) {
+        ok = parse_server(servers[pool.node_count], &pool.nodes[pool.node_count], error);
+        pool.node_count++;
+    }
+    struct table *table = ok ? table_of_pool(&pool, error) : NULL;
+    for (unsigned i = 0; i < pool.node_count; i++) {
+        free(pool.nodes[i].id);
+        free(pool.nodes[i].addr);
+    }
+    free(pool.nodes);
+    return table;
+}

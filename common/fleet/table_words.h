@@ -1,0 +1,17 @@
+/* table_words.h - the words that the routing table's members may hold, in the
+ * order of their enums, for the parser and for the builder. Private to both. */
+#pragma once
+
+static const char *const node_kind_words[] = {"mfcached", "memcached"};
+static const char *const flush_all_words[] = {"deny", "allow"};
+static const char *const read_error_words[] = {"miss", "error"};
+static const char *const write_error_words[] = {"error", "not_stored"};
+static const char *const meta_error_words[] = {"ns", "raw"};
+
+#define WORD_COUNT(words) (sizeof(words) / sizeof((words)[0]))
+
+#define TABLE_SCHEMA           1
+#define TABLE_CONNECT_MS       200
+#define TABLE_REQUEST_MS       250
+#define TABLE_TIMEOUT_MAX_MS   600000
+#define TABLE_DEFAULT_RING     RING_LIBMEMCACHED
