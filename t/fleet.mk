@@ -29,3 +29,17 @@ endif
 t_fuzz_fuzz_table_LDADD = $(FLEET_LIBS) $(CORE_LIBS) $(SYSTEM_LIBS)
 t_fuzz_fuzz_table_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 EXTRA_DIST += t/fuzz/corpus/table docs/routing-table.md
+
+UNIT_TESTS += t/unit/check_frame
+t_unit_check_frame_SOURCES = t/unit/check_frame.c t/unit/unit.h
+t_unit_check_frame_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_frame_LDADD = $(PUSH_LIBS) $(CORE_LIBS) $(UNIT_LIBS) $(SYSTEM_LIBS)
+
+FUZZ_TARGETS += t/fuzz/fuzz_frame
+t_fuzz_fuzz_frame_SOURCES = t/fuzz/fuzz_frame.c t/fuzz/fuzz.h
+if !LIBFUZZER
+t_fuzz_fuzz_frame_SOURCES += t/fuzz/replay.c
+endif
+t_fuzz_fuzz_frame_LDADD = $(PUSH_LIBS) $(CORE_LIBS) $(SYSTEM_LIBS)
+t_fuzz_fuzz_frame_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+EXTRA_DIST += t/fuzz/corpus/frame

@@ -1,1 +1,3 @@
-# filled by the room's own change
+noinst_LIBRARIES += libmfpush.a
+libmfpush_a_SOURCES = \
+	common/push/frame.c common/push/frame.h
