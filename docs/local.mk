@@ -1,2 +1,15 @@
 # Manual pages are made from --help, so that they list the options there are.
-EXTRA_DIST += docs/manpage.awk
+EXTRA_DIST += \
+	docs/manpage.awk \
+	docs/testing.md \
+	docs/decisions/README.md \
+	docs/decisions/0001-libraries.md \
+	docs/decisions/0002-dead-node-keeps-its-keys.md \
+	docs/decisions/0003-table-thread.md \
+	docs/decisions/0004-requests-stay-on-a-thread.md \
+	docs/decisions/0005-store-seam.md \
+	docs/decisions/0006-dialect.md \
+	docs/decisions/0007-rings-from-recordings.md \
+	docs/decisions/0008-fenced-epochs.md \
+	docs/decisions/0009-tap-everywhere.md \
+	docs/decisions/0010-manual-from-help.md
