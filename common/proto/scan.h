@@ -28,27 +28,42 @@ scan_is_key_byte(unsigned char c)
     return c > ' ' && c != 0x7f;
 }
 
-/* The first byte at or behind `p` that is no key byte, or `end`.
+/* A set high bit for each of the eight bytes at `p` that is no key byte; only
+ * the lowest is reliable.
  *
  * (v - ONES*n) & ~v has a byte's high bit set if that byte is below n; a borrow
  * can set wrong bits only above the lowest right one, and the lowest is the one
  * that we take (S. E. Anderson, "Bit Twiddling Hacks", hasless). */
+static inline uint64_t
+scan_stops(const char *p)
+{
+    uint64_t v;
+    memcpy(&v, p, sizeof(v));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    v = __builtin_bswap64(v);
+#endif
+    uint64_t del = v ^ SCAN_ONES * 0x7f;
+    uint64_t low = (v - SCAN_ONES * 0x21) & ~v;
+    return (low | ((del - SCAN_ONES) & ~del)) & SCAN_HIGHS;
+}
+
+/* The first byte at or behind `p` that is no key byte, or `end`. */
 static inline const char *
 scan_key_bytes(const char *p, const char *end)
 {
-    while (end - p >= 8) {
-        uint64_t v;
-        memcpy(&v, p, sizeof(v));
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-        v = __builtin_bswap64(v);
-#endif
-        uint64_t del = v ^ SCAN_ONES * 0x7f;
-        uint64_t low = (v - SCAN_ONES * 0x21) & ~v;
-        uint64_t stop = (low | ((del - SCAN_ONES) & ~del)) & SCAN_HIGHS;
-        if (stop != 0) {
-            return p + (__builtin_ctzll(stop) >> 3);
+    const char *start = p;
+    for (; end - p >= 8; p += 8) {
+        uint64_t stops = scan_stops(p);
+        if (stops != 0) {
+            return p + (__builtin_ctzll(stops) >> 3);
         }
-        p += 8;
+    }
+    if (p == end) {
+        return end;
+    }
+    if (p != start) { /* the last eight once more: those before p are known */
+        uint64_t stops = scan_stops(end - 8);
+        return stops != 0 ? end - 8 + (__builtin_ctzll(stops) >> 3) : end;
     }
     while (p < end && scan_is_key_byte((unsigned char)*p)) {
         p++;

@@ -105,12 +105,9 @@ parse_steps_of(struct span stream, size_t (*next)(void *arg, size_t have), void 
     size_t at = 0, have = 0;
     for (;;) {
         struct span input = {NULL, have - at};
-        char *copy = malloc(input.len + 1);
+        char *copy = malloc(input.len ? input.len : 1);
         ASSERT(copy != NULL);
         memcpy(copy, stream.ptr + at, input.len);
-        /* A shorter block of the same bytes, for the sanitizer's sake. */
-        copy = realloc(copy, input.len ? input.len : 1);
-        ASSERT(copy != NULL);
         input.ptr = copy;
         enum parse_status status = request_parse(&parser, input, r);
         if (status != PARSE_NEED_MORE) {
