@@ -23,6 +23,7 @@ struct posted {
 struct loop {
     struct event_base *base;
     uint64_t now_us;
+    bool in_turn; /* now_us is this turn's */
     _Atomic uint64_t turns;
     atomic_bool stopping;
     struct list hooks;
@@ -43,6 +44,17 @@ prepare_process(void)
 {
     signal(SIGPIPE, SIG_IGN);
     ASSERT(evthread_use_pthreads() == 0);
+}
+
+/* The turn begins with its first callback, not when the wait for it began: an
+ * idle loop may have waited for minutes. */
+static inline void
+begin_turn(struct loop *loop)
+{
+    if (!loop->in_turn) {
+        loop->in_turn = true;
+        loop->now_us = clock_mono_us();
+    }
 }
 
 static struct posted *
@@ -130,8 +142,9 @@ loop_run(struct loop *loop)
 {
     while (!atomic_load_explicit(&loop->stopping, memory_order_relaxed)) {
         event_base_loop(loop->base, EVLOOP_ONCE);
-        loop->now_us = clock_mono_us();
+        begin_turn(loop); /* in case only a library's own events ran */
         run_hooks(loop);
+        loop->in_turn = false;
         atomic_store_explicit(&loop->turns,
                               atomic_load_explicit(&loop->turns, memory_order_relaxed) + 1,
                               memory_order_relaxed);
@@ -187,6 +200,7 @@ static void
 on_io(evutil_socket_t fd, short what, void *arg)
 {
     struct loop_io *io = arg;
+    begin_turn(io->loop);
     int ready = (what & EV_READ ? LOOP_READ : 0) | (what & EV_WRITE ? LOOP_WRITE : 0);
     io->fn(io->arg, ready);
 }
@@ -242,13 +256,14 @@ static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
     struct loop_timer *t = arg;
+    begin_turn(t->loop);
     t->fn(t->arg);
 }
 
 void
 loop_timer_init(struct loop_timer *t, struct loop *loop, void (*fn)(void *arg), void *arg)
 {
-    *t = (struct loop_timer){NULL, fn, arg};
+    *t = (struct loop_timer){loop, NULL, fn, arg};
     t->event = event_new(loop->base, -1, 0, on_timer, t);
     ASSERT(t->event != NULL);
 }
@@ -312,6 +327,7 @@ static void
 on_signal(evutil_socket_t fd, short what, void *arg)
 {
     struct loop_signal *s = arg;
+    begin_turn(s->loop);
     s->fn(s->arg);
 }
 
@@ -319,7 +335,7 @@ void
 loop_signal_init(struct loop_signal *s, struct loop *loop, int signo, void (*fn)(void *arg),
                  void *arg)
 {
-    *s = (struct loop_signal){NULL, fn, arg};
+    *s = (struct loop_signal){loop, NULL, fn, arg};
     s->event = evsignal_new(loop->base, signo, on_signal, s);
     ASSERT(s->event != NULL && event_add(s->event, NULL) == 0);
 }

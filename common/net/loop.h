@@ -61,6 +61,7 @@ void loop_io_deinit(struct loop_io *io);
 
 /* --- timers ------------------------------------------------------------ */
 struct loop_timer {
+    struct loop *loop;
     struct event *event;
     void (*fn)(void *arg);
     void *arg;
@@ -90,6 +91,7 @@ void loop_hook_remove(struct loop_hook *h);
 
 /* --- signals ------------------------------------------------------------ */
 struct loop_signal {
+    struct loop *loop;
     struct event *event;
     void (*fn)(void *arg);
     void *arg;
