@@ -1,6 +1,7 @@
 # Manual pages are made from --help, so that they list the options there are.
 EXTRA_DIST += \
 	docs/manpage.awk \
+	docs/protocol.md \
 	docs/testing.md \
 	docs/decisions/README.md \
 	docs/decisions/0001-libraries.md \

@@ -1,6 +1,6 @@
 /* Holds the parser against what memcached 1.6.45 answered to 260 bad inputs
  * (t/data/README.md), as far as the parser alone decides the answer, and cuts
- * each of them everywhere. */
+ * each of them everywhere. What is different on purpose must be in the manual. */
 #include "t/unit/unit.h"
 #include "t/unit/parse_steps.h"
 
@@ -212,4 +212,43 @@ START_TEST(errors_come_out_byte_for_byte)
 }
 END_TEST
 
-UNIT_MAIN("bad_inputs", any_cut_gives_the_same, errors_come_out_byte_for_byte)
+static struct buf
+read_text(const char *file)
+{
+    const char *source = getenv("top_srcdir");
+    char *path = mem_printf("%s/%s", source ? source : ".", file);
+    FILE *f = fopen(path, "re");
+    ck_assert_msg(f != NULL, "%s", path);
+    struct buf text = BUF_EMPTY;
+    size_t got;
+    do {
+        char *to = buf_room(&text, 4096);
+        got = fread(to, 1, 4096, f);
+        buf_grew(&text, got);
+    } while (got > 0);
+    fclose(f);
+    free(path);
+    return text;
+}
+
+/* The binary protocol's cases go by one name, since they have one reason. */
+START_TEST(the_manual_names_every_difference)
+{
+    json_t *differences = load("bad_inputs_differences.json");
+    struct buf manual = read_text("docs/protocol.md");
+    const char *name;
+    json_t *difference;
+    json_object_foreach(differences, name, difference)
+    {
+        char *quoted = mem_printf("`%s`", strncmp(name, "bin_", 4) == 0 ? "bin_*" : name);
+        ck_assert_msg(memmem(manual.mem, buf_len(&manual), quoted, strlen(quoted)) != NULL,
+                      "docs/protocol.md does not tell of %s", name);
+        free(quoted);
+    }
+    buf_deinit(&manual);
+    json_decref(differences);
+}
+END_TEST
+
+UNIT_MAIN("bad_inputs", the_manual_names_every_difference, any_cut_gives_the_same,
+          errors_come_out_byte_for_byte)
