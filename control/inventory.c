@@ -2,6 +2,7 @@
 #include "common/core/log.h"
 #include "common/core/mem.h"
 #include "control/deflate.h"
+#include "control/document.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -76,27 +77,34 @@ inventory_end(struct inventory *inv)
     }
 }
 
-/* Bodies of the table are compressed, everything else is text. */
 static json_t *
-load_json(enum key_family family, struct span value, char *error)
+load_text(struct span text, char *error)
 {
     json_error_t why;
-    json_t *json = NULL;
-    struct buf inflated = BUF_EMPTY;
-    if (family == KEY_PART && !inflate_span(value, TABLE_BYTES_MAX, &inflated)) {
-        snprintf(error, VALUE_ERROR_MAX, "not zlib data of at most %u bytes", TABLE_BYTES_MAX);
-    } else {
-        struct span text = family == KEY_PART ? buf_span(&inflated) : value;
-        json = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, &why);
-        if (json == NULL) {
-            snprintf(error, VALUE_ERROR_MAX, "%s", why.text);
-        } else if (!json_is_object(json)) {
-            json_decref(json);
-            json = NULL;
-            snprintf(error, VALUE_ERROR_MAX, "expected an object");
-        }
+    json_t *json = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, &why);
+    if (json == NULL) {
+        snprintf(error, VALUE_ERROR_MAX, "%s", why.text);
+    } else if (!json_is_object(json)) {
+        json_decref(json);
+        json = NULL;
+        snprintf(error, VALUE_ERROR_MAX, "expected an object");
     }
-    buf_deinit(&inflated);
+    return json;
+}
+
+/* Parts of the table are packed, everything else is text. */
+static json_t *
+load_part(struct span value, struct inventory_item *item, char *error)
+{
+    struct buf text = BUF_EMPTY;
+    json_t *json = NULL;
+    if (inflate_span(value, TABLE_BYTES_MAX, &text)) {
+        document_sha(buf_span(&text), item->sha);
+        json = load_text(buf_span(&text), error);
+    } else {
+        snprintf(error, VALUE_ERROR_MAX, "not zlib data of at most %u bytes", TABLE_BYTES_MAX);
+    }
+    buf_deinit(&text);
     return json;
 }
 
@@ -138,7 +146,8 @@ decode(enum key_family family, struct span name, const struct inventory_kv *kv, 
     item->bytes = kv->value.len;
     bool good = true;
     if (family != KEY_HIST) {
-        item->json = load_json(family, kv->value, error);
+        item->json = family == KEY_PART ? load_part(kv->value, item, error)
+                                        : load_text(kv->value, error);
         good = item->json != NULL && decode_typed(family, item, error);
     }
     if (!good) {

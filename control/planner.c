@@ -30,6 +30,7 @@ struct planning {
     struct sorted addresses; /* the same of each node of the draft, by address */
     struct sorted labels;    /* the same of the pool at hand, by ring name */
     struct tally total;
+    unsigned changed_pools;
     struct plan *plan;
 };
 
@@ -324,6 +325,12 @@ add_reason(struct plan *plan, const struct table_pool *now, const struct table_p
     }
 }
 
+static bool
+is_change(const struct tally *t)
+{
+    return t->joined > 0 || t->readdressed > 0 || t->removed > 0 || t->configured;
+}
+
 static void
 merge(struct tally *total, const struct tally *one)
 {
@@ -379,11 +386,26 @@ note_labels(struct planning *p, const struct table_pool *now)
     }
 }
 
+/* `now` NULL: a pool of no nodes, which is left out. */
+static void
+keep_pool(const struct table_pool *now, struct table_pool *next)
+{
+    *next = (struct table_pool){0};
+    if (now != NULL) {
+        *next = *now;
+        next->nodes = mem_dup(now->nodes, now->node_count * sizeof(*now->nodes));
+    }
+}
+
 static void
 plan_pool(struct planning *p, const struct inventory_item *item, struct table_pool *next)
 {
     const struct table_pool *now =
         p->current != NULL ? table_pool_find(p->current, span_cstr(item->name)) : NULL;
+    if (p->changed_pools == PLAN_POOLS_MAX) { /* the next table's turn */
+        keep_pool(now, next);
+        return;
+    }
     struct tally tally = {0};
     *next = settled(p, item->pool, now, &tally);
     unsigned room = (now != NULL ? now->node_count : 0) + inventory_count(p->inv, KEY_NODE) +
@@ -397,16 +419,9 @@ plan_pool(struct planning *p, const struct inventory_item *item, struct table_po
         next->node_count = 0; /* not yet; plan_pools() leaves it out */
         return;
     }
+    p->changed_pools += is_change(&tally);
     add_reason(p->plan, now, next, &tally);
     merge(&p->total, &tally);
-}
-
-/* A pool whose order is gone stays: no command takes pools away. */
-static void
-keep_pool(const struct table_pool *now, struct table_pool *next)
-{
-    *next = *now;
-    next->nodes = mem_dup(now->nodes, now->node_count * sizeof(*now->nodes));
 }
 
 static void
@@ -426,6 +441,7 @@ plan_pools(struct planning *p)
         }
     }
     for (unsigned i = 0; i < current; i++) {
+        /* A pool whose order is gone stays: no command takes pools away. */
         const struct table_pool *now = &p->current->pools[i];
         if (inventory_find(p->inv, KEY_POOL, span_cstr(now->name)) == NULL) {
             keep_pool(now, &draft->pools[draft->pool_count++]);
@@ -472,12 +488,10 @@ settle_ms(const struct tally *total, uint64_t now_ms)
 static enum plan_outcome
 decide(struct planning *p, uint64_t now_ms)
 {
-    const struct tally *total = &p->total;
-    if (total->joined == 0 && total->readdressed == 0 && total->removed == 0 &&
-        !total->configured) {
+    if (!is_change(&p->total)) {
         return PLAN_NOTHING;
     }
-    p->plan->wait_ms = settle_ms(total, now_ms);
+    p->plan->wait_ms = settle_ms(&p->total, now_ms);
     return p->plan->wait_ms > 0 ? PLAN_WAIT : PLAN_PUBLISH;
 }
 

@@ -1,0 +1,248 @@
+#include "control/leader.h"
+#include "common/core/clock.h"
+#include "common/core/log.h"
+#include "common/core/mem.h"
+#include "common/fleet/table_build.h"
+#include "control/document.h"
+#include "control/planner.h"
+#include "control/publisher.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define GATHER_MS 20   /* changes that come in a burst are planned once */
+#define RETRY_MS  1000 /* after a publication that failed */
+#define ECHO_MS   5000 /* for the watch to show what we published */
+
+struct leader {
+    struct etcd *client;
+    struct mirror *mirror;
+    struct leader_options options;
+    struct metric_block *metrics;
+    struct election *election;
+    struct publisher *publisher;
+    struct loop_timer plan;
+    bool gathering; /* the timer runs for GATHER_MS: further nudges do not put it off */
+    uint64_t published_epoch; /* our last, as long as the mirror does not show it ... */
+    uint64_t published_ms;    /* ... or until then + ECHO_MS */
+    char current[NAME_MAX_BYTES + 1];
+    char trouble[PLAN_TEXT_MAX];
+    uint64_t publishing_epoch;
+};
+
+/* Said once, when it changes. */
+static void
+set_trouble(struct leader *l, const char *text)
+{
+    if (strcmp(l->trouble, text) == 0) {
+        return;
+    }
+    snprintf(l->trouble, sizeof(l->trouble), "%s", text);
+    if (text[0] != '\0') {
+        metric_add(l->metrics, METRIC_ID_PLANS_REFUSED, 1);
+        log_warn("plan_refused", "reason=%s", LOG_STR(text));
+    }
+}
+
+/* The checks of every consumer, before the write instead of after it. */
+static bool
+is_fit(struct leader *l, struct span document, const struct table *base)
+{
+    char error[TABLE_ERROR_MAX];
+    struct table *next = table_parse(document, error);
+    if (next == NULL) {
+        set_trouble(l, error);
+        return false;
+    }
+    enum table_verdict verdict = table_judge(base, next);
+    table_unref(&next);
+    if (verdict != TABLE_ADOPT) {
+        set_trouble(l, table_verdict_why(verdict));
+        return false;
+    }
+    return true;
+}
+
+static void
+publish(struct leader *l, const struct plan *plan, const struct table *base)
+{
+    struct buf document = BUF_EMPTY;
+    char error[TABLE_ERROR_MAX];
+    if (!table_build(&plan->draft, &document, error)) {
+        set_trouble(l, error);
+    } else if (is_fit(l, buf_span(&document), base)) {
+        l->publishing_epoch = plan->draft.epoch;
+        if (publisher_start(l->publisher, mirror_inventory(l->mirror), buf_span(&document),
+                            plan->draft.epoch, error)) {
+            log_info("table_publishing", "epoch=%" PRIu64 " reason=%s", plan->draft.epoch,
+                     LOG_STR(plan->reason));
+        } else {
+            set_trouble(l, error);
+        }
+    }
+    buf_deinit(&document);
+}
+
+/* Has the watch not shown yet what we wrote last? */
+static bool
+awaits_echo(const struct leader *l)
+{
+    const struct table *served = mirror_table(l->mirror);
+    return l->published_epoch > (served != NULL ? served->epoch : 0) &&
+           clock_mono_ms() - l->published_ms < ECHO_MS;
+}
+
+static void
+on_plan(void *arg)
+{
+    struct leader *l = arg;
+    const struct table *base;
+    const char *why;
+    l->gathering = false;
+    if (!election_is_leader(l->election) || publisher_is_busy(l->publisher)) {
+        return;
+    }
+    if (awaits_echo(l)) {
+        loop_timer_start(&l->plan, RETRY_MS);
+        return;
+    }
+    if (!mirror_base(l->mirror, &base, &why)) {
+        set_trouble(l, why);
+        return;
+    }
+    struct plan plan;
+    switch (plan_make(mirror_inventory(l->mirror), base, l->options.cluster, l->options.id,
+                      clock_mono_ms(), &plan)) {
+    case PLAN_NOTHING: set_trouble(l, plan.refusals); break;
+    case PLAN_WAIT: loop_timer_start(&l->plan, plan.wait_ms); break;
+    case PLAN_PUBLISH:
+        set_trouble(l, plan.refusals);
+        publish(l, &plan, base);
+        break;
+    }
+    plan_deinit(&plan);
+}
+
+static void
+on_published(void *arg, enum publish_outcome outcome, const char *detail)
+{
+    struct leader *l = arg;
+    switch (outcome) {
+    case PUBLISH_DONE:
+        log_info("table_published", "epoch=%" PRIu64, l->publishing_epoch);
+        l->published_epoch = l->publishing_epoch;
+        l->published_ms = clock_mono_ms();
+        loop_timer_start(&l->plan, RETRY_MS);
+        return;
+    case PUBLISH_FENCED:
+    case PUBLISH_FAILED:
+        log_warn("table_not_published", "epoch=%" PRIu64 " outcome=%s reason=%s",
+                 l->publishing_epoch, publish_outcome_name(outcome), LOG_STR(detail));
+        loop_timer_start(&l->plan, RETRY_MS);
+        return;
+    }
+}
+
+void
+leader_nudge(struct leader *l)
+{
+    if (election_is_leader(l->election) && !l->gathering) {
+        l->gathering = true;
+        loop_timer_start(&l->plan, GATHER_MS);
+    }
+}
+
+static void
+on_elected(void *arg, int64_t fence)
+{
+    struct leader *l = arg;
+    metric_set_value(l->metrics, METRIC_ID_LEADER, 1);
+    log_info("leader_elected", "id=%s fence=%" PRId64, LOG_STR(l->options.id), fence);
+    leader_nudge(l);
+}
+
+static void
+on_deposed(void *arg, const char *reason)
+{
+    struct leader *l = arg;
+    metric_set_value(l->metrics, METRIC_ID_LEADER, 0);
+    log_warn("leader_deposed", "id=%s reason=%s", LOG_STR(l->options.id), LOG_STR(reason));
+    loop_timer_stop(&l->plan);
+    l->gathering = false;
+    l->published_epoch = 0;
+    l->trouble[0] = '\0';
+}
+
+static void
+on_leader(void *arg, const struct etcd_kv *leader)
+{
+    struct leader *l = arg;
+    json_t *json = leader != NULL ? json_loadb(leader->value.ptr, leader->value.len, 0, NULL) : NULL;
+    const char *id = json_string_value(json_object_get(json, "id"));
+    snprintf(l->current, sizeof(l->current), "%s", id != NULL ? id : "");
+    json_decref(json);
+}
+
+struct leader *
+leader_create(struct etcd *client, struct mirror *mirror, const struct leader_options *options,
+              struct metric_block *metrics)
+{
+    static const struct election_events events = {
+        .elected = on_elected,
+        .deposed = on_deposed,
+        .leader = on_leader,
+    };
+    struct leader *l = mem_zalloc(sizeof(*l));
+    l->client = client;
+    l->mirror = mirror;
+    l->options = *options;
+    l->metrics = metrics;
+    loop_timer_init(&l->plan, etcd_loop(client), on_plan, l);
+    json_t *json = json_pack("{s:s s:s}", "id", options->id, "address", options->address);
+    char *identity = json_dumps(json, JSON_COMPACT);
+    json_decref(json);
+    struct election_options election = {.identity = span_cstr(identity),
+                                        .ttl_s = options->lease_ttl_s};
+    l->election = election_create(client, &election, &events, l);
+    free(identity);
+    l->publisher = publisher_create(client, l->election, metrics, on_published, l);
+    return l;
+}
+
+void
+leader_destroy(struct leader **leader)
+{
+    struct leader *it = *leader;
+    if (it == NULL) {
+        return;
+    }
+    publisher_destroy(&it->publisher);
+    election_destroy(&it->election);
+    loop_timer_deinit(&it->plan);
+    free(it);
+    *leader = NULL;
+}
+
+void
+leader_resign(struct leader *leader, void (*done)(void *arg), void *arg)
+{
+    election_resign(leader->election, done, arg);
+}
+
+bool
+leader_is_leading(const struct leader *leader)
+{
+    return election_is_leader(leader->election);
+}
+
+const char *
+leader_current(const struct leader *leader)
+{
+    return leader->current;
+}
+
+const char *
+leader_trouble(const struct leader *leader)
+{
+    return leader->trouble;
+}

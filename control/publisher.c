@@ -1,0 +1,236 @@
+#include "control/publisher.h"
+#include "common/core/assert.h"
+#include "common/core/log.h"
+#include "common/core/mem.h"
+#include "common/core/num.h"
+#include "control/document.h"
+#include "control/etcd/txn.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define READ_BACK_MS 200
+#define HISTORY_DELETES_MAX 16 /* in one txn; the rest goes with the next */
+#define TXN_BYTES_MAX (ETCD_REQUEST_BYTES_MAX / 10 * 9)
+
+struct publisher {
+    struct etcd *client;
+    struct election *election;
+    struct metric_block *metrics;
+    publisher_fn *done;
+    void *arg;
+    struct etcd_call *call; /* the txn or the reading back */
+    struct loop_timer read_back;
+    bool busy;
+    int64_t head_revision; /* of the head that is to be replaced */
+    char sha[TABLE_SHA_CHARS + 1];
+};
+
+const char *
+publish_outcome_name(enum publish_outcome outcome)
+{
+    static const char *const names[] = {
+#define X(id, name) name,
+        PUBLISH_OUTCOMES(X)
+#undef X
+    };
+    return names[outcome];
+}
+
+static void
+finish(struct publisher *p, enum publish_outcome outcome, const char *detail)
+{
+    p->busy = false;
+    if (outcome == PUBLISH_DONE) {
+        metric_add(p->metrics, METRIC_ID_PUBLISHED, 1);
+    } else if (outcome == PUBLISH_FENCED) {
+        metric_add(p->metrics, METRIC_ID_FENCED, 1);
+        election_doubt(p->election);
+    }
+    p->done(p->arg, outcome, detail);
+}
+
+/* --- the transaction -------------------------------------------------------- */
+
+static int64_t
+revision_of(const struct inventory *inv, enum key_family family)
+{
+    const struct inventory_item *item = inventory_single(inv, family);
+    return item != NULL ? item->mod_revision : 0;
+}
+
+static void
+put(struct etcd_txn *txn, const char *key, struct span value)
+{
+    etcd_txn_put(txn, ETCD_THEN, span_cstr(key), value, 0);
+}
+
+static void
+put_parts(struct etcd_txn *txn, const struct inventory *inv, const struct document *d)
+{
+    for (unsigned i = 0; i < d->part_count; i++) {
+        const struct document_part *part = &d->parts[i];
+        const struct inventory_item *old = inventory_find(inv, KEY_PART, span_cstr(part->pool));
+        if (old == NULL || strcmp(old->sha, part->sha) != 0) {
+            put(txn, key_make(KEY_PART, span_cstr(part->pool)).text, buf_span(&part->packed));
+        }
+    }
+}
+
+/* Keys sort by epoch: the oldest stand first. */
+static void
+trim_history(struct etcd_txn *txn, const struct inventory *inv, uint64_t epoch, size_t bytes)
+{
+    unsigned count = inventory_count(inv, KEY_HIST);
+    size_t held = bytes;
+    unsigned keep = 1;
+    while (keep < HISTORY_KEEP && keep <= count) {
+        held += inventory_at(inv, KEY_HIST, count - keep)->bytes;
+        if (held > HISTORY_BYTES_KEEP) {
+            break;
+        }
+        keep++;
+    }
+    struct key ours = key_hist(epoch);
+    unsigned over = count + 1 - keep;
+    for (unsigned i = 0; i < over && i < HISTORY_DELETES_MAX; i++) {
+        struct key old = key_make(KEY_HIST, span_cstr(inventory_at(inv, KEY_HIST, i)->name));
+        if (strcmp(old.text, ours.text) != 0) { /* no key may be written twice in a txn */
+            etcd_txn_delete(txn, ETCD_THEN, span_cstr(old.text));
+        }
+    }
+}
+
+static struct etcd_txn *
+compose(const struct publisher *p, const struct inventory *inv, const struct document *d,
+        uint64_t epoch)
+{
+    struct etcd_txn *txn = etcd_txn_create();
+    election_fence(p->election, txn);
+    etcd_txn_if_unchanged(txn, span_cstr(key_path(KEY_HEAD)), p->head_revision);
+    etcd_txn_if_unchanged(txn, span_cstr(key_path(KEY_META)), revision_of(inv, KEY_META));
+    put(txn, key_path(KEY_HEAD), span_cstr(d->head));
+    put_parts(txn, inv, d);
+    put(txn, key_hist(epoch).text, buf_span(&d->packed));
+    trim_history(txn, inv, epoch, buf_len(&d->packed));
+    return txn;
+}
+
+/* --- what became of it -------------------------------------------------------- */
+
+static void
+on_read_back(void *arg, const struct etcd_reply *reply)
+{
+    struct publisher *p = arg;
+    p->call = NULL;
+    if (reply->outcome != ETCD_OK) {
+        loop_timer_start(&p->read_back, READ_BACK_MS);
+        return;
+    }
+    const struct etcd_kv *head = reply->kv_count > 0 ? &reply->kvs[0] : NULL;
+    if ((head != NULL ? head->mod_revision : 0) == p->head_revision) {
+        finish(p, PUBLISH_FAILED, "the answer was lost, and so was the write");
+        return;
+    }
+    json_t *json = head != NULL ? json_loadb(head->value.ptr, head->value.len, 0, NULL) : NULL;
+    const char *sha = json_string_value(json_object_get(json, "sha256"));
+    bool ours = sha != NULL && strcmp(sha, p->sha) == 0;
+    json_decref(json);
+    finish(p, ours ? PUBLISH_DONE : PUBLISH_FENCED,
+           ours ? "the answer was lost, the write was not" : "another table was published");
+}
+
+static void
+read_back(void *arg)
+{
+    struct publisher *p = arg;
+    p->call = etcd_get(p->client, span_cstr(key_path(KEY_HEAD)), on_read_back, p);
+}
+
+static void
+on_committed(void *arg, const struct etcd_reply *reply)
+{
+    struct publisher *p = arg;
+    p->call = NULL;
+    switch (reply->outcome) {
+    case ETCD_OK:
+        if (reply->succeeded) {
+            finish(p, PUBLISH_DONE, "");
+        } else {
+            finish(p, PUBLISH_FENCED, "the leader key, the head or the incarnation is another's");
+        }
+        return;
+    case ETCD_AMBIGUOUS:
+        metric_add(p->metrics, METRIC_ID_PUBLISH_AMBIGUOUS, 1);
+        read_back(p);
+        return;
+    case ETCD_REFUSED:
+    case ETCD_NOT_FOUND:
+    case ETCD_COMPACTED:
+    case ETCD_AUTH:
+    case ETCD_NO_SPACE:
+    case ETCD_UNAVAILABLE: finish(p, PUBLISH_FAILED, reply->error); return;
+    }
+    UNREACHABLE();
+}
+
+bool
+publisher_start(struct publisher *p, const struct inventory *inv, struct span document,
+                uint64_t epoch, char *error)
+{
+    ASSERT(!p->busy);
+
+    struct document d;
+    if (!document_split(document, &d, error)) {
+        return false;
+    }
+    document_sha(document, p->sha);
+    p->head_revision = revision_of(inv, KEY_HEAD);
+    struct etcd_txn *txn = compose(p, inv, &d, epoch);
+    bool fits = etcd_txn_ops(txn) <= ETCD_TXN_OPS_MAX && etcd_txn_bytes(txn) <= TXN_BYTES_MAX;
+    if (fits) {
+        p->busy = true;
+        p->call = etcd_commit(p->client, txn, on_committed, p);
+    } else {
+        snprintf(error, DOCUMENT_ERROR_MAX,
+                 "%zu operations with %zu bytes are more than etcd takes at once",
+                 etcd_txn_ops(txn), etcd_txn_bytes(txn));
+    }
+    etcd_txn_destroy(&txn);
+    document_deinit(&d);
+    return fits;
+}
+
+struct publisher *
+publisher_create(struct etcd *client, struct election *election, struct metric_block *metrics,
+                 publisher_fn *done, void *arg)
+{
+    struct publisher *p = mem_zalloc(sizeof(*p));
+    p->client = client;
+    p->election = election;
+    p->metrics = metrics;
+    p->done = done;
+    p->arg = arg;
+    loop_timer_init(&p->read_back, etcd_loop(client), read_back, p);
+    return p;
+}
+
+void
+publisher_destroy(struct publisher **p)
+{
+    struct publisher *it = *p;
+    if (it == NULL) {
+        return;
+    }
+    etcd_cancel(&it->call);
+    loop_timer_deinit(&it->read_back);
+    free(it);
+    *p = NULL;
+}
+
+bool
+publisher_is_busy(const struct publisher *p)
+{
+    return p->busy;
+}
