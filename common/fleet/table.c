@@ -1,5 +1,6 @@
 #include "common/fleet/table.h"
 #include "common/core/assert.h"
+#include "common/fleet/table_build.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -33,8 +34,8 @@ deinit_node(struct table_node *node)
     free(node->zone);
 }
 
-static void
-deinit_pool(struct table_pool *pool)
+void
+table_pool_deinit(struct table_pool *pool)
 {
     ring_destroy(&pool->ring);
     for (unsigned i = 0; i < pool->node_count; i++) {
@@ -44,13 +45,14 @@ deinit_pool(struct table_pool *pool)
     free(pool->name);
     free(pool->strip_prefix);
     free(pool->hash_stop);
+    *pool = (struct table_pool){0};
 }
 
 static void
 free_table(struct table *table)
 {
     for (unsigned i = 0; i < table->pool_count; i++) {
-        deinit_pool(&table->pools[i]);
+        table_pool_deinit(&table->pools[i]);
     }
     free(table->pools);
     free(table->cluster);

@@ -5,9 +5,24 @@
 #pragma once
 #include "common/fleet/table.h"
 
+#include <jansson.h>
+
 /* Fills a pool with what a document that says nothing about it means: the
  * libmemcached ring, its hash, time-outs and policies; no name and no nodes. */
 void table_pool_defaults(struct table_pool *pool);
+
+/* Fills a pool with what a pool's JSON object says of it in a document, all but
+ * the nodes: for orders that are kept apart from tables. On false nothing is
+ * kept and `error` (TABLE_ERROR_MAX bytes) names the member and what was
+ * expected. */
+bool table_pool_settings(const json_t *object, const char *name, struct table_pool *out,
+                         char *error);
+
+/* Frees what table_pool_settings() filled in. */
+void table_pool_deinit(struct table_pool *pool);
+
+/* Do the two place keys differently, apart from their nodes? */
+bool table_pool_places_otherwise(const struct table_pool *old, const struct table_pool *next);
 
 /* Appends the document to `out`: canonical JSON (sorted keys, no blanks), with
  * each pool's ring_sha computed. Of the draft are read: cluster, incarnation,

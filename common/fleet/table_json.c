@@ -10,6 +10,7 @@
 #include "common/core/mem.h"
 #include "common/fleet/jsonread.h"
 #include "common/fleet/table.h"
+#include "common/fleet/table_build.h"
 #include "common/fleet/table_words.h"
 
 #include <inttypes.h>
@@ -267,13 +268,25 @@ read_keytag(struct jsonread *r, struct jsonread_at at, struct table_pool *pool)
     pool->tag.close = tag[1];
 }
 
+static bool
+name_is_plain(struct jsonread *r, struct jsonread_at at, const char *member, const char *name)
+{
+    if (!is_plain_name(name)) {
+        jsonread_fail(r, at, member, "a pool's name is 1 to %d letters, digits, '.', '_', '-'",
+                      NAME_BYTES_MAX);
+    }
+    return !r->failed;
+}
+
+/* Everything but the nodes. */
 static void
-read_pool(struct jsonread *r, struct jsonread_at at, struct table_pool *pool)
+read_settings(struct jsonread *r, struct jsonread_at at, const char *name, struct table_pool *pool)
 {
     if (!json_is_object(at.object)) {
         jsonread_fail(r, at, NULL, "expected an object");
         return;
     }
+    pool->name = mem_strdup(name);
     read_ring_config(r, at, &pool->ring_config);
     read_keytag(r, at, pool);
     pool->connect_timeout_ms = jsonread_u64(r, at, "connect_timeout_ms", JSONREAD_OPTIONAL, 1,
@@ -289,6 +302,31 @@ read_pool(struct jsonread *r, struct jsonread_at at, struct table_pool *pool)
                                                WORD_COUNT(write_error_words), WRITE_ERROR_ERROR);
     pool->meta_errors = (enum meta_error_policy)jsonread_word(
         r, at, "meta_errors", meta_error_words, WORD_COUNT(meta_error_words), META_ERRORS_NS);
+}
+
+bool
+table_pool_settings(const json_t *object, const char *name, struct table_pool *out, char *error)
+{
+    struct jsonread r = {.failed = false};
+    *out = (struct table_pool){0};
+    struct jsonread_at top = {object, ""};
+    if (name_is_plain(&r, top, NULL, name)) {
+        read_settings(&r, top, name, out);
+    }
+    if (r.failed) {
+        snprintf(error, TABLE_ERROR_MAX, "%s", r.error);
+        table_pool_deinit(out);
+    }
+    return !r.failed;
+}
+
+static void
+read_pool(struct jsonread *r, struct jsonread_at at, const char *name, struct table_pool *pool)
+{
+    read_settings(r, at, name, pool);
+    if (r->failed) {
+        return;
+    }
     read_nodes(r, at, pool);
     if (!r->failed) {
         refuse_pool_without_service(r, at, pool);
@@ -318,16 +356,13 @@ read_pools(struct jsonread *r, struct jsonread_at at, struct table *table)
     json_t *value;
     json_object_foreach((json_t *)pools, name, value)
     {
-        if (!is_plain_name(name)) {
-            jsonread_fail(r, at, "pools", "a pool's name is 1 to %d letters, digits, '.', '_', '-'",
-                          NAME_BYTES_MAX);
+        if (!name_is_plain(r, at, "pools", name)) {
             return;
         }
         struct table_pool *pool = &table->pools[table->pool_count++];
-        pool->name = mem_strdup(name);
         char place[PLACE_MAX];
         snprintf(place, sizeof(place), "pools.%s", name);
-        read_pool(r, (struct jsonread_at){value, place}, pool);
+        read_pool(r, (struct jsonread_at){value, place}, name, pool);
         if (r->failed) {
             return;
         }

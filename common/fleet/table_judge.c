@@ -1,5 +1,6 @@
 #include "common/core/mem.h"
 #include "common/fleet/table.h"
+#include "common/fleet/table_build.h"
 
 #include <stdlib.h>
 
@@ -63,8 +64,8 @@ shrinks(const struct table_pool *old, const struct table_pool *next)
 }
 
 /* Anything but the nodes that decides where a key goes. */
-static bool
-places_otherwise(const struct table_pool *old, const struct table_pool *next)
+bool
+table_pool_places_otherwise(const struct table_pool *old, const struct table_pool *next)
 {
     return old->ring_config.kind != next->ring_config.kind ||
            old->ring_config.hash != next->ring_config.hash || old->tag.open != next->tag.open ||
@@ -82,7 +83,7 @@ judge_pools(const struct table *current, const struct table *next)
         if (pool == NULL || shrinks(old, pool)) {
             return TABLE_SHRINK;
         }
-        if (places_otherwise(old, pool)) {
+        if (table_pool_places_otherwise(old, pool)) {
             return TABLE_RING_CHANGE;
         }
     }
