@@ -149,6 +149,7 @@ loop_run(struct loop *loop)
                               atomic_load_explicit(&loop->turns, memory_order_relaxed) + 1,
                               memory_order_relaxed);
     }
+    atomic_store(&loop->stopping, false);
 }
 
 static void

@@ -21,7 +21,7 @@ struct loop;
 struct loop *loop_create(void);
 void loop_destroy(struct loop **loop);
 
-/* Runs until loop_stop(). */
+/* Runs until loop_stop(); may then run again. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
