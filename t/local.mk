@@ -20,6 +20,7 @@ include t/fleet.mk
 include t/node.mk
 include t/proxy.mk
 include t/control.mk
+include t/etcd.mk
 include t/system.mk
 
 if HAVE_CHECK

@@ -22,7 +22,8 @@
 #define ELECTION_BEAT_MS 5000
 
 struct election_events {
-    /* We lead. `fence` grows with every election. */
+    /* We lead. `fence` is higher than every earlier leader's; the same as last
+     * time if nobody else led in between. */
     void (*elected)(void *arg, int64_t fence);
     /* We do not lead any more: stop at once. After each elected(), once,
      * except after election_destroy(). */

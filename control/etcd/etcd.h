@@ -51,20 +51,28 @@ const char *etcd_outcome_name(enum etcd_outcome outcome);
 
 /* clang-format off */
 #define ETCD_METRICS(X)                                                                            \
-    X(ETCD_REQUESTS, "requests_total", COUNTER, "HTTP requests sent, retries and watches included.") \
-    X(ETCD_FAILURES, "failures_total", COUNTER, "Calls that ended with neither ok nor a definite no.") \
-    X(ETCD_AMBIGUOUS_WRITES, "ambiguous_writes_total", COUNTER, "Writes of which it is not known whether they happened.") \
+    X(ETCD_REQUESTS, "requests_total", COUNTER,                                                    \
+      "HTTP requests sent, retries and watches included.")                                         \
+    X(ETCD_FAILURES, "failures_total", COUNTER,                                                    \
+      "Calls that ended with neither ok nor a definite no.")                                       \
+    X(ETCD_AMBIGUOUS_WRITES, "ambiguous_writes_total", COUNTER,                                    \
+      "Writes that may or may not have happened.")                                                 \
     X(ETCD_REFUSALS, "refusals_total", COUNTER, "Calls that etcd answered with a definite no.")    \
-    X(ETCD_DISBELIEVED, "disbelieved_total", COUNTER, "Answers dropped because cluster id or raft term contradict earlier ones.") \
+    X(ETCD_DISBELIEVED, "disbelieved_total", COUNTER,                                              \
+      "Answers dropped because they contradict earlier ones.")                                     \
     X(ETCD_AUTHENTICATIONS, "authentications_total", COUNTER, "Tokens asked for.")                 \
     X(ETCD_WATCH_EVENTS, "watch_events_total", COUNTER, "Changes delivered by watches.")           \
-    X(ETCD_WATCH_DROPPED, "watch_dropped_total", COUNTER, "Watch events dropped because they were already applied.") \
-    X(ETCD_RECONNECTS, "watch_reconnects_total", COUNTER, "Watch streams that had to be opened again.") \
+    X(ETCD_WATCH_DROPPED, "watch_dropped_total", COUNTER,                                          \
+      "Watch events that had already been applied.")                                               \
+    X(ETCD_RECONNECTS, "watch_reconnects_total", COUNTER, "Watches that broke and began anew.")    \
     X(ETCD_RESYNCS, "watch_resyncs_total", COUNTER, "Lists taken on schedule to check the view.")  \
-    X(ETCD_COMPACTIONS, "watch_compactions_total", COUNTER, "Watches that compaction had overtaken.") \
-    X(ETCD_REGRESSED, "watch_regressed", GAUGE, "Watches that wait because the store went back in time.") \
+    X(ETCD_COMPACTIONS, "watch_compactions_total", COUNTER,                                        \
+      "Watches that compaction had overtaken.")                                                    \
+    X(ETCD_REGRESSED, "watch_regressed", GAUGE,                                                    \
+      "Watches that wait because the store went back in time.")                                    \
     X(ETCD_LIVE, "watch_live", GAUGE, "Watches whose view is current.")                            \
-    X(ETCD_LEASES_LOST, "leases_lost_total", COUNTER, "Leases that were gone when we renewed them.") \
+    X(ETCD_LEASES_LOST, "leases_lost_total", COUNTER,                                              \
+      "Leases that were gone when we renewed them.")                                               \
     X(ETCD_LEADING, "leading", GAUGE, "1 while this process is the leader.")
 /* clang-format on */
 
@@ -165,7 +173,7 @@ typedef void etcd_fn(void *arg, const struct etcd_reply *reply);
 
 /* --- calls ---------------------------------------------------------------- *
  * Each returns a handle that is good until the callback runs; keep it only to
- * cancel. Keys and values are copied. */
+ * cancel. Keys and values are copied. `fn` may be NULL. */
 struct etcd_call;
 
 /* The callback will not come. What was sent may still take effect. Sets *call

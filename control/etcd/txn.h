@@ -46,3 +46,7 @@ size_t etcd_txn_ops(const struct etcd_txn *txn);
 /* Key and value bytes held, for ETCD_REQUEST_BYTES_MAX (leave a tenth of room
  * for the rest of the message). */
 size_t etcd_txn_bytes(const struct etcd_txn *txn);
+
+/* The request body, appended to `out`; `prefix` goes in front of every key. */
+struct buf;
+void etcd_txn_encode(const struct etcd_txn *txn, struct span prefix, struct buf *out);

@@ -1,0 +1,489 @@
+/* etcd_probe - the etcd client behind a line protocol, so that a test can hold
+ * conversations with it: one command a line on stdin, one line a callback on
+ * stdout.
+ *
+ *   get K | list P | put K V [LEASE] | del K | delprefix P | cas K MOD V
+ *   grant TTL | keepalive ID | revoke ID | status N | members
+ *   watch P IDLE_MS RESYNC_MS ADOPT(0|1) | unwatch | resync
+ *   lease TTL OWN_KEY|- ADOPT_ID | unlease | elect ID TTL BEAT_MS | fput K V
+ *   fence | resign | metrics | quit */
+#include "common/core/assert.h"
+#include "common/core/mem.h"
+#include "common/core/num.h"
+#include "common/core/option.h"
+#include "control/etcd/election.h"
+#include "control/etcd/etcd.h"
+#include "control/etcd/lease.h"
+#include "control/etcd/txn.h"
+#include "control/etcd/watch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define WORDS_MAX 8
+
+/* clang-format off */
+#define PROBE_OPTIONS(X)                                                              \
+    X('e', "endpoints", STRINGS, endpoints, "URL,...", NULL, "Whom to ask.")          \
+    X('p', "prefix", STRING, prefix, "TEXT", "", "In front of every key.")            \
+    X('u', "user", STRING, user, "NAME", NULL, "User to authenticate as.")            \
+    X(0, "password-file", STRING, password_file, "FILE", NULL, "File with the password.") \
+    X(0, "ca", STRING, ca, "FILE", NULL, "CA certificates.")                          \
+    X(0, "cert", STRING, cert, "FILE", NULL, "Client certificate.")                   \
+    X(0, "key", STRING, key, "FILE", NULL, "Key of the client certificate.")          \
+    X(0, "read-ms", DURATION, read_ms, "TIME", "2000", "Deadline of a read.")         \
+    X(0, "write-ms", DURATION, write_ms, "TIME", "3000", "Deadline of a write.")
+/* clang-format on */
+
+struct probe_options {
+    PROBE_OPTIONS(OPTION_FIELD)
+};
+
+#define OPTIONS_STRUCT struct probe_options
+static const struct option_row ROWS[] = {PROBE_OPTIONS(OPTION_ROW)};
+
+static struct {
+    struct loop *loop;
+    struct etcd *client;
+    struct watch *watch;
+    bool adopt;
+    struct lease *lease;
+    struct election *election;
+    struct loop_io input_io;
+    struct buf input;
+} probe;
+
+static void
+print_kv(const struct etcd_kv *kv)
+{
+    printf(" %.*s=%.*s@%" PRId64, SPAN_FMT(kv->key), SPAN_FMT(kv->value), kv->mod_revision);
+}
+
+/* --- calls -------------------------------------------------------------------- */
+static void
+on_reply(void *arg, const struct etcd_reply *r)
+{
+    printf("%s %s rev=%" PRId64, (const char *)arg, etcd_outcome_name(r->outcome), r->revision);
+    if (r->outcome != ETCD_OK) {
+        printf(" error=%s\n", r->error);
+        return;
+    }
+    printf(" count=%zu succeeded=%d deleted=%" PRId64 " lease=%" PRId64 " ttl=%" PRId64,
+           r->kv_count, r->succeeded, r->deleted, r->lease, r->ttl_s);
+    for (size_t i = 0; i < r->kv_count && i < 8; i++) {
+        print_kv(&r->kvs[i]);
+    }
+    for (size_t i = 0; i < r->result_count; i++) {
+        printf(" [%zu kvs, %" PRId64 " deleted]", r->results[i].kv_count, r->results[i].deleted);
+    }
+    if (r->status->version[0] != '\0') {
+        printf(" version=%s leader=%d", r->status->version, r->status->has_leader);
+    }
+    for (size_t i = 0; i < r->member_count; i++) {
+        printf(" member=%s", r->members[i].name);
+    }
+    printf("\n");
+}
+
+/* The command's name travels as the callback's argument. */
+static void *
+tag(const char *name)
+{
+    return (void *)(uintptr_t)name;
+}
+
+static struct span
+word(char *const *words, size_t i)
+{
+    return words[i] != NULL ? span_cstr(words[i]) : SPAN_LIT("");
+}
+
+static int64_t
+number(char *const *words, size_t i)
+{
+    int64_t n = 0;
+    return num_parse_i64(word(words, i), &n) ? n : 0;
+}
+
+static void
+do_get(char **w)
+{
+    etcd_get(probe.client, word(w, 1), on_reply, tag("get"));
+}
+
+static void
+do_list(char **w)
+{
+    etcd_list(probe.client, word(w, 1), on_reply, tag("list"));
+}
+
+static void
+do_put(char **w)
+{
+    etcd_put(probe.client, word(w, 1), word(w, 2), number(w, 3), on_reply, tag("put"));
+}
+
+static void
+do_del(char **w)
+{
+    etcd_delete(probe.client, word(w, 1), on_reply, tag("del"));
+}
+
+static void
+do_delprefix(char **w)
+{
+    etcd_delete_prefix(probe.client, word(w, 1), on_reply, tag("delprefix"));
+}
+
+static void
+do_cas(char **w)
+{
+    struct etcd_txn *txn = etcd_txn_create();
+    etcd_txn_if_unchanged(txn, word(w, 1), number(w, 2));
+    etcd_txn_put(txn, ETCD_THEN, word(w, 1), word(w, 3), 0);
+    etcd_txn_get(txn, ETCD_ELSE, word(w, 1));
+    etcd_commit(probe.client, txn, on_reply, tag("cas"));
+    etcd_txn_destroy(&txn);
+}
+
+static void
+do_grant(char **w)
+{
+    etcd_lease_grant(probe.client, number(w, 1), on_reply, tag("grant"));
+}
+
+static void
+do_keepalive(char **w)
+{
+    etcd_lease_keepalive(probe.client, number(w, 1), on_reply, tag("keepalive"));
+}
+
+static void
+do_revoke(char **w)
+{
+    etcd_lease_revoke(probe.client, number(w, 1), on_reply, tag("revoke"));
+}
+
+static void
+do_status(char **w)
+{
+    etcd_status_of(probe.client, (size_t)number(w, 1), on_reply, tag("status"));
+}
+
+static void
+do_members(char **w)
+{
+    etcd_members(probe.client, on_reply, tag("members"));
+}
+
+/* --- watch ---------------------------------------------------------------------- */
+static void
+on_snapshot(void *arg, const struct etcd_kv *kvs, size_t count, int64_t revision)
+{
+    printf("snapshot rev=%" PRId64 " count=%zu", revision, count);
+    for (size_t i = 0; i < count && i < 300; i++) {
+        print_kv(&kvs[i]);
+    }
+    printf("\n");
+}
+
+static void
+on_event(void *arg, const struct watch_event *e)
+{
+    printf("event %s", e->type == WATCH_PUT ? "put" : "delete");
+    print_kv(&e->kv);
+    if (e->prev != NULL) {
+        printf(" was");
+        print_kv(e->prev);
+    }
+    printf("\n");
+}
+
+static void
+on_synced(void *arg, int64_t revision)
+{
+    printf("synced rev=%" PRId64 "\n", revision);
+}
+
+static void
+on_live(void *arg, bool live)
+{
+    printf("live %d\n", live);
+}
+
+static bool
+on_regressed(void *arg, const struct etcd_kv *kvs, size_t count, int64_t revision)
+{
+    printf("regressed rev=%" PRId64 " count=%zu\n", revision, count);
+    return probe.adopt;
+}
+
+static void
+do_watch(char **w)
+{
+    static const struct watch_events events = {on_snapshot, on_event, on_synced, on_live,
+                                               on_regressed};
+    struct watch_options options = {
+        .prefix = strcmp(w[1], "-") == 0 ? SPAN_LIT("") : word(w, 1),
+        .idle_ms = (uint64_t)number(w, 2),
+        .resync_ms = (uint64_t)number(w, 3),
+    };
+    probe.adopt = number(w, 4) != 0;
+    watch_destroy(&probe.watch);
+    probe.watch = watch_create(probe.client, &options, &events, NULL);
+}
+
+static void
+do_unwatch(char **w)
+{
+    watch_destroy(&probe.watch);
+    printf("unwatched\n");
+}
+
+static void
+do_resync(char **w)
+{
+    watch_resync(probe.watch);
+}
+
+static void
+do_adopt(char **w)
+{
+    probe.adopt = true;
+}
+
+/* --- lease and election ------------------------------------------------------------ */
+static void
+on_held(void *arg, int64_t id)
+{
+    printf("held %" PRId64 " ttl_ms=%" PRIu64 "\n", id, lease_ttl_ms(probe.lease));
+}
+
+static void
+on_lost(void *arg, int64_t id, const char *reason)
+{
+    printf("lost %" PRId64 " %s\n", id, reason);
+}
+
+static void
+on_renewed(void *arg)
+{
+    printf("renewed\n");
+}
+
+static void
+do_lease(char **w)
+{
+    static const struct lease_events events = {on_held, on_lost, on_renewed, NULL};
+    struct lease_options options = {
+        .ttl_s = number(w, 1),
+        .own_key = strcmp(w[2], "-") == 0 ? SPAN_LIT("") : word(w, 2),
+        .adopt = number(w, 3),
+    };
+    probe.lease = lease_create(probe.client, &options, &events, NULL);
+}
+
+static void
+do_unlease(char **w)
+{
+    lease_destroy(&probe.lease, true);
+}
+
+static void
+on_elected(void *arg, int64_t fence)
+{
+    printf("elected %" PRId64 "\n", fence);
+}
+
+static void
+on_deposed(void *arg, const char *reason)
+{
+    printf("deposed %s\n", reason);
+}
+
+static void
+on_leader(void *arg, const struct etcd_kv *leader)
+{
+    printf("leader %.*s\n", leader ? (int)leader->value.len : 1, leader ? leader->value.ptr : "-");
+}
+
+static void
+do_elect(char **w)
+{
+    static const struct election_events events = {on_elected, on_deposed, on_leader};
+    struct election_options options = {
+        .identity = word(w, 1),
+        .ttl_s = number(w, 2),
+        .beat_ms = (uint64_t)number(w, 3),
+    };
+    probe.election = election_create(probe.client, &options, &events, NULL);
+}
+
+static void
+do_fput(char **w)
+{
+    struct etcd_txn *txn = etcd_txn_create();
+    election_fence(probe.election, txn);
+    etcd_txn_put(txn, ETCD_THEN, word(w, 1), word(w, 2), 0);
+    etcd_commit(probe.client, txn, on_reply, tag("fput"));
+    etcd_txn_destroy(&txn);
+}
+
+static void
+do_fence(char **w)
+{
+    printf("fence %" PRId64 " leader=%d\n", election_token(probe.election),
+           election_is_leader(probe.election));
+}
+
+static void
+on_resigned(void *arg)
+{
+    printf("resigned\n");
+}
+
+static void
+do_resign(char **w)
+{
+    election_resign(probe.election, on_resigned, NULL);
+}
+
+/* --- the conversation ---------------------------------------------------------------- */
+static void
+print_metric(void *arg, const struct metric_desc *desc, uint64_t value)
+{
+    printf(" %s=%" PRIu64, desc->name, value);
+}
+
+static void
+do_metrics(char **w)
+{
+    printf("metrics");
+    metric_each(etcd_metrics(probe.client), print_metric, NULL);
+    printf("\n");
+}
+
+static void
+do_quit(char **w)
+{
+    loop_stop(probe.loop);
+}
+
+static const struct {
+    const char *name;
+    void (*fn)(char **words);
+} COMMANDS[] = {
+    {"get", do_get},         {"list", do_list},           {"put", do_put},
+    {"del", do_del},         {"delprefix", do_delprefix}, {"cas", do_cas},
+    {"grant", do_grant},     {"keepalive", do_keepalive}, {"revoke", do_revoke},
+    {"status", do_status},   {"members", do_members},     {"watch", do_watch},
+    {"unwatch", do_unwatch}, {"resync", do_resync},       {"adopt", do_adopt},
+    {"lease", do_lease},     {"unlease", do_unlease},     {"elect", do_elect},
+    {"fput", do_fput},       {"fence", do_fence},         {"resign", do_resign},
+    {"metrics", do_metrics}, {"quit", do_quit},
+};
+
+static void
+run_command(char *line)
+{
+    char *words[WORDS_MAX + 1] = {NULL};
+    char *rest = NULL;
+    size_t n = 0;
+    for (char *w = strtok_r(line, " ", &rest); w != NULL && n < WORDS_MAX;
+         w = strtok_r(NULL, " ", &rest)) {
+        words[n++] = w;
+    }
+    for (size_t i = 0; n > 0 && i < sizeof(COMMANDS) / sizeof(COMMANDS[0]); i++) {
+        if (strcmp(words[0], COMMANDS[i].name) == 0) {
+            COMMANDS[i].fn(words);
+            return;
+        }
+    }
+    printf("unknown command\n");
+}
+
+static void
+on_input(void *arg, int ready)
+{
+    char *to = buf_room(&probe.input, 4096);
+    ssize_t n = read(STDIN_FILENO, to, 4096);
+    if (n == 0 || (n < 0 && errno != EAGAIN)) {
+        loop_stop(probe.loop);
+        return;
+    }
+    buf_grew(&probe.input, n > 0 ? (size_t)n : 0);
+    for (;;) {
+        struct span in = buf_span(&probe.input);
+        const char *end = in.len > 0 ? memchr(in.ptr, '\n', in.len) : NULL;
+        if (end == NULL) {
+            return;
+        }
+        char *line = mem_strndup(in.ptr, (size_t)(end - in.ptr));
+        buf_consume(&probe.input, (size_t)(end - in.ptr) + 1);
+        run_command(line);
+        free(line);
+    }
+}
+
+static void
+run(void)
+{
+    fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK);
+    loop_io_init(&probe.input_io, probe.loop, STDIN_FILENO, on_input, NULL);
+    loop_io_want(&probe.input_io, LOOP_READ);
+    printf("ready\n");
+    loop_run(probe.loop);
+    loop_io_deinit(&probe.input_io);
+    buf_deinit(&probe.input);
+    watch_destroy(&probe.watch);
+    lease_destroy(&probe.lease, false);
+    election_destroy(&probe.election);
+    etcd_destroy(&probe.client);
+}
+
+int
+main(int argc, char **argv)
+{
+    static const struct option_table table = {
+        .program = "etcd_probe",
+        .usage = "[OPTION]...",
+        .summary = "The etcd client behind a line protocol, for tests.",
+        .version = "0",
+        .rows = ROWS,
+        .count = sizeof(ROWS) / sizeof(ROWS[0]),
+    };
+    struct probe_options o;
+    int rest;
+    if (options_parse(&table, argc, argv, &o, &rest) != OPTIONS_OK) {
+        return OPTIONS_EXIT_BAD;
+    }
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    struct etcd_options options = {
+        .endpoints = (const char *const *)o.endpoints.items,
+        .endpoint_count = o.endpoints.count,
+        .prefix = o.prefix,
+        .user = o.user,
+        .password_file = o.password_file,
+        .ca_file = o.ca,
+        .cert_file = o.cert,
+        .key_file = o.key,
+        .read_deadline_ms = o.read_ms,
+        .write_deadline_ms = o.write_ms,
+    };
+    probe.loop = loop_create();
+    char *error = NULL;
+    probe.client = etcd_create(probe.loop, &options, &error);
+    if (probe.client == NULL) {
+        fprintf(stderr, "%s\n", error);
+        free(error);
+        return EXIT_FAILURE;
+    }
+    run();
+    loop_destroy(&probe.loop);
+    options_deinit(&table, &o);
+    return EXIT_SUCCESS;
+}
