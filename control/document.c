@@ -111,8 +111,8 @@ document_read_head(const json_t *head, struct document_head *out)
 {
     int schema;
     json_int_t epoch;
-    if (json_unpack((json_t *)head, "{s:i s:s s:{s:s s:I}}", "schema", &schema, "sha256",
-                    &out->sha, "table", "incarnation", &out->incarnation, "epoch", &epoch) != 0 ||
+    if (json_unpack((json_t *)head, "{s:i s:s s:{s:s s:I}}", "schema", &schema, "sha256", &out->sha,
+                    "table", "incarnation", &out->incarnation, "epoch", &epoch) != 0 ||
         schema != DOCUMENT_SCHEMA || epoch < 1) {
         return false;
     }
@@ -152,8 +152,10 @@ document_join(const struct inventory *inv, struct buf *out, char *error)
     struct document_head head;
     const json_t *shas = json_object_get(item->json, "parts");
     if (!document_read_head(item->json, &head) || !json_is_object(shas)) {
-        snprintf(error, DOCUMENT_ERROR_MAX, "table/head: expected schema %d with sha256, table "
-                 "and parts", DOCUMENT_SCHEMA);
+        snprintf(error, DOCUMENT_ERROR_MAX,
+                 "table/head: expected schema %d with sha256, table "
+                 "and parts",
+                 DOCUMENT_SCHEMA);
         return DOCUMENT_DAMAGED;
     }
     json_t *pools = join_pools(inv, shas, error);

@@ -7,11 +7,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define VALUE_ERROR_MAX 256
+#define VALUE_ERROR_MAX TABLE_ERROR_MAX
 
-_Static_assert(VALUE_ERROR_MAX >= POOL_CONFIG_ERROR_MAX &&
-                   VALUE_ERROR_MAX >= REGISTRATION_ERROR_MAX,
-               "decoders write their sentence here");
+_Static_assert(VALUE_ERROR_MAX >= REGISTRATION_ERROR_MAX, "decoders write their sentence here");
 
 void
 inventory_init(struct inventory *inv)
@@ -146,8 +144,8 @@ decode(enum key_family family, struct span name, const struct inventory_kv *kv, 
     item->bytes = kv->value.len;
     bool good = true;
     if (family != KEY_HIST) {
-        item->json = family == KEY_PART ? load_part(kv->value, item, error)
-                                        : load_text(kv->value, error);
+        item->json =
+            family == KEY_PART ? load_part(kv->value, item, error) : load_text(kv->value, error);
         good = item->json != NULL && decode_typed(family, item, error);
     }
     if (!good) {

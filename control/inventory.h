@@ -25,7 +25,7 @@ struct inventory_item {
     json_t *json;                      /* the value; NULL in table/hist/ */
     struct registration *registration; /* of a node, or of an intent that admits one */
     struct pool_config *pool;          /* of a pool */
-    char sha[TABLE_SHA_CHARS + 1]; /* of a part: SHA-256 of its text */
+    char sha[TABLE_SHA_CHARS + 1];     /* of a part: SHA-256 of its text */
     bool swept_unless_seen;
 };
 

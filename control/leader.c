@@ -22,7 +22,7 @@ struct leader {
     struct election *election;
     struct publisher *publisher;
     struct loop_timer plan;
-    bool gathering; /* the timer runs for GATHER_MS: further nudges do not put it off */
+    bool gathering;           /* the timer runs for GATHER_MS: further nudges do not put it off */
     uint64_t published_epoch; /* our last, as long as the mirror does not show it ... */
     uint64_t published_ms;    /* ... or until then + ECHO_MS */
     char current[NAME_MAX_BYTES + 1];
@@ -177,7 +177,8 @@ static void
 on_leader(void *arg, const struct etcd_kv *leader)
 {
     struct leader *l = arg;
-    json_t *json = leader != NULL ? json_loadb(leader->value.ptr, leader->value.len, 0, NULL) : NULL;
+    json_t *json =
+        leader != NULL ? json_loadb(leader->value.ptr, leader->value.len, 0, NULL) : NULL;
     const char *id = json_string_value(json_object_get(json, "id"));
     snprintf(l->current, sizeof(l->current), "%s", id != NULL ? id : "");
     json_decref(json);

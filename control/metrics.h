@@ -21,7 +21,7 @@
     X(PUBLISH_AMBIGUOUS, "publishes_ambiguous_total", COUNTER, "Publications whose outcome had to be read back.") \
     X(PLANS_REFUSED, "plans_refused_total", COUNTER, "Plans that were not good tables; the log says why.") \
     X(LEADER, "leader", GAUGE, "1 while this mfcontrol leads.")                                    \
-    X(ETCD_LIVE, "etcd_live", GAUGE, "1 while the view of etcd is current.")                       \
+    X(VIEW_LIVE, "view_live", GAUGE, "1 while the view of etcd is current.")                       \
     X(REGRESSED, "store_regressed", GAUGE, "1 while etcd is behind a table that is in use somewhere: it was restored.") \
     X(NODES_REGISTERED, "nodes_registered", GAUGE, "Nodes whose lease this mfcontrol keeps.")      \
     X(LEASES_LOST, "node_leases_lost_total", COUNTER, "Leases of nodes that were gone when renewed.") \

@@ -41,8 +41,8 @@ load_state(struct mirror *m)
             log_error("state_table_bad", "file=%s reason=%s", LOG_STR(m->options.state_file),
                       LOG_STR(error));
         } else if (strcmp(m->served->cluster, m->options.cluster) != 0) {
-            log_error("state_table_foreign", "file=%s cluster=%s",
-                      LOG_STR(m->options.state_file), LOG_STR(m->served->cluster));
+            log_error("state_table_foreign", "file=%s cluster=%s", LOG_STR(m->options.state_file),
+                      LOG_STR(m->served->cluster));
             table_unref(&m->served);
         }
         break;
@@ -214,7 +214,7 @@ static void
 on_live(void *arg, bool live)
 {
     struct mirror *m = arg;
-    metric_set_value(m->metrics, METRIC_ID_ETCD_LIVE, live);
+    metric_set_value(m->metrics, METRIC_ID_VIEW_LIVE, live);
     if (live) {
         log_info("etcd_live", "revision=%" PRId64, watch_revision(m->watch));
     } else {

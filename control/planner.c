@@ -1,6 +1,7 @@
 #include "control/planner.h"
 #include "common/core/assert.h"
 #include "common/core/mem.h"
+#include "common/fleet/table_build.h"
 #include "common/net/addr.h"
 
 #include <stdarg.h>
@@ -356,7 +357,7 @@ settled(struct planning *p, const struct pool_config *config, const struct table
 {
     struct table_pool next = config->settings;
     if (now != NULL && pool_config_differs(config, now)) {
-        bool moves = pool_config_moves_keys(config, now);
+        bool moves = table_pool_places_otherwise(now, &config->settings);
         if (moves && !config->force) {
             add_words(p->plan->refusals, "pool %s: another ring or key hash needs force",
                       now->name);

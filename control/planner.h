@@ -19,7 +19,7 @@
 #define PLAN_SETTLE_MS     300  /* after the last join */
 #define PLAN_SETTLE_MAX_MS 2000 /* after the first */
 #define PLAN_POOLS_MAX     64   /* that one table changes: a publication is one small transaction */
-#define PLAN_TEXT_MAX      400
+#define PLAN_TEXT_MAX      TABLE_ERROR_MAX
 
 enum plan_outcome {
     PLAN_NOTHING, /* the table says what the inventory says */

@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define READ_BACK_MS 200
+#define READ_BACK_MS        200
 #define HISTORY_DELETES_MAX 16 /* in one txn; the rest goes with the next */
-#define TXN_BYTES_MAX (ETCD_REQUEST_BYTES_MAX / 10 * 9)
+#define TXN_BYTES_MAX       (ETCD_REQUEST_BYTES_MAX / 10 * 9)
 
 struct publisher {
     struct etcd *client;

@@ -231,8 +231,8 @@ registrar_bye(struct registrar *r, struct session *s, bool for_good)
     list_push_back(&r->farewells, &f->link);
     f->registrar = r;
     f->id = mem_strdup(s->id);
-    json_t *json = json_pack("{s:b s:s}", "for_good", for_good, "boot_id",
-                             s->registration->boot_id);
+    json_t *json =
+        json_pack("{s:b s:s}", "for_good", for_good, "boot_id", s->registration->boot_id);
     f->value = json_dumps(json, JSON_COMPACT);
     json_decref(json);
     f->call = etcd_lease_grant(r->client, LEAVING_LEASE_TTL_S, on_farewell_lease, f);
@@ -260,8 +260,7 @@ registrar_destroy(struct registrar **r)
     while (it->registrants.count > 0) {
         end_registrant(it->registrants.items[it->registrants.count - 1], false);
     }
-    LIST_EACH_SAFE(link, &it->farewells)
-    {
+    LIST_EACH_SAFE (link, &it->farewells) {
         end_farewell(LIST_ENTRY(link, struct farewell, link));
     }
     sorted_deinit(&it->registrants);
