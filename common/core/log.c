@@ -9,6 +9,7 @@
 #define LOG_LINE_BYTES 4096
 #define LOG_VALUE_BYTES 120
 
+static const char *const level_names[] = {"error", "warn", "info", "debug"};
 static _Atomic int log_level_now = LOG_INFO;
 static _Atomic int log_fd = STDERR_FILENO;
 
@@ -24,6 +25,18 @@ log_get_level(void)
     return (enum log_level)atomic_load_explicit(&log_level_now, memory_order_relaxed);
 }
 
+bool
+log_level_find(struct span name, enum log_level *out)
+{
+    for (unsigned i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++) {
+        if (span_eq_cstr(name, level_names[i])) {
+            *out = (enum log_level)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 void
 log_set_fd(int fd)
 {
@@ -33,14 +46,13 @@ log_set_fd(int fd)
 static size_t
 write_prefix(char *line, size_t room, enum log_level level, const char *event)
 {
-    static const char *const names[] = {"error", "warn", "info", "debug"};
     uint64_t now = clock_wall_ms();
     time_t sec = (time_t)(now / 1000);
     struct tm tm;
     gmtime_r(&sec, &tm);
     size_t n = strftime(line, room, "ts=%Y-%m-%dT%H:%M:%S", &tm);
     int m = snprintf(line + n, room - n, ".%03uZ level=%s event=%s", (unsigned)(now % 1000),
-                     names[level], event);
+                     level_names[level], event);
     return n + (size_t)m;
 }
 

@@ -18,6 +18,9 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
 
+/* "error", "warn", "info" or "debug"; false if it is none of them. */
+bool log_level_find(struct span name, enum log_level *out);
+
 /* Sends lines to `fd` instead of stderr (tests, daemons). */
 void log_set_fd(int fd);
 
