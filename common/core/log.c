@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOG_LINE_BYTES 4096
+#define LOG_LINE_BYTES  4096
 #define LOG_VALUE_BYTES 120
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
