@@ -1,1 +1,28 @@
-# filled by the room's own change
+# The proxy: routes clients' commands to nodes.
+noinst_LIBRARIES += libmfproxy.a
+libmfproxy_a_SOURCES = \
+	proxy/answer.c proxy/answer.h \
+	proxy/backend.c proxy/backend.h \
+	proxy/bufpool.c proxy/bufpool.h \
+	proxy/client.c proxy/client.h \
+	proxy/dispatch.c proxy/dispatch.h \
+	proxy/failure.c proxy/failure.h \
+	proxy/health.c proxy/health.h \
+	proxy/local_command.c proxy/local_command.h \
+	proxy/multiget.c proxy/multiget.h \
+	proxy/objpool.h \
+	proxy/pending.c proxy/pending.h \
+	proxy/placement.c proxy/placement.h \
+	proxy/prober.c \
+	proxy/proxy.c proxy/proxy.h \
+	proxy/proxy_http.c \
+	proxy/proxy_metrics.h \
+	proxy/proxy_options.c proxy/proxy_options.h \
+	proxy/proxy_stats.c \
+	proxy/roster.c proxy/roster.h \
+	proxy/worker.c proxy/worker.h
+
+bin_PROGRAMS += mfproxy
+mfproxy_SOURCES = proxy/mfproxy.c
+mfproxy_LDADD = libmfproxy.a libmfroute.a $(NET_LIBS) $(FLEET_LIBS) \
+	$(PROTO_LIBS) $(CORE_LIBS) $(SYSTEM_LIBS)

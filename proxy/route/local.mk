@@ -1,1 +1,5 @@
-# filled by the room's own change
+# Where a key goes: pure, above the routing table only.
+noinst_LIBRARIES += libmfroute.a
+libmfroute_a_SOURCES = \
+	proxy/route/route.h \
+	proxy/route/route_pool.c

@@ -1,0 +1,22 @@
+/* answer.h - what a backend answered, or failed to, turned into the client's
+ * reply: passed through, hidden, merged, or replaced by a failure line. */
+#pragma once
+#include "common/proto/reply.h"
+#include "proxy/failure.h"
+#include "proxy/pending.h"
+
+/* A piece of the reply to this leg. False if the leg was not asked for that:
+ * the connection is out of step. After a piece that is final, the leg is no
+ * longer the pending's. */
+bool answer_piece(struct leg *leg, const struct reply_piece *piece);
+
+/* There will be no (further) reply to this leg, or nobody waits for it any
+ * longer. The leg is no longer the pending's. */
+void answer_failure(struct leg *leg, enum failure failure);
+
+/* A part of the pending, a key of a multiget or a node of a broadcast, cannot be
+ * served and has no leg. */
+void answer_part_failure(struct pending *p, enum failure failure);
+
+/* All legs of the pending exist; if they are all answered already, so is it. */
+void answer_complete(struct pending *p);

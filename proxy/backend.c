@@ -1,0 +1,504 @@
+#include "proxy/backend.h"
+#include "common/core/assert.h"
+#include "common/core/backoff.h"
+#include "common/core/log.h"
+#include "common/core/mem.h"
+#include "common/net/sock.h"
+#include "proxy/answer.h"
+#include "proxy/pending.h"
+#include "proxy/roster.h"
+#include "proxy/worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define READ_BYTES        65536
+#define REPLY_VALUE_MAX   (1u << 30) /* memcached's own limit for -I */
+#define RECONNECT_GAP_US  20000      /* between connects to a node that refuses, failing open */
+#define STALL_TIMEOUTS    2          /* request timeouts without progress */
+#define KEEPALIVE_IDLE_S  30
+#define KEEPALIVE_EVERY_S 5
+#define KEEPALIVE_PROBES  3
+
+static void on_timer(void *arg);
+
+static void
+busy(struct backend *b)
+{
+    if (!list_linked(&b->busy_link)) {
+        list_push_back(&b->worker->busy_backends, &b->busy_link);
+    }
+}
+
+/* The end of the turn does it: callers still hold the backend. */
+static void
+end_if_retired(struct backend *b)
+{
+    if (b->retired) {
+        busy(b);
+    }
+}
+
+struct backend *
+backend_create(struct worker *w, const struct place_node *node)
+{
+    struct backend *b = mem_zalloc(sizeof(*b));
+    b->worker = w;
+    b->fd = -1;
+    b->last = &b->first;
+    b->stats = node_stats_ref(node->stats);
+    b->addr = node->addr;
+    list_init(&b->busy_link);
+    list_push_back(&w->backends, &b->link);
+    health_init(&b->health, random_next(&w->rng));
+    loop_timer_init(&b->timer, w->loop, on_timer, b);
+    return b;
+}
+
+void
+backend_assign(struct backend *b, const struct place_node *node, unsigned index)
+{
+    free(b->name);
+    b->name = mem_strdup(node->node->id);
+    b->node = index;
+    b->masked = node->node->state == NODE_DOWN;
+    b->connect_timeout_us = node->pool->connect_timeout_ms * 1000;
+    b->request_timeout_us = node->pool->request_timeout_ms * 1000;
+}
+
+/* --- the queue ----------------------------------------------------------------- */
+
+static void
+watch_crowd(struct backend *b)
+{
+    bool crowded =
+        b->queued * 2 >= b->worker->limits->max_inflight || buf_len(&b->out) > BACKEND_OUT_MAX / 2;
+    if (crowded != b->crowded) {
+        b->crowded = crowded;
+        b->worker->crowded_backends += crowded ? 1u : -1u;
+    }
+}
+
+enum backend_admission
+backend_admit(struct backend *b, unsigned down, unsigned nodes)
+{
+    if (b->masked || !health_admits(&b->health, down, nodes) ||
+        (b->state == BACKEND_CLOSED && worker_now_us(b->worker) < b->connect_after_us)) {
+        atomic_fetch_add_explicit(&b->stats->refused, 1, memory_order_relaxed);
+        return BACKEND_REFUSES_DOWN;
+    }
+    if (b->queued >= b->worker->limits->max_inflight || buf_len(&b->out) > BACKEND_OUT_MAX) {
+        atomic_fetch_add_explicit(&b->stats->refused, 1, memory_order_relaxed);
+        return BACKEND_REFUSES_OVERLOADED;
+    }
+    return BACKEND_ADMITS;
+}
+
+void
+backend_queue(struct backend *b, struct leg *leg, size_t mark, uint64_t timeout_us)
+{
+    uint64_t now = worker_now_us(b->worker);
+    leg->bytes = buf_len(&b->out) - mark;
+    leg->deadline_us = now + timeout_us;
+    if (b->first == NULL) {
+        b->progress_us = now;
+    }
+    if (b->live == NULL) {
+        b->live = leg;
+        backend_wake_at(b, leg->deadline_us);
+    }
+    *b->last = leg;
+    b->last = &leg->next;
+    b->queued++;
+    b->stats_requests++;
+    watch_crowd(b);
+    busy(b);
+}
+
+/* The first leg has had its whole reply. */
+static void
+finish_first(struct backend *b)
+{
+    struct leg *leg = b->first;
+    bool late = leg != b->live;
+    b->first = leg->next;
+    b->queued--;
+    if (b->first == NULL) {
+        b->last = &b->first;
+        end_if_retired(b);
+    }
+    if (late) {
+        b->owed_bytes -= leg->bytes;
+        worker_count(b->worker, METRIC_ID_LATE_REPLIES, 1);
+    } else {
+        b->live = leg->next;
+        if (leg->kind == LEG_PROBE) {
+            prober_answered(b);
+        } else {
+            (void)health_note(&b->health, HEALTH_ANSWERED, worker_now_us(b->worker));
+        }
+    }
+    leg_destroy(b->worker, leg);
+    watch_crowd(b);
+}
+
+/* The first live leg was not answered in time: its client is told, and its late
+ * reply, when it comes, will be dropped. */
+static void
+time_out(struct backend *b)
+{
+    struct leg *leg = b->live;
+    b->live = leg->next;
+    b->owed_bytes += leg->bytes;
+    atomic_fetch_add_explicit(&b->stats->timeouts, 1, memory_order_relaxed);
+    if (leg->kind == LEG_PROBE) {
+        prober_failed(b);
+        return;
+    }
+    worker_count(b->worker, METRIC_ID_FAILED_TIMEOUT, 1);
+    answer_failure(leg, FAILURE_TIMEOUT);
+    backend_note(b, HEALTH_TIMED_OUT);
+}
+
+static void
+fail_queue(struct backend *b, enum failure failure)
+{
+    struct leg *leg = b->first, *live = b->live;
+    b->first = b->live = NULL;
+    b->last = &b->first;
+    b->queued = 0;
+    b->owed_bytes = 0;
+    bool alive = false;
+    while (leg != NULL) {
+        struct leg *next = leg->next;
+        alive = alive || leg == live;
+        if (alive && leg->kind == LEG_PROBE) {
+            prober_failed(b);
+        } else if (alive) {
+            atomic_fetch_add_explicit(&b->stats->broken, 1, memory_order_relaxed);
+            worker_count(b->worker,
+                         failure == FAILURE_DOWN ? METRIC_ID_FAILED_DOWN : METRIC_ID_FAILED_TIMEOUT,
+                         1);
+            answer_failure(leg, failure);
+        }
+        leg_destroy(b->worker, leg);
+        leg = next;
+    }
+    watch_crowd(b);
+}
+
+/* --- the connection -------------------------------------------------------------- */
+
+static void
+close_connection(struct backend *b)
+{
+    if (b->fd >= 0) {
+        loop_io_deinit(&b->io);
+        close(b->fd);
+    }
+    b->fd = -1;
+    b->state = BACKEND_CLOSED;
+    b->parser = REPLY_PARSER_INIT;
+    bufpool_give_back(&b->worker->bufs, &b->in);
+    bufpool_give_back(&b->worker->bufs, &b->out);
+}
+
+/* A connection that never gave a byte counts as one that was not made: the node
+ * accepts and resets. */
+static void
+lose_connection(struct backend *b, const char *reason)
+{
+    bool connected = b->state == BACKEND_CONNECTED;
+    if (b->queued > 0 || !b->gave_bytes) {
+        LOG_LIMITED(10, LOG_WARN, "backend_lost", "node=%s connected=%d waiting=%u reason=%s",
+                    LOG_STR(b->name), connected, b->queued, LOG_STR(reason));
+    }
+    close_connection(b);
+    if (!b->gave_bytes) {
+        b->connect_after_us = worker_now_us(b->worker) + RECONNECT_GAP_US;
+        backend_note(b, HEALTH_CONNECT_FAILED);
+    }
+    fail_queue(b, connected ? FAILURE_TIMEOUT : FAILURE_DOWN);
+    end_if_retired(b);
+}
+
+/* Parses what has come. False if the connection is lost for it. */
+static bool
+take_replies(struct backend *b)
+{
+    while (buf_len(&b->in) > 0) {
+        struct leg *leg = b->first;
+        struct reply_piece piece;
+        if (leg == NULL) {
+            return false;
+        }
+        switch (reply_parse(&b->parser, buf_span(&b->in), (enum reply_shape)leg->shape,
+                            REPLY_VALUE_MAX, &piece)) {
+        case REPLY_NEED_MORE: return true;
+        case REPLY_GARBAGE: return false;
+        case REPLY_PIECE: break;
+        }
+        if (reply_is_error(piece.kind)) {
+            worker_count(b->worker, METRIC_ID_BACKEND_ERRORS, 1);
+        }
+        if (!answer_piece(leg, &piece)) {
+            return false;
+        }
+        buf_consume(&b->in, piece.raw.len);
+        if (piece.final) {
+            finish_first(b);
+        }
+    }
+    return true;
+}
+
+static void
+read_some(struct backend *b)
+{
+    if (b->in.mem == NULL) {
+        b->in = bufpool_borrow(&b->worker->bufs);
+    }
+    size_t missing = b->parser.need > buf_len(&b->in) ? b->parser.need - buf_len(&b->in) : 0;
+    size_t room = missing < READ_BYTES ? READ_BYTES : missing;
+    char *at = buf_room(&b->in, room);
+    if (at == NULL) {
+        lose_connection(b, "out of memory");
+        return;
+    }
+    ssize_t n = recv(b->fd, at, room, 0);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return;
+    }
+    if (n <= 0) {
+        lose_connection(b, n == 0 ? "closed by the node" : strerror(errno));
+        return;
+    }
+    worker_count(b->worker, METRIC_ID_BACKEND_READ, (uint64_t)n);
+    buf_grew(&b->in, (size_t)n);
+    b->gave_bytes = true;
+    b->progress_us = worker_now_us(b->worker);
+    if (!take_replies(b)) {
+        worker_count(b->worker, METRIC_ID_GARBAGE, 1);
+        lose_connection(b, "not a reply to what was asked");
+        return;
+    }
+    if (buf_len(&b->in) == 0) {
+        bufpool_give_back(&b->worker->bufs, &b->in);
+    }
+}
+
+static void
+connect_decided(struct backend *b)
+{
+    int error = sock_connect_error(b->fd);
+    if (error != 0) {
+        lose_connection(b, strerror(error));
+        return;
+    }
+    b->state = BACKEND_CONNECTED;
+    b->progress_us = worker_now_us(b->worker);
+    atomic_fetch_add_explicit(&b->stats->connects, 1, memory_order_relaxed);
+    sock_keepalive(b->fd, KEEPALIVE_IDLE_S, KEEPALIVE_EVERY_S, KEEPALIVE_PROBES);
+    loop_io_want(&b->io, LOOP_READ);
+}
+
+static void
+on_ready(void *arg, int ready)
+{
+    struct backend *b = arg;
+    if (b->state == BACKEND_CONNECTING) {
+        connect_decided(b);
+        busy(b);
+        return;
+    }
+    if (ready & LOOP_WRITE) {
+        busy(b);
+    }
+    if (ready & LOOP_READ) {
+        read_some(b);
+    }
+}
+
+static void
+begin_connect(struct backend *b)
+{
+    worker_count(b->worker, METRIC_ID_BACKEND_CONNECTS, 1);
+    b->gave_bytes = false;
+    b->fd = sock_connect(&b->addr);
+    if (b->fd < 0) {
+        lose_connection(b, strerror(errno));
+        return;
+    }
+    b->state = BACKEND_CONNECTING;
+    b->connect_until_us = worker_now_us(b->worker) + b->connect_timeout_us;
+    backend_wake_at(b, b->connect_until_us);
+    loop_io_init(&b->io, b->worker->loop, b->fd, on_ready, b);
+    loop_io_want(&b->io, LOOP_WRITE);
+}
+
+static void
+send_out(struct backend *b)
+{
+    struct span bytes = buf_span(&b->out);
+    if (bytes.len > 0) {
+        ssize_t n = send(b->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
+        if (n < 0 && errno != EAGAIN && errno != EINTR) {
+            lose_connection(b, strerror(errno));
+            return;
+        }
+        if (n > 0) {
+            worker_count(b->worker, METRIC_ID_BACKEND_SENDS, 1);
+            worker_count(b->worker, METRIC_ID_BACKEND_WRITTEN, (uint64_t)n);
+            buf_consume(&b->out, (size_t)n);
+        }
+    }
+    bool left = buf_len(&b->out) > 0;
+    if (!left) {
+        bufpool_give_back(&b->worker->bufs, &b->out);
+    }
+    loop_io_want(&b->io, LOOP_READ | (left ? LOOP_WRITE : 0));
+    watch_crowd(b);
+}
+
+void
+backend_end_turn(struct backend *b)
+{
+    if (b->stats_requests > 0) {
+        atomic_fetch_add_explicit(&b->stats->requests, b->stats_requests, memory_order_relaxed);
+        worker_count(b->worker, METRIC_ID_BACKEND_REQUESTS, b->stats_requests);
+        b->stats_requests = 0;
+    }
+    if (b->state == BACKEND_CLOSED && b->first != NULL) {
+        begin_connect(b);
+    }
+    if (b->state == BACKEND_CONNECTED) {
+        send_out(b);
+    }
+    if (b->retired && b->first == NULL) {
+        backend_destroy(&b);
+    }
+}
+
+/* --- time -------------------------------------------------------------------------- */
+
+void
+backend_wake_at(struct backend *b, uint64_t due_us)
+{
+    if (b->timer_due_us != 0 && b->timer_due_us <= due_us) {
+        return;
+    }
+    uint64_t now = worker_now_us(b->worker);
+    b->timer_due_us = due_us;
+    loop_timer_start(&b->timer, due_us > now ? (due_us - now + 999) / 1000 : 0);
+}
+
+static bool
+owes_late_replies(const struct backend *b)
+{
+    return b->first != NULL && b->first != b->live;
+}
+
+static uint64_t
+stalled_at_us(const struct backend *b)
+{
+    return b->progress_us + STALL_TIMEOUTS * b->request_timeout_us;
+}
+
+static void
+sleep_until_due(struct backend *b)
+{
+    if (b->live != NULL) {
+        backend_wake_at(b, b->live->deadline_us);
+    }
+    if (b->state == BACKEND_CONNECTING) {
+        backend_wake_at(b, b->connect_until_us);
+    }
+    if (owes_late_replies(b)) {
+        backend_wake_at(b, stalled_at_us(b));
+    }
+    if (backend_is_down(b) && b->probe == NULL && !b->retired && !b->masked) {
+        backend_wake_at(b, b->health.probe_due_us);
+    }
+}
+
+static void
+on_timer(void *arg)
+{
+    struct backend *b = arg;
+    uint64_t now = worker_now_us(b->worker);
+    b->timer_due_us = 0;
+    while (b->live != NULL && b->live->deadline_us <= now) {
+        time_out(b);
+    }
+    if (b->state == BACKEND_CONNECTING && b->connect_until_us <= now) {
+        lose_connection(b, "connect timed out");
+    } else if (b->state == BACKEND_CONNECTED && owes_late_replies(b) &&
+               (stalled_at_us(b) <= now || b->owed_bytes > BACKEND_OWED_MAX)) {
+        worker_count(b->worker, METRIC_ID_STALLED, 1);
+        lose_connection(b, "owes replies and makes no progress");
+    }
+    prober_run(b, now);
+    sleep_until_due(b);
+    busy(b);
+}
+
+/* --- its life ------------------------------------------------------------------------ */
+
+void
+backend_note(struct backend *b, enum health_event event)
+{
+    struct worker *w = b->worker;
+    switch (health_note(&b->health, event, worker_now_us(w))) {
+    case HEALTH_SAME: break;
+    case HEALTH_WENT_DOWN:
+        worker_count(w, METRIC_ID_WENT_DOWN, 1);
+        worker_count(w, METRIC_ID_BACKENDS_DOWN, 1);
+        log_warn("backend_down", "node=%s after=%s", LOG_STR(b->name), health_event_name(event));
+        atomic_fetch_add_explicit(&b->stats->down, 1, memory_order_relaxed);
+        if (!b->retired) {
+            roster_count_down(w->roster, b->node, 1);
+        }
+        break;
+    case HEALTH_WENT_UP:
+        worker_count(w, METRIC_ID_WENT_UP, 1);
+        metric_sub(w->metrics, METRIC_ID_BACKENDS_DOWN, 1);
+        log_info("backend_up", "node=%s", LOG_STR(b->name));
+        atomic_fetch_sub_explicit(&b->stats->down, 1, memory_order_relaxed);
+        if (!b->retired) {
+            roster_count_down(w->roster, b->node, -1);
+        }
+        break;
+    }
+    sleep_until_due(b);
+}
+
+void
+backend_retire(struct backend **backend)
+{
+    struct backend *b = *backend;
+    *backend = NULL;
+    b->retired = true;
+    busy(b);
+}
+
+void
+backend_destroy(struct backend **backend)
+{
+    struct backend *b = *backend;
+    *backend = NULL;
+    b->retired = true;
+    close_connection(b);
+    fail_queue(b, FAILURE_TIMEOUT);
+    if (backend_is_down(b)) {
+        metric_sub(b->worker->metrics, METRIC_ID_BACKENDS_DOWN, 1);
+        atomic_fetch_sub_explicit(&b->stats->down, 1, memory_order_relaxed);
+    }
+    loop_timer_deinit(&b->timer);
+    list_remove(&b->link);
+    list_remove(&b->busy_link);
+    node_stats_unref(&b->stats);
+    free(b->name);
+    free(b);
+}

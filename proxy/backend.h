@@ -1,0 +1,124 @@
+/* backend.h - a worker's one connection to one node.
+ *
+ * Requests of all the worker's clients are appended to `out` during a turn and
+ * sent together at its end. Each has a leg in the queue; replies are matched by
+ * position. A request that is not answered in time fails towards its client,
+ * and its leg stays, so that the late reply is dropped and the connection, with
+ * everybody else's requests on it, is kept. The connection is closed only if it
+ * owes replies and has made no progress for twice the request timeout, or owes
+ * replies to more than a megabyte of timed-out requests, or sends what is no
+ * reply.
+ *
+ * Connects when first needed. Health is judged by health.c; a DOWN node is
+ * probed from prober.c. Worker's thread only. */
+#pragma once
+#include "common/core/buf.h"
+#include "common/core/list.h"
+#include "common/net/loop.h"
+#include "common/proto/reply.h"
+#include "proxy/failure.h"
+#include "proxy/health.h"
+#include "proxy/placement.h"
+#include "proxy/worker.h"
+
+#define BACKEND_OUT_MAX  (16u << 20) /* unsent bytes; beyond, the node is overloaded */
+#define BACKEND_OWED_MAX (1u << 20)  /* bytes of timed-out requests without a reply */
+
+struct leg;
+struct pending;
+struct roster;
+struct worker;
+
+enum backend_state { BACKEND_CLOSED, BACKEND_CONNECTING, BACKEND_CONNECTED };
+
+struct backend {
+    struct worker *worker;
+    struct list link;      /* worker->backends */
+    struct list busy_link; /* worker->busy_backends */
+    struct loop_io io;
+    int fd;
+    enum backend_state state;
+    struct buf in;
+    struct buf out;
+    struct reply_parser parser;
+    struct leg *first; /* the queue */
+    struct leg **last;
+    struct leg *live; /* the first that has not timed out */
+    unsigned queued;
+    size_t owed_bytes;         /* of requests that timed out and are still in the queue */
+    bool gave_bytes;           /* this connection has brought at least one */
+    uint64_t progress_us;      /* when a byte came last, or the queue began */
+    uint64_t connect_until_us; /* while CONNECTING */
+    uint64_t connect_after_us; /* after a failed connect: not before */
+    struct loop_timer timer;
+    uint64_t timer_due_us; /* 0: not running */
+    struct health health;
+    struct leg *probe; /* the one on its way */
+    /* as the current roster has it */
+    struct addr addr;
+    char *name;
+    unsigned node;
+    bool masked; /* the table calls it down: no requests, no probes */
+    uint64_t connect_timeout_us;
+    uint64_t request_timeout_us;
+    struct node_stats *stats;
+    uint64_t stats_requests; /* not yet added to stats->requests */
+    bool retired;            /* in no roster: ends when nothing is on its way */
+    bool crowded;
+    uint32_t split_round; /* of the multiget that is being split, with: */
+    uint32_t split_shard;
+    size_t split_mark;
+};
+
+/* Connects when first needed. */
+struct backend *backend_create(struct worker *w, const struct place_node *node);
+
+/* Its place in a new roster. */
+void backend_assign(struct backend *b, const struct place_node *node, unsigned index);
+
+/* In no roster any more: closes and frees itself when nothing is on its way. */
+void backend_retire(struct backend **b);
+
+/* Fails what is on its way and frees. For the worker's end. */
+void backend_destroy(struct backend **b);
+
+static inline bool
+backend_is_down(const struct backend *b)
+{
+    return b->health.state == HEALTH_DOWN;
+}
+
+enum backend_admission { BACKEND_ADMITS, BACKEND_REFUSES_DOWN, BACKEND_REFUSES_OVERLOADED };
+
+/* May a request be queued? `down` of the pool's `nodes` look DOWN. */
+enum backend_admission backend_admit(struct backend *b, unsigned down, unsigned nodes);
+
+/* Composing: append the request to b->out between these two. The mark undoes a
+ * half-written request when memory runs out. */
+static inline size_t
+backend_mark(const struct backend *b)
+{
+    return buf_len(&b->out);
+}
+static inline void
+backend_undo(struct backend *b, size_t mark)
+{
+    b->out.tail = b->out.head + mark;
+}
+
+/* Queues the leg of what was appended since `mark`. */
+void backend_queue(struct backend *b, struct leg *leg, size_t mark, uint64_t timeout_us);
+
+/* The end of the turn: connects if needed, sends. */
+void backend_end_turn(struct backend *b);
+
+/* --- between backend.c and prober.c ---------------------------------------- */
+/* Queues `version` if a probe is due. */
+void prober_run(struct backend *b, uint64_t now_us);
+/* The probe was answered (or not). */
+void prober_answered(struct backend *b);
+void prober_failed(struct backend *b);
+/* An event for the judge; carries a change of state out. */
+void backend_note(struct backend *b, enum health_event event);
+/* Wakes backend's timer no later than `due_us`. */
+void backend_wake_at(struct backend *b, uint64_t due_us);

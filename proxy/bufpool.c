@@ -1,0 +1,24 @@
+#include "proxy/bufpool.h"
+
+void
+bufpool_deinit(struct bufpool *pool)
+{
+    while (pool->count > 0) {
+        buf_deinit(&pool->spares[--pool->count]);
+    }
+}
+
+void
+bufpool_give_back(struct bufpool *pool, struct buf *b)
+{
+    if (b->mem == NULL) {
+        return;
+    }
+    if (pool->count == BUFPOOL_SPARES || b->cap > BUFPOOL_SPARE_BYTES) {
+        buf_deinit(b);
+        return;
+    }
+    buf_clear(b);
+    pool->spares[pool->count++] = *b;
+    *b = BUF_EMPTY;
+}

@@ -1,0 +1,26 @@
+/* bufpool.h - byte queues to borrow: whoever has nothing to hold holds no
+ * memory, and a busy worker still does not allocate for every request.
+ *
+ * One pool per worker, no lock. */
+#pragma once
+#include "common/core/buf.h"
+
+#define BUFPOOL_SPARES      128
+#define BUFPOOL_SPARE_BYTES 65536 /* a larger one is freed, not kept */
+
+struct bufpool {
+    unsigned count;
+    struct buf spares[BUFPOOL_SPARES];
+};
+
+void bufpool_deinit(struct bufpool *pool);
+
+/* An empty buf, with memory if a spare one is at hand. */
+static inline struct buf
+bufpool_borrow(struct bufpool *pool)
+{
+    return pool->count > 0 ? pool->spares[--pool->count] : BUF_EMPTY;
+}
+
+/* Takes the memory back, content and all; *b is empty afterwards. */
+void bufpool_give_back(struct bufpool *pool, struct buf *b);

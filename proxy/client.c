@@ -1,0 +1,408 @@
+#include "proxy/client.h"
+#include "common/core/assert.h"
+#include "common/core/log.h"
+#include "common/core/mem.h"
+#include "proxy/dispatch.h"
+#include "proxy/pending.h"
+#include "proxy/worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define READ_BYTES           65536
+#define READ_BYTES_MAX       (1u << 20) /* of one read, for a large value */
+#define REPLY_BYTES_AT_FIRST 4096       /* a new client's replies are taken to be so long */
+#define HALF_BYTES_PER_MS    16         /* half a command may stand longer if it grows so fast */
+
+static void on_ready(void *arg, int ready);
+
+struct client *
+client_create(struct worker *w, int fd)
+{
+    struct client *c = mem_zalloc(sizeof(*c));
+    c->worker = w;
+    c->fd = fd;
+    c->parser = REQUEST_PARSER_INIT;
+    c->last = &c->first;
+    c->reply_bytes = REPLY_BYTES_AT_FIRST;
+    list_init(&c->busy_link);
+    list_push_back(&w->clients, &c->link);
+    loop_io_init(&c->io, w->loop, fd, on_ready, c);
+    loop_io_want(&c->io, LOOP_READ);
+    worker_count(w, METRIC_ID_CONNECTIONS, 1);
+    worker_count(w, METRIC_ID_CURR_CONNECTIONS, 1);
+    return c;
+}
+
+void
+client_destroy(struct client **client)
+{
+    struct client *c = *client;
+    struct worker *w = c->worker;
+    *client = NULL;
+    while (c->first != NULL) {
+        struct pending *p = c->first;
+        c->first = p->next;
+        pending_abandon(p);
+    }
+    client_release(c, c->held);
+    loop_io_deinit(&c->io);
+    close(c->fd);
+    list_remove(&c->link);
+    list_remove(&c->busy_link);
+    bufpool_give_back(&w->bufs, &c->in);
+    bufpool_give_back(&w->bufs, &c->out);
+    free(c);
+    metric_sub(w->metrics, METRIC_ID_CURR_CONNECTIONS, 1);
+    w->host->client_gone(w->host->arg);
+}
+
+void
+client_busy(struct client *c)
+{
+    if (!list_linked(&c->busy_link)) {
+        list_push_back(&c->worker->busy_clients, &c->busy_link);
+    }
+}
+
+void
+client_hold(struct client *c, size_t bytes)
+{
+    struct worker *w = c->worker;
+    c->held += bytes;
+    w->held_bytes += bytes;
+    metric_set_value(w->metrics, METRIC_ID_HELD_BYTES, w->held_bytes);
+    /* Memory runs short: whoever holds much of it and does not read has to go,
+     * not those who do. */
+    if (w->held_bytes > w->limits->held_bytes && c->held > CLIENT_HELD_MAX && !c->doomed) {
+        c->doomed = true;
+        client_busy(c);
+        worker_count(w, METRIC_ID_SHED, 1);
+    }
+}
+
+void
+client_release(struct client *c, size_t bytes)
+{
+    ASSERT(c->held >= bytes);
+    c->held -= bytes;
+    c->worker->held_bytes -= bytes;
+    metric_set_value(c->worker->metrics, METRIC_ID_HELD_BYTES, c->worker->held_bytes);
+}
+
+void
+client_answer(struct client *c, struct span reply)
+{
+    struct pending *p = pending_create(c, NULL);
+    pending_emit(p, reply);
+    pending_done(p);
+}
+
+void
+client_answer_error(struct client *c, enum proto_error error)
+{
+    worker_count(c->worker, METRIC_ID_BAD_REQUESTS, 1);
+    client_answer(c, error_line(error));
+}
+
+void
+client_finish(struct client *c)
+{
+    c->closing = true;
+    client_busy(c);
+}
+
+/* --- commands out of bytes --------------------------------------------------- */
+
+/* Back-pressure: may another command be taken? */
+static bool
+may_take(const struct client *c)
+{
+    if (c->closing || c->doomed || c->held >= CLIENT_HELD_MAX) {
+        return false;
+    }
+    if (c->waiting == 0) {
+        return true;
+    }
+    return c->waiting < CLIENT_WAITING_MAX && c->worker->crowded_backends == 0 &&
+           (uint64_t)c->waiting * c->reply_bytes < CLIENT_HELD_MAX;
+}
+
+/* Throws the next `bytes` of input away, then tells `error` (none for noreply). */
+static void
+refuse_value(struct client *c, uint64_t bytes, enum proto_error error)
+{
+    c->swallow = bytes;
+    c->swallow_error = error;
+}
+
+static void
+swallow(struct client *c, struct buf *src)
+{
+    uint64_t n = buf_len(src) < c->swallow ? buf_len(src) : c->swallow;
+    buf_consume(src, n);
+    c->swallow -= n;
+    c->half_since_us = 0;
+    if (c->swallow == 0 && c->swallow_error != PROTO_OK) {
+        client_answer_error(c, c->swallow_error);
+    }
+}
+
+static void
+take_error(struct client *c, struct buf *src, const struct request *r)
+{
+    enum proto_error error = r->noreply ? PROTO_OK : r->error;
+    buf_consume(src, r->line_bytes);
+    if (r->block_bytes > 0) {
+        refuse_value(c, r->block_bytes, error);
+    } else if (error != PROTO_OK) {
+        client_answer_error(c, error);
+    }
+}
+
+static void
+take_close(struct client *c, struct buf *src, const struct request *r)
+{
+    if (r->binary_reply) {
+        char refusal[64];
+        client_answer(c, span_make(refusal, binary_refusal(buf_span(src), refusal)));
+    } else if (r->error != PROTO_OK) {
+        client_answer_error(c, r->error);
+    }
+    client_finish(c);
+    buf_clear(src);
+}
+
+/* A whole command. False if its value has not all arrived. */
+static bool
+take_command(struct client *c, struct buf *src, const struct request *r)
+{
+    if (r->value_bytes > c->worker->limits->max_value_bytes) {
+        buf_consume(src, r->line_bytes);
+        refuse_value(c, r->block_bytes, r->noreply ? PROTO_OK : PROTO_ERR_TOO_LARGE);
+        return true;
+    }
+    uint64_t bytes = r->line_bytes + r->block_bytes;
+    if (buf_len(src) < bytes) {
+        c->in_needed = bytes;
+        return false;
+    }
+    struct span block = span_make(buf_span(src).ptr + r->line_bytes, r->block_bytes);
+    if (block.len > 0 && !request_block_ends_well(block.ptr + block.len - 2)) {
+        if (!r->noreply) {
+            client_answer_error(c, PROTO_ERR_BAD_CHUNK);
+        }
+    } else {
+        dispatch(c, r, block);
+    }
+    buf_consume(src, bytes);
+    return true;
+}
+
+/* Takes commands off `src` until it is used up, holds no more whole one, or
+ * back-pressure says stop. */
+static void
+parse(struct client *c, struct buf *src)
+{
+    struct request *r = &c->worker->request;
+    while (buf_len(src) > 0 && may_take(c)) {
+        if (c->swallow > 0) {
+            swallow(c, src);
+            continue;
+        }
+        if (buf_len(src) < c->in_needed) {
+            return;
+        }
+        c->in_needed = 0;
+        switch (request_parse(&c->parser, buf_span(src), r)) {
+        case PARSE_NEED_MORE: return;
+        case PARSE_OK:
+            if (!take_command(c, src, r)) {
+                c->parser = REQUEST_PARSER_INIT;
+                return;
+            }
+            break;
+        case PARSE_ERROR: take_error(c, src, r); break;
+        case PARSE_CLOSE: take_close(c, src, r); break;
+        }
+        c->parser = REQUEST_PARSER_INIT;
+    }
+}
+
+/* --- the socket -------------------------------------------------------------- */
+
+/* Keeps what is left of the scratch buffer as the client's own. */
+static void
+keep_rest(struct client *c, struct buf *scratch)
+{
+    if (buf_len(scratch) > 0 && !c->closing) {
+        c->in = bufpool_borrow(&c->worker->bufs);
+        size_t room = c->in_needed > buf_len(scratch) ? c->in_needed : buf_len(scratch);
+        char *to = buf_room(&c->in, room);
+        if (to == NULL) {
+            c->doomed = true;
+        } else {
+            buf_append_span(&c->in, buf_span(scratch));
+        }
+    }
+    buf_clear(scratch);
+}
+
+static void
+note_half(struct client *c)
+{
+    bool half = buf_len(&c->in) > 0 || c->swallow > 0;
+    if (!half) {
+        c->half_since_us = 0;
+    } else if (c->half_since_us == 0) {
+        c->half_since_us = worker_now_us(c->worker);
+    }
+}
+
+static void
+parse_own(struct client *c)
+{
+    if (c->closing) {
+        return;
+    }
+    size_t before = buf_len(&c->in);
+    parse(c, &c->in);
+    if (buf_len(&c->in) < before) {
+        c->half_since_us = 0;
+    }
+    if (buf_len(&c->in) == 0) {
+        bufpool_give_back(&c->worker->bufs, &c->in);
+    }
+}
+
+/* Where the next read goes: the worker's scratch buffer while nothing is left
+ * over from the last one, so that an idle client needs no memory. */
+static struct buf *
+read_target(struct client *c, size_t *room)
+{
+    struct buf *to = buf_len(&c->in) == 0 ? &c->worker->scratch : &c->in;
+    uint64_t missing = c->in_needed > buf_len(&c->in) ? c->in_needed - buf_len(&c->in) : 0;
+    *room = missing < READ_BYTES ? READ_BYTES : missing;
+    if (*room > READ_BYTES_MAX) {
+        *room = READ_BYTES_MAX;
+    }
+    return to;
+}
+
+static void
+read_some(struct client *c)
+{
+    size_t room;
+    struct buf *to = read_target(c, &room);
+    char *at = buf_room(to, room);
+    if (at == NULL) {
+        c->doomed = true;
+        return;
+    }
+    ssize_t n = recv(c->fd, at, room, 0);
+    if (n < 0) {
+        c->doomed = errno != EAGAIN && errno != EINTR;
+        return;
+    }
+    if (n == 0) {
+        /* All that it asked before is still answered, as memcached would. */
+        c->ended = true;
+        return;
+    }
+    worker_count(c->worker, METRIC_ID_BYTES_READ, (uint64_t)n);
+    buf_grew(to, (size_t)n);
+    if (to == &c->in) {
+        parse_own(c);
+    } else {
+        parse(c, to);
+        keep_rest(c, to);
+    }
+}
+
+static void
+on_ready(void *arg, int ready)
+{
+    struct client *c = arg;
+    if (ready & LOOP_READ) {
+        read_some(c);
+    }
+    client_busy(c);
+}
+
+/* One send for all that this turn answered. False if the client is gone. */
+static bool
+send_out(struct client *c)
+{
+    struct span bytes = buf_span(&c->out);
+    if (bytes.len == 0) {
+        return true;
+    }
+    ssize_t n = send(c->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
+    if (n < 0) {
+        return errno == EAGAIN || errno == EINTR;
+    }
+    worker_count(c->worker, METRIC_ID_CLIENT_SENDS, 1);
+    worker_count(c->worker, METRIC_ID_BYTES_WRITTEN, (uint64_t)n);
+    client_release(c, (size_t)n);
+    buf_consume(&c->out, (size_t)n);
+    if (buf_len(&c->out) == 0) {
+        bufpool_give_back(&c->worker->bufs, &c->out);
+    }
+    return true;
+}
+
+/* Call when all has been parsed that may be. */
+static void
+want_events(struct client *c)
+{
+    bool reads = !c->ended && may_take(c);
+    bool writes = buf_len(&c->out) > 0;
+    loop_io_want(&c->io, (reads ? LOOP_READ : 0) | (writes ? LOOP_WRITE : 0));
+}
+
+static bool
+is_over(const struct client *c)
+{
+    return c->doomed || ((c->closing || c->ended) && c->first == NULL && buf_len(&c->out) == 0);
+}
+
+void
+client_end_turn(struct client *c)
+{
+    if (c->doomed || !send_out(c)) {
+        client_destroy(&c);
+        return;
+    }
+    if (buf_len(&c->in) > 0 && may_take(c)) {
+        parse_own(c);
+    }
+    if (is_over(c)) {
+        client_destroy(&c);
+        return;
+    }
+    note_half(c);
+    want_events(c);
+}
+
+void
+client_check_half(struct client *c, uint64_t now_us)
+{
+    if (c->half_since_us == 0 || c->waiting > 0 || !may_take(c)) {
+        return;
+    }
+    uint64_t allowed_us =
+        (c->worker->limits->half_command_ms + buf_len(&c->in) / HALF_BYTES_PER_MS) * 1000;
+    if (now_us - c->half_since_us > allowed_us) {
+        worker_count(c->worker, METRIC_ID_HALF_CUT, 1);
+        c->doomed = true;
+        client_busy(c);
+    }
+}
+
+bool
+client_is_idle(const struct client *c)
+{
+    return c->first == NULL && buf_len(&c->in) == 0 && buf_len(&c->out) == 0 && c->swallow == 0;
+}

@@ -1,0 +1,72 @@
+/* client.h - a client's connection: reads commands, keeps its replies in order.
+ *
+ *     socket -> (scratch or in) -> request_parse -> dispatch -> pending in the queue
+ *     socket <- out <- replies in the queue's order
+ *
+ * Back-pressure: a client that has too much on its way, or does not take its
+ * replies, is not read from until that is over. Bytes read and not yet parsed
+ * wait in `in`; an idle client holds no buffer at all.
+ *
+ * Worker's thread only. */
+#pragma once
+#include "common/core/buf.h"
+#include "common/core/list.h"
+#include "common/net/loop.h"
+#include "common/proto/request.h"
+
+#define CLIENT_WAITING_MAX 1024       /* commands on their way */
+#define CLIENT_HELD_MAX    (1u << 20) /* bytes of replies, had and expected */
+
+struct pending;
+struct worker;
+
+struct client {
+    struct worker *worker;
+    struct list link;      /* worker->clients */
+    struct list busy_link; /* worker->busy_clients */
+    struct loop_io io;
+    int fd;
+    struct request_parser parser;
+    struct buf in;
+    struct buf out;
+    uint64_t in_needed;             /* a command is known to be at least so long */
+    uint64_t half_since_us;         /* since when half a command stands; 0: none */
+    uint64_t swallow;               /* bytes of a refused value still to be thrown away */
+    enum proto_error swallow_error; /* to be told when they are */
+    struct pending *first;          /* the queue */
+    struct pending **last;
+    unsigned waiting;     /* its length */
+    uint64_t held;        /* bytes of replies not sent yet */
+    uint32_t reply_bytes; /* moving average of a reply's length */
+    bool ended;           /* it sends no more; what it sent is still served */
+    bool closing;         /* no more commands are taken; closed when all is answered and sent */
+    bool doomed;          /* closed at the end of this turn, whatever is left */
+};
+
+struct client *client_create(struct worker *w, int fd);
+void client_destroy(struct client **c);
+
+/* Something of this client waits for the end of the turn. */
+void client_busy(struct client *c);
+
+/* The end of the turn: sends, goes on parsing what back-pressure left, closes
+ * if it is time to. *c may be gone afterwards. */
+void client_end_turn(struct client *c);
+
+/* A local command's whole answer, in its turn. */
+void client_answer(struct client *c, struct span reply);
+void client_answer_error(struct client *c, enum proto_error error);
+
+/* Reads no more commands; closes when all is answered. */
+void client_finish(struct client *c);
+
+/* Accounts for reply bytes that are kept for the client (answered, not sent),
+ * and for those that are no longer. */
+void client_hold(struct client *c, size_t bytes);
+void client_release(struct client *c, size_t bytes);
+
+/* Cuts the client if half a command has stood too long. */
+void client_check_half(struct client *c, uint64_t now_us);
+
+/* Nothing on its way, nothing half read, nothing to send. */
+bool client_is_idle(const struct client *c);

@@ -1,0 +1,47 @@
+/* mfproxy.c - main(). What the program does is told in proxy.h. */
+#include "common/core/log.h"
+#include "common/net/daemon.h"
+#include "proxy/proxy.h"
+
+#include <stdlib.h>
+
+static bool
+become_server(const struct proxy_options *o)
+{
+    enum log_level level;
+    if (log_level_find(span_cstr(o->log_level), &level)) {
+        log_set_level(level);
+    }
+    if (!daemon_drop_root("mfproxy", o->user)) {
+        return false;
+    }
+    if (o->daemonize && !daemon_detach("mfproxy")) {
+        return false;
+    }
+    return o->pid_file == NULL || daemon_write_pid("mfproxy", o->pid_file);
+}
+
+int
+main(int argc, char **argv)
+{
+    struct proxy_options options;
+    switch (proxy_options_parse(argc, argv, &options)) {
+    case OPTIONS_OK: break;
+    case OPTIONS_EXIT: return EXIT_SUCCESS;
+    case OPTIONS_BAD: return OPTIONS_EXIT_BAD;
+    }
+    if (!become_server(&options)) {
+        return EXIT_FAILURE;
+    }
+    static struct proxy proxy;
+    bool started = proxy_start(&proxy, &options);
+    if (started) {
+        proxy_run(&proxy);
+    }
+    proxy_stop(&proxy);
+    if (options.pid_file != NULL) {
+        daemon_remove_pid(options.pid_file);
+    }
+    proxy_options_deinit(&options);
+    return started ? EXIT_SUCCESS : EXIT_FAILURE;
+}

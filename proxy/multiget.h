@@ -1,0 +1,64 @@
+/* multiget.h - splitting the keys of one get over nodes and merging what comes
+ * back. Pure.
+ *
+ *     get a b c a      a, c, a -> shard 0    b -> shard 1
+ *     shard 0 answers: VALUE a, VALUE a      (c is a miss)
+ *     shard 1 answers: VALUE b
+ *     merged:          a b a END             in the client's order
+ *
+ * A server answers the hits of a line in the line's order, so each VALUE is
+ * matched to the next key of its shard that has this name; those in between
+ * were misses. Doubled keys need nothing special. */
+#pragma once
+#include "common/core/buf.h"
+
+#include <stdint.h>
+
+struct multiget_key {
+    uint32_t at; /* in `line` */
+    uint32_t len;
+    uint32_t shard;
+    uint32_t next; /* the shard's next key, or MULTIGET_END */
+    size_t from;   /* in the shard's values */
+    size_t bytes;  /* 0: a miss, or not answered yet */
+};
+#define MULTIGET_END UINT32_MAX
+
+struct multiget_shard {
+    struct buf values; /* VALUE pieces as they came */
+    uint32_t first, last;
+    uint32_t unanswered; /* the first key that an answer may still name */
+};
+
+struct multiget {
+    struct buf line; /* the client's keys */
+    struct multiget_key *keys;
+    struct multiget_shard *shards;
+    uint32_t key_count, key_room;
+    uint32_t shard_count, shard_room;
+};
+
+/* `keys` are the keys as the client wrote them; they are copied. False when the
+ * system has no memory. */
+bool multiget_init(struct multiget *m, struct span keys);
+void multiget_deinit(struct multiget *m);
+
+/* A new shard, without keys; returns its number. */
+uint32_t multiget_add_shard(struct multiget *m);
+
+/* The next key in the client's order: `at` bytes into the span of keys, `len`
+ * long. `shard` serves it. */
+void multiget_add_key(struct multiget *m, uint32_t at, uint32_t len, uint32_t shard);
+
+enum multiget_result {
+    MULTIGET_OK,
+    MULTIGET_STRANGE, /* the shard was not asked for that: it is out of step */
+    MULTIGET_NO_MEMORY,
+};
+
+/* A VALUE piece from `shard`: `key` is its key, `raw` all its bytes. */
+enum multiget_result multiget_value(struct multiget *m, uint32_t shard, struct span key,
+                                    struct span raw);
+
+/* Appends the hits in the client's order, without END. */
+bool multiget_merge(const struct multiget *m, struct buf *out);

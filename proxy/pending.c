@@ -1,0 +1,174 @@
+#include "proxy/pending.h"
+#include "common/core/assert.h"
+#include "proxy/client.h"
+#include "proxy/multiget.h"
+#include "proxy/roster.h"
+#include "proxy/worker.h"
+
+/* What a failed meta command echoes, while its line is still at hand. */
+static void
+keep_echo(struct pending *p, const struct request *r)
+{
+    p->echo = bufpool_borrow(&p->worker->bufs);
+    for (unsigned i = 0; i < r->meta.count; i++) {
+        const struct meta_flag *flag = &r->meta.flags[i];
+        struct span arg = flag->letter == 'k' ? r->wire_key : flag->arg;
+        if (flag->letter != 'O' && flag->letter != 'k' && flag->letter != 'b') {
+            continue;
+        }
+        char lead[2] = {' ', flag->letter};
+        if (!buf_append(&p->echo, lead, 2) || !buf_append_span(&p->echo, arg)) {
+            p->client->doomed = true;
+            return;
+        }
+    }
+}
+
+struct pending *
+pending_create(struct client *c, const struct request *r)
+{
+    struct pending *p = objpool_borrow(&c->worker->pendings);
+    p->client = c;
+    p->worker = c->worker;
+    if (r != NULL) {
+        p->request = (struct failure_request){r->cmd, r->noreply, r->quiet};
+        if (command_shape(r->cmd) == SHAPE_META &&
+            (meta_has(&r->meta, 'O') || meta_has(&r->meta, 'k'))) {
+            keep_echo(p, r);
+        }
+    }
+    *c->last = p;
+    c->last = &p->next;
+    c->waiting++;
+    return p;
+}
+
+static void
+destroy(struct pending *p)
+{
+    struct bufpool *bufs = &p->worker->bufs;
+    bufpool_give_back(bufs, &p->reply);
+    bufpool_give_back(bufs, &p->echo);
+    bufpool_give_back(bufs, &p->worst);
+    if (p->many != NULL) {
+        multiget_deinit(p->many);
+        free(p->many);
+    }
+    objpool_give_back(&p->worker->pendings, p);
+}
+
+/* Where bytes of this answer go now. */
+static struct buf *
+sink(struct pending *p)
+{
+    struct buf *b = p->client->first == p ? &p->client->out : &p->reply;
+    if (b->mem == NULL) {
+        *b = bufpool_borrow(&p->worker->bufs);
+    }
+    return b;
+}
+
+void
+pending_emit(struct pending *p, struct span bytes)
+{
+    struct client *c = p->client;
+    if (c == NULL || bytes.len == 0) {
+        return;
+    }
+    if (!buf_append_span(sink(p), bytes)) {
+        c->doomed = true;
+    }
+    p->bytes += (uint32_t)bytes.len;
+    client_hold(c, bytes.len);
+    client_busy(c);
+}
+
+/* A moving average, so that back-pressure can tell what is still to come. */
+static void
+learn_reply_size(struct client *c, uint32_t bytes)
+{
+    c->reply_bytes += bytes / 8 - c->reply_bytes / 8;
+}
+
+/* Whatever is answered at the head of the queue goes out, and the new head's
+ * bytes, if it has any already, follow. */
+static void
+advance_queue(struct client *c)
+{
+    while (c->first != NULL && c->first->done) {
+        struct pending *p = c->first;
+        c->first = p->next;
+        c->waiting--;
+        learn_reply_size(c, p->bytes);
+        destroy(p);
+        struct pending *head = c->first;
+        if (head == NULL) {
+            c->last = &c->first;
+        } else if (head->reply.mem != NULL) {
+            if (!buf_append_span(sink(head), buf_span(&head->reply))) {
+                c->doomed = true;
+            }
+            bufpool_give_back(&c->worker->bufs, &head->reply);
+        }
+    }
+}
+
+void
+pending_done(struct pending *p)
+{
+    ASSERT(!p->done && p->legs == 0);
+
+    p->done = true;
+    if (p->client == NULL) {
+        destroy(p);
+    } else if (p->client->first == p) {
+        struct client *c = p->client;
+        advance_queue(c);
+        client_busy(c);
+    }
+}
+
+void
+pending_fail(struct pending *p, enum failure failure)
+{
+    struct failure_reply reply = failure_answer(&p->request, &p->policy, failure);
+    if (reply.line.len > 0) {
+        pending_emit(p, reply.line);
+        if (reply.echo) {
+            pending_emit(p, buf_span(&p->echo));
+        }
+        pending_emit(p, SPAN_LIT("\r\n"));
+    }
+    pending_done(p);
+}
+
+void
+pending_abandon(struct pending *p)
+{
+    p->client = NULL;
+    if (p->done) {
+        destroy(p);
+    }
+}
+
+struct leg *
+leg_create(struct worker *worker, struct pending *p, enum leg_kind kind, enum proto_command cmd,
+           struct roster *roster)
+{
+    struct leg *leg = objpool_borrow(&worker->legs);
+    leg->pending = p;
+    leg->kind = (uint8_t)kind;
+    leg->shape = (uint8_t)reply_shape_of(cmd);
+    leg->roster = roster_ref(roster);
+    if (p != NULL) {
+        p->legs++;
+    }
+    return leg;
+}
+
+void
+leg_destroy(struct worker *worker, struct leg *leg)
+{
+    roster_unref(&leg->roster);
+    objpool_give_back(&worker->legs, leg);
+}

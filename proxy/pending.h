@@ -1,0 +1,85 @@
+/* pending.h - a client's command on its way, and the legs it travels on.
+ *
+ *     client --queue, in the client's order--> pending <--- leg --- backend's queue
+ *                                                  ^------- leg --- another's
+ *
+ * A pending is one command of one client. It waits in the client's queue until
+ * it is answered whole and all before it are; so a client reads its replies in
+ * order, whichever node was faster. A command without legs (version, a miss
+ * because the node is DOWN) is answered as soon as it is its turn.
+ *
+ * A leg is one request in the queue of one backend connection. Replies carry no
+ * name, so they belong to the first leg of the queue. A leg outlives its
+ * pending: when the pending gave up waiting, the leg stays and the late reply is
+ * dropped by its position.
+ *
+ * Worker's thread only; both come from the worker's pools. */
+#pragma once
+#include "common/core/buf.h"
+#include "common/proto/reply.h"
+#include "common/proto/request.h"
+#include "proxy/failure.h"
+
+struct client;
+struct multiget;
+struct roster;
+struct worker;
+
+struct pending {
+    struct pending *next;  /* in the client's queue */
+    struct client *client; /* NULL once it has gone */
+    struct worker *worker;
+    struct buf reply;      /* answered while others are still before it */
+    struct buf echo;       /* " Oabc kkey" of a meta command, in case it fails */
+    struct buf worst;      /* a broadcast's worst line so far */
+    struct multiget *many; /* of a get with several keys */
+    unsigned legs;         /* not answered and not failed yet */
+    uint32_t bytes;        /* of the reply so far */
+    struct failure_request request;
+    struct failure_policy policy;
+    bool done;
+    bool failed; /* a shard of a multiget failed, with: */
+    enum failure failure;
+};
+
+enum leg_kind {
+    LEG_ONE,       /* the reply is the pending's, byte for byte */
+    LEG_SHARD,     /* some keys of a multiget */
+    LEG_BROADCAST, /* one of many that do the same; the worst line counts */
+    LEG_PROBE,     /* is it alive? No pending. */
+};
+
+struct leg {
+    struct leg *next;        /* in the backend's queue */
+    struct pending *pending; /* NULL: nobody waits for this reply (any more) */
+    struct roster *roster;   /* of the epoch under which it was sent */
+    uint64_t deadline_us;
+    size_t bytes;   /* of the request */
+    uint32_t shard; /* LEG_SHARD: which */
+    uint8_t kind;   /* enum leg_kind */
+    uint8_t shape;  /* enum reply_shape */
+};
+
+/* At the end of the client's queue. `request` may be NULL for an answer that is
+ * known at once. */
+struct pending *pending_create(struct client *c, const struct request *request);
+
+/* Bytes of the answer: to the client at once if it is this pending's turn, else
+ * held until it is. */
+void pending_emit(struct pending *p, struct span bytes);
+
+/* All of the answer has been emitted. *p may be gone afterwards. */
+void pending_done(struct pending *p);
+
+/* Answers as failure.h says, and is done. Without legs. */
+void pending_fail(struct pending *p, enum failure failure);
+
+/* The client has gone; the pending, already off its queue, stays until its
+ * legs are answered. */
+void pending_abandon(struct pending *p);
+
+/* A leg that is to be queued at a backend next. `p` may be NULL (a probe). */
+struct leg *leg_create(struct worker *worker, struct pending *p, enum leg_kind kind,
+                       enum proto_command cmd, struct roster *roster);
+/* Gives the leg and its hold on the roster back. */
+void leg_destroy(struct worker *worker, struct leg *leg);

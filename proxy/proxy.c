@@ -1,0 +1,312 @@
+#include "proxy/proxy.h"
+#include "common/core/assert.h"
+#include "common/core/clock.h"
+#include "common/core/log.h"
+#include "common/core/mem.h"
+#include "common/net/daemon.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define DEFAULT_PORT      11211
+#define DEFAULT_LISTEN    "127.0.0.1:11211"
+#define DRAIN_POLL_MS     10
+#define SPARE_DESCRIPTORS 64
+
+/* --- connections --------------------------------------------------------------- */
+
+static void
+on_accept(void *arg, int fd, const struct addr *peer)
+{
+    struct proxy *proxy = arg;
+    if (atomic_load(&proxy->connections) >= proxy->options->max_connections) {
+        static const char line[] = "ERROR Too many open connections\r\n";
+        ssize_t ignored = send(fd, line, sizeof(line) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)ignored;
+        close(fd);
+        metric_add(proxy->accept_metrics, METRIC_ID_REJECTED, 1);
+        return;
+    }
+    atomic_fetch_add(&proxy->connections, 1);
+    worker_give_client(proxy->workers[proxy->next_worker], fd);
+    proxy->next_worker = (proxy->next_worker + 1) % proxy->worker_count;
+}
+
+static void
+on_client_gone(void *arg)
+{
+    struct proxy *proxy = arg;
+    atomic_fetch_sub(&proxy->connections, 1);
+}
+
+static bool
+resolve_or_complain(const char *text, struct addr *out)
+{
+    struct addr_name name;
+    const char *why = "malformed address";
+    if (addr_parse(span_cstr(text), DEFAULT_PORT, &name) && addr_resolve(&name, true, out, &why)) {
+        return true;
+    }
+    fprintf(stderr, "mfproxy: cannot listen on %s: %s\n", text, why);
+    return false;
+}
+
+static bool
+listen_at(struct proxy *proxy, const char *text)
+{
+    struct addr addr;
+    if (!resolve_or_complain(text, &addr)) {
+        return false;
+    }
+    char *error = NULL;
+    struct listener_options options = {0};
+    struct listener *l = listener_create(proxy->loop, &addr, &options, on_accept, proxy, &error);
+    if (l == NULL) {
+        fprintf(stderr, "mfproxy: %s\n", error);
+        free(error);
+        return false;
+    }
+    proxy->listeners[proxy->listener_count++] = l;
+    char bound[ADDR_TEXT_MAX];
+    log_info("listening", "addr=%s", addr_format(listener_addr(l), bound));
+    return true;
+}
+
+static bool
+listen_everywhere(struct proxy *proxy)
+{
+    const struct option_strings *listen = &proxy->options->listen;
+    proxy->listeners = mem_zalloc((listen->count + 1) * sizeof(proxy->listeners[0]));
+    if (listen->count == 0) {
+        return listen_at(proxy, DEFAULT_LISTEN);
+    }
+    for (size_t i = 0; i < listen->count; i++) {
+        if (!listen_at(proxy, listen->items[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+serve_http(struct proxy *proxy)
+{
+    if (proxy->options->http == NULL) {
+        return true;
+    }
+    struct addr addr;
+    if (!resolve_or_complain(proxy->options->http, &addr)) {
+        return false;
+    }
+    char *error = NULL;
+    proxy->http = http_server_create(proxy->loop, &addr, &error);
+    if (proxy->http == NULL) {
+        fprintf(stderr, "mfproxy: %s\n", error);
+        free(error);
+        return false;
+    }
+    proxy_http_routes(proxy);
+    char bound[ADDR_TEXT_MAX];
+    log_info("listening_http", "addr=%s", addr_format(http_server_addr(proxy->http), bound));
+    return true;
+}
+
+/* --- the routing table ------------------------------------------------------------ */
+
+/* On the follower's thread: looking names up may block. */
+static bool
+adopt(void *arg, struct table *table, char *why)
+{
+    struct proxy *proxy = arg;
+    struct placement *previous = proxy_placement(proxy);
+    struct placement *next = placement_create(table, previous, proxy->worker_count, why);
+    placement_unref(&previous);
+    if (next == NULL) {
+        return false;
+    }
+    pthread_mutex_lock(&proxy->placement_lock);
+    previous = proxy->placement;
+    proxy->placement = next;
+    pthread_mutex_unlock(&proxy->placement_lock);
+    placement_unref(&previous);
+    for (unsigned i = 0; i < proxy->worker_count; i++) {
+        worker_give_placement(proxy->workers[i], next);
+    }
+    log_info("table_in_use", "epoch=%" PRIu64 " pools=%u nodes=%u", table->epoch, table->pool_count,
+             next->node_count);
+    return true;
+}
+
+struct placement *
+proxy_placement(struct proxy *proxy)
+{
+    pthread_mutex_lock(&proxy->placement_lock);
+    struct placement *p = proxy->placement != NULL ? placement_ref(proxy->placement) : NULL;
+    pthread_mutex_unlock(&proxy->placement_lock);
+    return p;
+}
+
+static void
+on_placement_clear(void *arg, struct placement *placement)
+{
+}
+
+static struct table *
+table_of_servers(const struct proxy_options *o)
+{
+    char error[TABLE_ERROR_MAX];
+    struct table *table =
+        table_from_servers(o->servers.items, (unsigned)o->servers.count, o->ring, o->hash, error);
+    if (table == NULL) {
+        fprintf(stderr, "mfproxy: %s\n", error);
+        return NULL;
+    }
+    table->pools[0].connect_timeout_ms = o->connect_timeout;
+    table->pools[0].request_timeout_ms = o->request_timeout;
+    return table;
+}
+
+static bool
+follow_table(struct proxy *proxy)
+{
+    char why[TABLE_ERROR_MAX];
+    struct table *table = table_of_servers(proxy->options);
+    if (table == NULL) {
+        return false;
+    }
+    bool ok = adopt(proxy, table, why);
+    if (!ok) {
+        fprintf(stderr, "mfproxy: %s\n", why);
+    }
+    table_unref(&table);
+    return ok;
+}
+
+/* --- start and end ------------------------------------------------------------------ */
+
+static void
+start_workers(struct proxy *proxy)
+{
+    proxy->worker_count = (unsigned)proxy->options->threads;
+    proxy->workers = mem_zalloc(proxy->worker_count * sizeof(proxy->workers[0]));
+    for (unsigned i = 0; i < proxy->worker_count; i++) {
+        proxy->workers[i] =
+            worker_create(&proxy->limits, &proxy->host, metric_set_block(proxy->metrics));
+    }
+    for (unsigned i = 0; i < proxy->worker_count; i++) {
+        worker_start(proxy->workers[i]);
+    }
+}
+
+static void
+on_drain_poll(void *arg)
+{
+    struct proxy *proxy = arg;
+    bool over = loop_now_us(proxy->loop) >= proxy->drain_until_us;
+    if (over || atomic_load(&proxy->connections) == 0) {
+        log_info("drained", "connections_cut=%u", atomic_load(&proxy->connections));
+        loop_stop(proxy->loop);
+        return;
+    }
+    loop_timer_start(&proxy->drain_timer, DRAIN_POLL_MS);
+}
+
+static void
+on_signal(void *arg)
+{
+    struct proxy *proxy = arg;
+    if (atomic_exchange(&proxy->draining, true)) {
+        loop_stop(proxy->loop); /* the second time somebody means it */
+        return;
+    }
+    log_info("draining", "connections=%u limit_ms=%" PRIu64, atomic_load(&proxy->connections),
+             proxy->options->drain);
+    for (unsigned i = 0; i < proxy->listener_count; i++) {
+        listener_destroy(&proxy->listeners[i]);
+    }
+    proxy->drain_until_us = loop_now_us(proxy->loop) + proxy->options->drain * 1000;
+    for (unsigned i = 0; i < proxy->worker_count; i++) {
+        worker_drain(proxy->workers[i], proxy->options->drain);
+    }
+    on_drain_poll(proxy);
+}
+
+static void
+fill_limits(struct proxy *proxy)
+{
+    const struct proxy_options *o = proxy->options;
+    proxy->limits = (struct worker_limits){
+        .max_inflight = (unsigned)o->max_inflight,
+        .max_value_bytes = o->max_value_size,
+        .held_bytes = o->reply_memory / o->threads,
+        .half_command_ms = o->half_command,
+    };
+    proxy->host = (struct worker_host){
+        .arg = proxy,
+        .stats = proxy_stats,
+        .stats_reset = proxy_stats_reset,
+        .client_gone = on_client_gone,
+        .placement_clear = on_placement_clear,
+    };
+}
+
+bool
+proxy_start(struct proxy *proxy, const struct proxy_options *options)
+{
+    static const struct metric_desc descs[] = {PROXY_METRICS(METRIC_DESC)};
+    *proxy = (struct proxy){.options = options};
+    proxy->started_ms = clock_mono_ms();
+    proxy->loop = loop_create();
+    proxy->metrics = metric_set_create("mfproxy", descs, PROXY_METRIC_COUNT);
+    proxy->accept_metrics = metric_set_block(proxy->metrics);
+    pthread_mutex_init(&proxy->placement_lock, NULL);
+    loop_timer_init(&proxy->drain_timer, proxy->loop, on_drain_poll, proxy);
+    loop_signal_init(&proxy->sigterm, proxy->loop, SIGTERM, on_signal, proxy);
+    loop_signal_init(&proxy->sigint, proxy->loop, SIGINT, on_signal, proxy);
+    daemon_want_descriptors(options->max_connections + SPARE_DESCRIPTORS);
+    fill_limits(proxy);
+    start_workers(proxy);
+    return follow_table(proxy) && serve_http(proxy) && listen_everywhere(proxy);
+}
+
+void
+proxy_run(struct proxy *proxy)
+{
+    log_info("ready", "pid=%d threads=%u", (int)getpid(), proxy->worker_count);
+    loop_run(proxy->loop);
+}
+
+void
+proxy_stop(struct proxy *proxy)
+{
+    for (unsigned i = 0; i < proxy->listener_count; i++) {
+        listener_destroy(&proxy->listeners[i]);
+    }
+    free(proxy->listeners);
+    http_server_destroy(&proxy->http);
+    for (unsigned i = 0; i < proxy->worker_count; i++) {
+        worker_destroy(&proxy->workers[i]);
+    }
+    free(proxy->workers);
+    placement_unref(&proxy->placement);
+    loop_signal_deinit(&proxy->sigterm);
+    loop_signal_deinit(&proxy->sigint);
+    loop_timer_deinit(&proxy->drain_timer);
+    loop_destroy(&proxy->loop);
+    metric_set_destroy(&proxy->metrics);
+    pthread_mutex_destroy(&proxy->placement_lock);
+    free(proxy->id);
+}
+
+bool
+proxy_is_ready(struct proxy *proxy)
+{
+    struct placement *p = proxy_placement(proxy);
+    bool ready = p != NULL && !atomic_load(&proxy->draining);
+    placement_unref(&p);
+    return ready;
+}

@@ -1,0 +1,65 @@
+/* proxy.h - the process: listeners and signals on the main thread, workers, the
+ * follower of the routing table, HTTP.
+ *
+ *     main thread: accept -> a worker; signals; HTTP
+ *     follower's:  table -> addresses looked up -> placement -> every worker
+ *     workers:     clients and backends; nothing else
+ */
+#pragma once
+#include "common/core/list.h"
+#include "common/net/http.h"
+#include "common/net/listener.h"
+#include "proxy/placement.h"
+#include "proxy/proxy_metrics.h"
+#include "proxy/proxy_options.h"
+#include "proxy/worker.h"
+
+struct follower;
+
+struct proxy {
+    const struct proxy_options *options;
+    struct loop *loop;
+    struct metric_set *metrics;
+    struct metric_block *accept_metrics;             /* the main thread's */
+    _Atomic uint64_t stats_base[PROXY_METRIC_COUNT]; /* as of `stats reset` */
+    struct worker_limits limits;
+    struct worker_host host;
+    struct worker **workers;
+    unsigned worker_count;
+    unsigned next_worker;
+    struct listener **listeners;
+    unsigned listener_count;
+    struct http_server *http;
+    struct follower *follower;
+    pthread_mutex_t placement_lock;
+    struct placement *placement; /* the newest; covered by the lock */
+    _Atomic unsigned connections;
+    atomic_bool draining;
+    uint64_t drain_until_us;
+    uint64_t started_ms;
+    struct loop_signal sigterm;
+    struct loop_signal sigint;
+    struct loop_timer drain_timer;
+    char *id;
+};
+
+/* Binds and starts everything. False and a line on stderr if it cannot; call
+ * proxy_stop() in any case. `options` must outlive the proxy. */
+bool proxy_start(struct proxy *proxy, const struct proxy_options *options);
+
+/* Serves until a signal has been obeyed. */
+void proxy_run(struct proxy *proxy);
+void proxy_stop(struct proxy *proxy);
+
+/* From any thread. A reference to the newest placement, or NULL. */
+struct placement *proxy_placement(struct proxy *proxy);
+
+/* A table is in use and no signal to end has come. Any thread. */
+bool proxy_is_ready(struct proxy *proxy);
+
+/* proxy_stats.c: the reply to `stats`, `stats <group>`, and `stats reset`. */
+bool proxy_stats(void *arg, struct span group, struct buf *out);
+void proxy_stats_reset(void *arg);
+
+/* proxy_http.c: the HTTP endpoints. */
+void proxy_http_routes(struct proxy *proxy);

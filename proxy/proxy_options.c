@@ -1,0 +1,66 @@
+#include "proxy/proxy_options.h"
+#include "common/core/log.h"
+#include "common/core/version.h"
+
+#define THREADS_MAX 256
+
+#define OPTIONS_STRUCT struct proxy_options
+static const struct option_row rows[] = {PROXY_OPTIONS(OPTION_ROW)};
+
+static const struct option_table table = {
+    .program = "mfproxy",
+    .usage =
+        "--servers HOST:PORT[:WEIGHT],... | --table FILE | --control HOST:PORT,... [OPTION]...",
+    .summary = "A memcached proxy: routes every key to its node, gathers many clients' requests\n"
+               "into one connection per node, and answers when nodes do not.",
+    .epilog = "SIGTERM and SIGINT drain and end. The manual is mfproxy(1).",
+    .version = "mfproxy " MEMFLEET_VERSION,
+    .rows = rows,
+    .count = sizeof(rows) / sizeof(rows[0]),
+};
+
+static const char *
+find_fault(const struct proxy_options *o)
+{
+    int sources = (o->servers.count > 0) + (o->table != NULL) + (o->control.count > 0);
+    enum log_level ignored;
+    if (sources != 1) {
+        return "exactly one of --servers, --table and --control is needed";
+    }
+    if (o->threads == 0 || o->threads > THREADS_MAX) {
+        return "option --threads: expected 1 to 256";
+    }
+    if (o->max_inflight == 0 || o->max_connections == 0) {
+        return "options --max-inflight and --max-connections: expected at least 1";
+    }
+    if (o->request_timeout == 0 || o->connect_timeout == 0) {
+        return "options --request-timeout and --connect-timeout: expected at least 1ms";
+    }
+    if (!log_level_find(span_cstr(o->log_level), &ignored)) {
+        return "option --log-level: expected error, warn, info or debug";
+    }
+    return NULL;
+}
+
+enum options_outcome
+proxy_options_parse(int argc, char **argv, struct proxy_options *into)
+{
+    int rest;
+    enum options_outcome outcome = options_parse(&table, argc, argv, into, &rest);
+    if (outcome != OPTIONS_OK) {
+        return outcome;
+    }
+    const char *fault = rest < argc ? "no arguments are taken, only options" : find_fault(into);
+    if (fault != NULL) {
+        fprintf(stderr, "mfproxy: %s (see --help)\n", fault);
+        proxy_options_deinit(into);
+        return OPTIONS_BAD;
+    }
+    return OPTIONS_OK;
+}
+
+void
+proxy_options_deinit(struct proxy_options *options)
+{
+    options_deinit(&table, options);
+}

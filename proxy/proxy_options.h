@@ -1,0 +1,63 @@
+/* proxy_options.h - mfproxy's command line, once: parsing, --help and the
+ * manual come from these rows. */
+#pragma once
+#include "common/core/option.h"
+
+/* clang-format off */
+/*    letter  name              type      field            argument   default             one sentence */
+#define PROXY_OPTIONS(X)                                                                           \
+    X('l', "listen",            STRINGS,  listen,          "ADDR",    NULL,                        \
+      "serve clients at HOST:PORT or unix:/path; may be repeated; port 0 lets the kernel choose (127.0.0.1:11211 if not given)") \
+    X('t', "threads",           NUMBER,   threads,         "N",       "4",                         \
+      "worker threads; each has its own connection to every node")                                 \
+    X(0,   "servers",           STRINGS,  servers,         "HOST:PORT[:WEIGHT]", NULL,             \
+      "the nodes, as a legacy client would list them; may be repeated")                            \
+    X(0,   "ring",              STRING,   ring,            "NAME",    "libmemcached",              \
+      "how --servers places keys: libmemcached, libmemcached-ketama or twemproxy")                 \
+    X(0,   "hash",              STRING,   hash,            "NAME",    NULL,                        \
+      "key hash of --ring, if not the ring's own (md5, fnv1a_64, crc32, ...)")                     \
+    X(0,   "table",             STRING,   table,           "FILE",    NULL,                        \
+      "routing table in a file, which is watched for changes")                                     \
+    X(0,   "control",           STRINGS,  control,         "HOST:PORT", NULL,                      \
+      "mfcontrols that push the routing table; may be repeated")                                   \
+    X(0,   "state-dir",         STRING,   state_dir,       "DIR",     NULL,                        \
+      "keep the last good routing table here, for a start while its source is away")               \
+    X(0,   "id",                STRING,   id,              "NAME",    NULL,                        \
+      "how mfcontrol shall call this proxy (host name and process id if not given)")               \
+    X(0,   "zone",              STRING,   zone,            "NAME",    "",                          \
+      "failure zone of this proxy")                                                                \
+    X(0,   "http",              STRING,   http,            "ADDR",    NULL,                        \
+      "serve /metrics, /healthz, /readyz and a status page at HOST:PORT or unix:/path")            \
+    X(0,   "connect-timeout",   DURATION, connect_timeout, "TIME",    "200ms",                     \
+      "time to connect to a node of --servers; tables have their own")                             \
+    X(0,   "request-timeout",   DURATION, request_timeout, "TIME",    "250ms",                     \
+      "time for a node of --servers to answer a request; tables have their own")                   \
+    X('c', "max-connections",   NUMBER,   max_connections, "N",       "16384",                     \
+      "client connections at a time")                                                              \
+    X(0,   "max-inflight",      NUMBER,   max_inflight,    "N",       "1000",                      \
+      "requests on their way to one node, of each thread; over it reads miss and writes fail")     \
+    X('I', "max-value-size",    SIZE,     max_value_size,  "SIZE",    "32m",                       \
+      "largest value that a client may store")                                                     \
+    X('m', "reply-memory",      SIZE,     reply_memory,    "SIZE",    "256m",                      \
+      "memory for replies that clients have not taken; over it those that hold over 1 MB are closed") \
+    X(0,   "half-command-timeout", DURATION, half_command, "TIME",    "10s",                       \
+      "close a client whose command is incomplete for so long")                                    \
+    X(0,   "drain",             DURATION, drain,           "TIME",    "2s",                        \
+      "on SIGTERM, time to answer what is on its way and to close idle clients one after another") \
+    X('P', "pid-file",          STRING,   pid_file,        "FILE",    NULL,                        \
+      "write the process id here")                                                                 \
+    X('u', "user",              STRING,   user,            "NAME",    NULL,                        \
+      "become this user when started as root")                                                     \
+    X('d', "daemonize",         BOOL,     daemonize,       "",        NULL,                        \
+      "run in the background")                                                                     \
+    X(0,   "log-level",         STRING,   log_level,       "LEVEL",   "info",                      \
+      "error, warn, info or debug")
+/* clang-format on */
+
+struct proxy_options {
+    PROXY_OPTIONS(OPTION_FIELD)
+};
+
+/* Fills `into` and checks what one row alone cannot. Prints what is wrong. */
+enum options_outcome proxy_options_parse(int argc, char **argv, struct proxy_options *into);
+void proxy_options_deinit(struct proxy_options *options);

@@ -1,0 +1,105 @@
+#include "proxy/roster.h"
+#include "common/core/assert.h"
+#include "common/core/mem.h"
+#include "proxy/backend.h"
+#include "proxy/worker.h"
+
+#include <stdlib.h>
+
+static void
+take_backends(struct roster *r, struct roster *previous)
+{
+    const struct placement *p = r->placement;
+    for (unsigned i = 0; i < p->node_count; i++) {
+        const struct place_node *node = &p->nodes[i];
+        if (node->same_as != PLACE_NEW && previous != NULL) {
+            r->backends[i] = previous->backends[node->same_as];
+            previous->backends[node->same_as] = NULL;
+        } else {
+            r->backends[i] = backend_create(r->worker, node);
+        }
+        backend_assign(r->backends[i], node, i);
+    }
+}
+
+static void
+retire_rest(struct roster *previous)
+{
+    for (unsigned i = 0; i < previous->placement->node_count; i++) {
+        if (previous->backends[i] != NULL) {
+            backend_retire(&previous->backends[i]);
+        }
+    }
+}
+
+static void
+fill_pool(struct roster *r, unsigned index)
+{
+    const struct place_pool *place = &r->placement->pools[index];
+    struct roster_pool *pool = &r->pools[index];
+    *pool = (struct roster_pool){
+        .backends = mem_zalloc(place->pool->node_count * sizeof(struct backend *)),
+        .nodes = place->pool->node_count,
+        .request_timeout_us = place->pool->request_timeout_ms * 1000,
+        .policy = {place->pool->on_read_error, place->pool->on_write_error,
+                   place->pool->meta_errors},
+        .flush_all = place->pool->flush_all,
+    };
+    for (unsigned i = 0; i < pool->nodes; i++) {
+        pool->backends[i] = r->backends[place->nodes[i]];
+        pool->down += backend_is_down(pool->backends[i]);
+    }
+}
+
+struct roster *
+roster_create(struct worker *worker, struct placement *placement, struct roster *previous)
+{
+    struct roster *r = mem_zalloc(sizeof(*r));
+    r->worker = worker;
+    r->placement = placement_ref(placement);
+    r->refs = 1;
+    r->backends = mem_zalloc(placement->node_count * sizeof(r->backends[0]));
+    take_backends(r, previous);
+    r->pools = mem_zalloc(placement->table->pool_count * sizeof(r->pools[0]));
+    for (unsigned i = 0; i < placement->table->pool_count; i++) {
+        fill_pool(r, i);
+    }
+    if (previous != NULL) {
+        retire_rest(previous);
+    }
+    return r;
+}
+
+void
+roster_unref(struct roster **roster)
+{
+    struct roster *r = *roster;
+    *roster = NULL;
+    ASSERT(r->refs > 0);
+    if (--r->refs > 0) {
+        return;
+    }
+    struct worker *worker = r->worker;
+    for (unsigned i = 0; i < r->placement->table->pool_count; i++) {
+        free(r->pools[i].backends);
+    }
+    free(r->pools);
+    free(r->backends);
+    placement_unref(&r->placement);
+    free(r);
+    worker_roster_gone(worker);
+}
+
+void
+roster_count_down(struct roster *r, unsigned node, int change)
+{
+    const struct backend *b = r->backends[node];
+    for (unsigned i = 0; i < r->placement->table->pool_count; i++) {
+        struct roster_pool *pool = &r->pools[i];
+        for (unsigned j = 0; j < pool->nodes; j++) {
+            if (pool->backends[j] == b) {
+                pool->down += (unsigned)change;
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+/* roster.h - one worker's view of one placement: its connection to every node,
+ * and how many of a pool's nodes look DOWN from here.
+ *
+ * The worker routes by one roster at a time. Requests that are on their way
+ * hold the roster they were sent under, so a roster that was replaced lives
+ * until the last of them is answered; then the worker is clear of its epoch.
+ * Worker's thread only. */
+#pragma once
+#include "proxy/failure.h"
+#include "proxy/placement.h"
+#include "proxy/route/route.h"
+
+struct backend;
+struct worker;
+
+struct roster_pool {
+    struct backend **backends; /* by pool node */
+    unsigned nodes;
+    unsigned down;
+    uint64_t request_timeout_us;
+    struct failure_policy policy;
+    bool flush_all;
+};
+
+struct roster {
+    struct worker *worker;
+    struct placement *placement;
+    struct backend **backends; /* by placement node */
+    struct roster_pool *pools;
+    uint64_t refs; /* the worker's, and one of every request on its way */
+};
+
+/* Takes over the connections that `previous` (may be NULL) has to the same
+ * nodes, makes the others, and retires what is left. Takes its own reference to
+ * the placement. `previous` must not be routed by any more. */
+struct roster *roster_create(struct worker *worker, struct placement *placement,
+                             struct roster *previous);
+
+static inline struct roster *
+roster_ref(struct roster *r)
+{
+    r->refs++;
+    return r;
+}
+void roster_unref(struct roster **r);
+
+/* A backend of this roster changed its state: `change` is +1 when it went DOWN
+ * and -1 when it came UP. */
+void roster_count_down(struct roster *r, unsigned node, int change);

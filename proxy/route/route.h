@@ -1,0 +1,25 @@
+/* route.h - where a key goes. No sockets, no clocks, no state: a function of
+ * the table and the key, so that any proxy that holds the same table finds the
+ * same place.
+ *
+ * One policy a file. A policy names places in order of preference; who carries
+ * them out (dispatch.c) knows which of them can be reached. Today there is one
+ * policy, the owner; replicas, gutter and the previous owner of a move are
+ * further policies that add places. */
+#pragma once
+#include "common/fleet/table.h"
+
+struct route_place {
+    unsigned pool; /* index into table->pools */
+    unsigned node; /* index into that pool's nodes */
+};
+
+/* route_pool.c: the pool of a key (the table's default pool), and the node that
+ * the pool's ring gives as the key's owner. A table always has both. */
+static inline unsigned
+route_pool_of(const struct table *table, struct span key)
+{
+    return table->default_pool;
+}
+
+struct route_place route_owner(const struct table *table, struct span key);

@@ -1,0 +1,244 @@
+#include "proxy/worker.h"
+#include "common/core/assert.h"
+#include "common/core/backoff.h"
+#include "common/core/clock.h"
+#include "common/core/mem.h"
+#include "proxy/backend.h"
+#include "proxy/client.h"
+#include "proxy/pending.h"
+#include "proxy/roster.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define TICK_MS       1000
+#define DRAIN_TICK_MS 20
+
+static void end_turn(void *arg);
+static void on_tick(void *arg);
+
+struct worker *
+worker_create(const struct worker_limits *limits, const struct worker_host *host,
+              struct metric_block *metrics)
+{
+    struct worker *w = mem_zalloc_lines(sizeof(*w));
+    w->loop = loop_create();
+    w->limits = limits;
+    w->host = host;
+    w->metrics = metrics;
+    w->rng = random_seed();
+    objpool_init(&w->pendings, sizeof(struct pending));
+    objpool_init(&w->legs, sizeof(struct leg));
+    list_init(&w->clients);
+    list_init(&w->backends);
+    list_init(&w->busy_clients);
+    list_init(&w->busy_backends);
+    loop_hook_add(&w->flush_hook, w->loop, end_turn, w);
+    loop_timer_init(&w->tick_timer, w->loop, on_tick, w);
+    atomic_init(&w->beat_us, clock_mono_us());
+    return w;
+}
+
+static void *
+run(void *arg)
+{
+    struct worker *w = arg;
+    loop_timer_start(&w->tick_timer, TICK_MS);
+    loop_run(w->loop);
+    return NULL;
+}
+
+void
+worker_start(struct worker *w)
+{
+    /* Signals are the main thread's. */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    ASSERT(pthread_create(&w->thread, NULL, run, w) == 0);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    w->started = true;
+}
+
+void
+worker_destroy(struct worker **worker)
+{
+    struct worker *w = *worker;
+    *worker = NULL;
+    if (w->started) {
+        loop_stop(w->loop);
+        pthread_join(w->thread, NULL);
+    }
+    while (!list_empty(&w->clients)) {
+        struct client *c = LIST_ENTRY(list_first(&w->clients), struct client, link);
+        client_destroy(&c);
+    }
+    while (!list_empty(&w->backends)) {
+        struct backend *b = LIST_ENTRY(list_first(&w->backends), struct backend, link);
+        backend_destroy(&b);
+    }
+    if (w->roster != NULL) {
+        roster_unref(&w->roster);
+    }
+    loop_hook_remove(&w->flush_hook);
+    loop_timer_deinit(&w->tick_timer);
+    loop_destroy(&w->loop);
+    objpool_deinit(&w->pendings);
+    objpool_deinit(&w->legs);
+    bufpool_deinit(&w->bufs);
+    buf_deinit(&w->scratch);
+    free(w);
+}
+
+/* --- the end of a turn --------------------------------------------------------- */
+
+/* Backends first: one that fails to send answers clients. Clients then may go
+ * on parsing what back-pressure held up, which gives backends more to send; so
+ * again, until nobody has anything left. Each has at most one send a round, and
+ * nearly always there is one round. */
+static void
+end_turn(void *arg)
+{
+    struct worker *w = arg;
+    while (!list_empty(&w->busy_backends) || !list_empty(&w->busy_clients)) {
+        struct list *link;
+        while ((link = list_pop_front(&w->busy_backends)) != NULL) {
+            backend_end_turn(LIST_ENTRY(link, struct backend, busy_link));
+        }
+        while ((link = list_pop_front(&w->busy_clients)) != NULL) {
+            client_end_turn(LIST_ENTRY(link, struct client, busy_link));
+        }
+    }
+}
+
+/* --- from other threads ----------------------------------------------------------- */
+
+/* What another thread hands to the worker. */
+struct gift {
+    struct worker *worker;
+    struct placement *placement;
+    int fd;
+    uint64_t ms;
+};
+
+static void
+give(struct worker *w, void (*take)(void *arg), struct gift value)
+{
+    struct gift *gift = mem_dup(&value, sizeof(value));
+    gift->worker = w;
+    loop_post(w->loop, take, gift);
+}
+
+static void
+take_client(void *arg)
+{
+    struct gift *gift = arg;
+    client_create(gift->worker, gift->fd);
+    free(gift);
+}
+
+void
+worker_give_client(struct worker *w, int fd)
+{
+    give(w, take_client, (struct gift){.fd = fd});
+}
+
+void
+worker_roster_gone(struct worker *w)
+{
+    w->rosters--;
+    if (w->rosters == 1 && w->roster != NULL && !w->clear_told) {
+        w->clear_told = true;
+        struct placement *placement = w->roster->placement;
+        if (atomic_fetch_sub(&placement->uncleared, 1) == 1) {
+            w->host->placement_clear(w->host->arg, placement);
+        }
+    }
+}
+
+static void
+take_placement(void *arg)
+{
+    struct gift *gift = arg;
+    struct worker *w = gift->worker;
+    struct roster *previous = w->roster;
+    w->roster = roster_create(w, gift->placement, previous);
+    w->clear_told = false;
+    w->rosters += 2; /* the new one, and this function's hold on the old */
+    if (previous != NULL) {
+        roster_unref(&previous);
+    }
+    worker_roster_gone(w);
+    placement_unref(&gift->placement);
+    free(gift);
+}
+
+void
+worker_give_placement(struct worker *w, struct placement *placement)
+{
+    give(w, take_placement, (struct gift){.placement = placement_ref(placement)});
+}
+
+/* --- draining and ticking -------------------------------------------------------- */
+
+/* So many idle clients that all are closed when the time is over: their peers
+ * connect elsewhere, and not all at once. */
+static void
+close_some_idle(struct worker *w)
+{
+    uint64_t now = worker_now_us(w);
+    uint64_t left_ms = w->drain_until_us > now ? (w->drain_until_us - now) / 1000 : 0;
+    size_t idle = 0;
+    LIST_EACH (it, &w->clients) {
+        idle += client_is_idle(LIST_ENTRY(it, struct client, link));
+    }
+    size_t quota = idle / (left_ms / DRAIN_TICK_MS + 1) + 1;
+    LIST_EACH_SAFE (it, &w->clients) {
+        struct client *c = LIST_ENTRY(it, struct client, link);
+        if (quota > 0 && client_is_idle(c)) {
+            client_finish(c);
+            quota--;
+        }
+    }
+}
+
+static void
+on_tick(void *arg)
+{
+    struct worker *w = arg;
+    uint64_t now = worker_now_us(w);
+    atomic_store_explicit(&w->beat_us, now, memory_order_relaxed);
+    LIST_EACH (it, &w->clients) {
+        client_check_half(LIST_ENTRY(it, struct client, link), now);
+    }
+    if (w->draining) {
+        close_some_idle(w);
+    }
+    loop_timer_start(&w->tick_timer, w->draining ? DRAIN_TICK_MS : TICK_MS);
+}
+
+static void
+begin_drain(void *arg)
+{
+    struct gift *gift = arg;
+    struct worker *w = gift->worker;
+    w->draining = true;
+    w->drain_until_us = worker_now_us(w) + gift->ms * 1000;
+    free(gift);
+    on_tick(w);
+}
+
+void
+worker_drain(struct worker *w, uint64_t ms)
+{
+    give(w, begin_drain, (struct gift){.ms = ms});
+}
+
+uint64_t
+worker_silent_ms(const struct worker *w)
+{
+    uint64_t beat = atomic_load_explicit(&w->beat_us, memory_order_relaxed);
+    uint64_t now = clock_mono_us();
+    return now > beat ? (now - beat) / 1000 : 0;
+}

@@ -1,0 +1,108 @@
+/* worker.h - a thread that serves its own clients over its own connections to
+ * every node. Nothing on the way of a request is shared between workers.
+ *
+ *     turn:  readable clients  -> parse -> route -> append to backends' output
+ *            readable backends -> match by position -> append to clients' output
+ *     end of the turn: one send per backend, one send per client
+ *
+ * Threads: the functions marked so may be called from any thread; all else, and
+ * the struct's fields, belong to the worker's own. */
+#pragma once
+#include "common/core/list.h"
+#include "common/net/loop.h"
+#include "common/proto/request.h"
+#include "proxy/bufpool.h"
+#include "proxy/objpool.h"
+#include "proxy/placement.h"
+#include "proxy/proxy_metrics.h"
+
+#include <pthread.h>
+
+struct roster;
+
+struct worker_limits {
+    unsigned max_inflight;    /* requests on their way to one node */
+    uint64_t max_value_bytes; /* of one value that a client stores */
+    uint64_t held_bytes;      /* replies not taken, over all clients of a worker */
+    uint64_t half_command_ms; /* half a command may stand so long */
+};
+
+/* What the program around the workers offers them. Any thread. */
+struct worker_host {
+    void *arg;
+    /* The reply to `stats [words]`; false if there is no such group. */
+    bool (*stats)(void *arg, struct span group, struct buf *out);
+    void (*stats_reset)(void *arg);
+    /* A client connection of this worker has ended. */
+    void (*client_gone)(void *arg);
+    /* All workers are clear of every epoch before the placement's. */
+    void (*placement_clear)(void *arg, struct placement *placement);
+};
+
+struct worker {
+    struct loop *loop;
+    const struct worker_limits *limits;
+    const struct worker_host *host;
+    struct metric_block *metrics;
+    struct bufpool bufs;
+    struct objpool pendings;
+    struct objpool legs;
+    struct buf scratch;     /* what one read of a client brought; empty between reads */
+    struct request request; /* the one that is being dispatched */
+    struct roster *roster;  /* NULL until there is a table */
+    unsigned rosters;       /* the current one, and those with requests on their way */
+    bool clear_told;        /* of the current roster */
+    struct list clients;
+    struct list backends;      /* of all rosters */
+    struct list busy_clients;  /* have something to do at the end of this turn */
+    struct list busy_backends; /* have something to send at the end of this turn */
+    unsigned crowded_backends; /* nearly at max_inflight: clients stop pipelining */
+    uint32_t split_round;      /* marks the backends of one multiget */
+    uint64_t held_bytes;
+    uint64_t rng;
+    bool draining;
+    uint64_t drain_until_us;
+    struct loop_hook flush_hook;
+    struct loop_timer tick_timer;
+    _Atomic uint64_t beat_us; /* when the last tick ran */
+    pthread_t thread;
+    bool started;
+};
+
+struct worker *worker_create(const struct worker_limits *limits, const struct worker_host *host,
+                             struct metric_block *metrics);
+void worker_start(struct worker *w);
+/* Stops the thread, closes all connections, frees. Any thread but its own. */
+void worker_destroy(struct worker **w);
+
+/* Any thread: */
+
+/* The worker serves this connection from now on. */
+void worker_give_client(struct worker *w, int fd);
+
+/* Routes by this placement from the next turn on. Placements arrive in the
+ * order of their creation; the caller keeps its reference. */
+void worker_give_placement(struct worker *w, struct placement *placement);
+
+/* Finishes what is on its way and closes idle clients, evenly over `ms`. */
+void worker_drain(struct worker *w, uint64_t ms);
+
+/* ms since the worker last said that it is alive. */
+uint64_t worker_silent_ms(const struct worker *w);
+
+/* Own thread: */
+
+/* A roster of this worker has ended. */
+void worker_roster_gone(struct worker *w);
+
+static inline uint64_t
+worker_now_us(const struct worker *w)
+{
+    return loop_now_us(w->loop);
+}
+
+static inline void
+worker_count(struct worker *w, enum proxy_metric id, uint64_t n)
+{
+    metric_add(w->metrics, id, n);
+}
