@@ -7,14 +7,16 @@
 #include <string.h>
 
 #define LETTERS_MAX 256
-#define LONG_BASE 1000 /* getopt values of rows: LONG_BASE + index */
+#define LONG_BASE   1000 /* getopt values of rows: LONG_BASE + index */
 #define HELP_COLUMN 30
 
 static const char *
 expected(enum option_type type)
 {
     switch (type) {
-    case OPTION_BOOL: return "no value";
+    case OPTION_BOOL:
+    case OPTION_COUNT: return "no value";
+    case OPTION_IGNORED: return "any value or none";
     case OPTION_NUMBER: return "a whole number";
     case OPTION_SIZE: return "a size such as 4096, 64k, 10m or 1g";
     case OPTION_MEGABYTES: return "a number of megabytes";
@@ -23,6 +25,12 @@ expected(enum option_type type)
     case OPTION_STRINGS: return "a value";
     }
     return "";
+}
+
+static bool
+takes_value(const struct option_row *row)
+{
+    return row->arg[0] != '\0';
 }
 
 static bool
@@ -67,6 +75,8 @@ option_set(const struct option_row *row, struct span value, void *into)
     void *field = (char *)into + row->offset;
     switch (row->type) {
     case OPTION_BOOL: *(bool *)field = true; return value.len == 0;
+    case OPTION_COUNT: ++*(uint64_t *)field; return value.len == 0;
+    case OPTION_IGNORED: *(bool *)field = true; return true;
     case OPTION_NUMBER: return num_parse_u64(value, field);
     case OPTION_SIZE: return num_parse_size(value, field);
     case OPTION_MEGABYTES: {
@@ -109,7 +119,9 @@ row_default(const struct option_row *row, void *into)
 {
     void *field = (char *)into + row->offset;
     switch (row->type) {
-    case OPTION_BOOL: *(bool *)field = false; break;
+    case OPTION_BOOL:
+    case OPTION_IGNORED: *(bool *)field = false; break;
+    case OPTION_COUNT:
     case OPTION_NUMBER:
     case OPTION_SIZE:
     case OPTION_MEGABYTES:
@@ -138,7 +150,7 @@ print_row(const struct option_row *row, const char *lead, FILE *out)
 {
     char left[160];
     int n;
-    bool has_arg = row->type != OPTION_BOOL;
+    bool has_arg = takes_value(row);
     const char *sep = has_arg ? (row->name != NULL ? "=" : " ") : "";
     if (lead[0] != '\0') {
         n = snprintf(left, sizeof(left), "  %s%s%s%s", lead, row->name, sep, row->arg);
@@ -169,8 +181,8 @@ options_print_help(const struct option_table *table, FILE *out)
         print_row(&table->rows[i], "", out);
     }
     struct option_row help = {'h', "help", OPTION_BOOL, 0, "", NULL, "print this and exit"};
-    struct option_row version = {'V', "version", OPTION_BOOL, 0, "", NULL,
-                                 "print the version and exit"};
+    struct option_row version = {
+        'V', "version", OPTION_BOOL, 0, "", NULL, "print the version and exit"};
     print_row(&help, "", out);
     print_row(&version, "", out);
     if (table->extended_count > 0) {
@@ -231,7 +243,7 @@ apply_extended_one(const struct option_table *table, struct span item, void *int
     }
     char title[96];
     snprintf(title, sizeof(title), "-o %s", row->name);
-    if (row->type != OPTION_BOOL && eq == NULL) {
+    if (takes_value(row) && row->type != OPTION_IGNORED && eq == NULL) {
         fprintf(stderr, "%s: option %s: expected =%s\n", table->program, title, row->arg);
         return false;
     }
@@ -269,7 +281,7 @@ make_getopt_tables(const struct option_table *table)
     g.letters[n++] = ':';
     for (size_t i = 0; i < table->count; i++) {
         const struct option_row *row = &table->rows[i];
-        bool has_arg = row->type != OPTION_BOOL;
+        bool has_arg = takes_value(row);
         if (row->letter != 0) {
             g.letters[n++] = (char)row->letter;
             if (has_arg) {
@@ -277,8 +289,8 @@ make_getopt_tables(const struct option_table *table)
             }
         }
         if (row->name != NULL) {
-            g.longs[longs++] = (struct option){
-                row->name, has_arg ? required_argument : no_argument, NULL, LONG_BASE + (int)i};
+            g.longs[longs++] = (struct option){row->name, has_arg ? required_argument : no_argument,
+                                               NULL, LONG_BASE + (int)i};
         }
     }
     g.letters[n++] = 'h';
@@ -315,7 +327,7 @@ apply_one(const struct option_table *table, int c, char **argv, void *into)
     char title[96];
     if (row != NULL) {
         row_title(row, title, sizeof(title), c >= LONG_BASE);
-        struct span value = row->type == OPTION_BOOL ? SPAN_LIT("") : span_cstr(optarg);
+        struct span value = takes_value(row) ? span_cstr(optarg) : SPAN_LIT("");
         return set_or_complain(table, row, title, value, into) ? OPTIONS_OK : OPTIONS_BAD;
     }
     if (c == 'h') {
@@ -356,8 +368,7 @@ options_parse(const struct option_table *table, int argc, char **argv, void *int
     optind = 0;
     opterr = 0;
     int c;
-    while (outcome == OPTIONS_OK &&
-           (c = getopt_long(argc, argv, g.letters, g.longs, NULL)) != -1) {
+    while (outcome == OPTIONS_OK && (c = getopt_long(argc, argv, g.letters, g.longs, NULL)) != -1) {
         const struct option_row *row = row_of(table, c);
         if (row != NULL && row->type == OPTION_STRINGS && !replaced[row - table->rows]) {
             replaced[row - table->rows] = true;

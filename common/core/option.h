@@ -7,10 +7,12 @@
  *
  * The row makes the struct field (OPTION_FIELD), the description (OPTION_ROW),
  * parsing, its errors, `--help` and the manual's list. Columns: short letter or
- * 0; long name or NULL; type; field; argument name ("" for BOOL); default as one
+ * 0; long name or NULL; type; field; argument name ("" for none); default as one
  * would type it, or NULL for none; one sentence.
  *
- * Types: BOOL (no argument); NUMBER (uint64_t); SIZE (uint64_t, k/m/g suffix);
+ * Types: BOOL (no argument); COUNT (uint64_t, no argument: how often it was
+ * given); IGNORED (bool: given, with or without a value; for names that another
+ * program knows and that mean nothing to us); NUMBER (uint64_t); SIZE (uint64_t, k/m/g suffix);
  * MEGABYTES (uint64_t bytes from a number of MiB, as memcached's -m);
  * DURATION (uint64_t ms; suffix ms, s, m, h; a bare number is ms);
  * STRING (char *); STRINGS (struct option_strings; may be repeated, and commas
@@ -23,6 +25,8 @@
 
 enum option_type {
     OPTION_BOOL,
+    OPTION_COUNT,
+    OPTION_IGNORED,
     OPTION_NUMBER,
     OPTION_SIZE,
     OPTION_MEGABYTES,
@@ -37,6 +41,8 @@ struct option_strings {
 };
 
 #define OPTION_CTYPE_BOOL      bool
+#define OPTION_CTYPE_COUNT     uint64_t
+#define OPTION_CTYPE_IGNORED   bool
 #define OPTION_CTYPE_NUMBER    uint64_t
 #define OPTION_CTYPE_SIZE      uint64_t
 #define OPTION_CTYPE_MEGABYTES uint64_t

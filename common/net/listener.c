@@ -119,3 +119,9 @@ listener_addr(const struct listener *l)
 {
     return &l->addr;
 }
+
+int
+listener_fd(const struct listener *l)
+{
+    return l->fd;
+}

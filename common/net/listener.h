@@ -34,3 +34,6 @@ void listener_resume(struct listener *l);
 
 /* The bound address: with port 0 the port that the kernel chose. */
 const struct addr *listener_addr(const struct listener *l);
+
+/* The socket, to name it in statistics; it stays the listener's. */
+int listener_fd(const struct listener *l);

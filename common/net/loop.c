@@ -191,6 +191,12 @@ loop_post(struct loop *loop, void (*fn)(void *arg), void *arg)
     wake(loop);
 }
 
+const char *
+loop_backend_version(void)
+{
+    return event_get_version();
+}
+
 struct event_base *
 loop_base(struct loop *loop)
 {

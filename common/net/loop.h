@@ -35,6 +35,9 @@ uint64_t loop_turns(const struct loop *loop);
 /* Runs fn(arg) on the loop's thread in a coming turn, in order of posting. */
 void loop_post(struct loop *loop, void (*fn)(void *arg), void *arg);
 
+/* The version of the event library, for `stats`. */
+const char *loop_backend_version(void);
+
 /* For libraries that bring their own libevent glue (evhttp, curl's timers). */
 struct event_base *loop_base(struct loop *loop);
 
