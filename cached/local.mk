@@ -1,1 +1,19 @@
-# filled by the room's own change
+# The node.
+bin_PROGRAMS += mfcached
+mfcached_SOURCES = \
+	cached/conn.c cached/conn.h \
+	cached/exec.h \
+	cached/exec_admin.c \
+	cached/exec_meta.c \
+	cached/exec_text.c \
+	cached/ingest.c cached/ingest.h \
+	cached/main.c \
+	cached/metaline.c cached/metaline.h \
+	cached/metrics_page.c cached/metrics_page.h \
+	cached/node.c cached/node.h \
+	cached/node_metrics.h \
+	cached/node_options.c cached/node_options.h \
+	cached/outbox.c cached/outbox.h \
+	cached/stats.c cached/stats.h \
+	cached/worker.c cached/worker.h
+mfcached_LDADD = libmfstore.a $(NET_LIBS) $(PROTO_LIBS) $(CORE_LIBS) $(SYSTEM_LIBS)

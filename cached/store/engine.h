@@ -89,9 +89,8 @@ void count_death(struct store_thread *th, const struct store_item *it, uint64_t 
 /* These four under the shard's lock. */
 
 /* The live item, or NULL; a dead one is unlinked. */
-struct store_item *find_live(struct store_thread *th, struct shard *sh,
-                             const struct store_key *key, uint64_t now_ms,
-                             struct aftermath *after);
+struct store_item *find_live(struct store_thread *th, struct shard *sh, const struct store_key *key,
+                             uint64_t now_ms, struct aftermath *after);
 /* Takes the item out, with its accounts; the table's reference becomes the
  * caller's. */
 void unlink_item(struct store_thread *th, struct shard *sh, struct store_item *it);

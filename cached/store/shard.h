@@ -17,10 +17,10 @@
 struct shard {
     pthread_mutex_t lock;
     struct assoc assoc;
-    struct list clock;            /* front: newest */
-    _Atomic uint64_t oldest_ms;   /* last access of the back; read without the lock as a hint */
-    uint64_t cas_count;           /* CAS values handed out */
-    uint64_t sweep_position;      /* in hash order, where the sweep goes on */
+    struct list clock;          /* front: newest */
+    _Atomic uint64_t oldest_ms; /* last access of the back; read without the lock as a hint */
+    uint64_t cas_count;         /* CAS values handed out */
+    uint64_t sweep_position;    /* in hash order, where the sweep goes on */
 } __attribute__((aligned(64)));
 
 #define SHARD_EMPTY_MS UINT64_MAX

@@ -123,7 +123,7 @@ struct store_lookup {
     bool peek; /* leave access time, "fetched" and recency alone */
     bool touch;
     uint64_t touch_expiry_ms;
-    bool recache; /* hand out the token if the item expires before recache_before_ms */
+    bool recache;             /* hand out the token if the item expires before recache_before_ms */
     bool recache_after_touch; /* compare the expiry that the touch has set */
     uint64_t recache_before_ms;
     bool vivify; /* on a miss make an empty item and hand out the token */
@@ -150,6 +150,7 @@ enum store_outcome store_touch(struct store_thread *th, const struct store_key *
 /* A value in the making: memory for it, seen by nobody else. */
 struct store_reservation {
     struct store_item *item; /* NULL if there is none */
+    struct span key;         /* the item's own copy */
     char *value;             /* value_bytes and STORE_TRAILER_BYTES to be written by the caller */
 };
 
@@ -169,7 +170,7 @@ struct store_write {
     uint64_t compare_cas;
     bool stale_if_older; /* a compare_cas below the item's stores too, marked stale, with the
                             item's expiry and token */
-    bool vivify; /* append and prepend to an absent key store it with vivify_expiry_ms */
+    bool vivify;         /* append and prepend to an absent key store it with vivify_expiry_ms */
     uint64_t vivify_expiry_ms;
     bool has_new_cas; /* the item's CAS value will be new_cas, not the engine's next */
     uint64_t new_cas;

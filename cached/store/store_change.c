@@ -19,8 +19,7 @@ mark_stale(struct store_thread *th, struct shard *sh, struct store_item *it,
 /* The value may be on its way to a client, so the empty one is a new item. */
 static void
 replace_by_empty(struct store_thread *th, struct shard *sh, struct store_item *old,
-                 struct store_item *empty, const struct store_removal *how,
-                 struct aftermath *after)
+                 struct store_item *empty, const struct store_removal *how, struct aftermath *after)
 {
     empty->expiry_ms = how->touch ? how->touch_expiry_ms : old->expiry_ms;
     empty->marks |= old->marks & ITEM_BINARY_KEY;

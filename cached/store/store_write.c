@@ -27,6 +27,7 @@ store_reserve(struct store_thread *th, const struct store_key *key, uint64_t val
         count(th, METRIC_ID_STORE_REFUSED_MEMORY);
         return STORE_NO_MEMORY;
     }
+    out->key = item_key(out->item);
     out->value = item_value(out->item);
     return STORE_OK;
 }
@@ -35,7 +36,7 @@ void
 store_abandon(struct store_thread *th, struct store_reservation *reservation)
 {
     store_release(th, &reservation->item);
-    reservation->value = NULL;
+    *reservation = (struct store_reservation){0};
 }
 
 static struct judgement
@@ -195,8 +196,8 @@ commit(struct store_thread *th, const struct store_key *key, struct store_item *
         }
         enum store_outcome why;
         struct store_item *joined = join_values(th, key, old, fresh, w->mode, now_ms, &why);
-        bool done = joined != NULL &&
-                    swap_joined(th, sh, key, old, old_cas, joined, w, now_ms, out);
+        bool done =
+            joined != NULL && swap_joined(th, sh, key, old, old_cas, joined, w, now_ms, out);
         item_drop(th, old);
         if (joined == NULL) {
             return why;

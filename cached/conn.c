@@ -1,0 +1,510 @@
+#include "cached/conn.h"
+#include "cached/exec.h"
+#include "cached/ingest.h"
+#include "common/core/assert.h"
+#include "common/core/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define READ_ROOM_BYTES 16384 /* behind a half command that is held already */
+
+static void on_io(void *arg, int ready);
+
+/* --- opening and closing ---------------------------------------------------- */
+
+void
+conn_open(struct worker *w, int fd)
+{
+    struct node *node = w->node;
+    struct conn *c = calloc(1, sizeof(*c));
+    if (c == NULL) {
+        close(fd);
+        worker_count(w, METRIC_ID_NODE_OUT_OF_MEMORY);
+        node_connection_closed(node);
+        return;
+    }
+    c->worker = w;
+    c->parser = REQUEST_PARSER_INIT;
+    atomic_init(&c->active_ms, node_now_ms(node));
+    list_push_back(&w->conns, &c->link);
+    list_init(&c->half);
+    list_init(&c->yield);
+    loop_io_init(&c->io, w->loop, fd, on_io, c);
+    loop_io_want(&c->io, LOOP_READ);
+    metric_add(w->metrics, METRIC_ID_NODE_CONNECTIONS, 1);
+    pthread_mutex_lock(&node->registry_lock);
+    list_push_back(&node->registry, &c->entry);
+    pthread_mutex_unlock(&node->registry_lock);
+}
+
+void
+conn_close(struct conn *c)
+{
+    struct worker *w = c->worker;
+    struct node *node = w->node;
+    pthread_mutex_lock(&node->registry_lock);
+    list_remove(&c->entry);
+    pthread_mutex_unlock(&node->registry_lock);
+    if (c->ingest != NULL) {
+        ingest_abandon(c, c->ingest);
+        free(c->ingest);
+    }
+    list_remove(&c->link);
+    list_remove(&c->half);
+    list_remove(&c->yield);
+    loop_io_deinit(&c->io);
+    close(c->io.fd);
+    outbox_deinit(&c->out, w->store);
+    buf_deinit(&c->in);
+    free(c);
+    metric_sub(w->metrics, METRIC_ID_NODE_CONNECTIONS, 1);
+    node_connection_closed(node);
+}
+
+void
+conn_put_error(struct conn *c, enum proto_error error)
+{
+    outbox_put_span(&c->out, error_line(error));
+}
+
+const char *
+conn_state_name(enum conn_state state)
+{
+    static const char *const names[] = {
+#define X(id, name) name,
+        CONN_STATES(X)
+#undef X
+    };
+    return names[state];
+}
+
+/* --- executing -------------------------------------------------------------- */
+
+/* The bytes of a value that are in `input`; the rest comes with later reads. */
+static size_t
+take_value(struct conn *c, struct ingest *in, struct span input)
+{
+    size_t room;
+    char *to = ingest_room(in, &room);
+    size_t n = input.len < room ? input.len : room;
+    memcpy(to, input.ptr, n);
+    in->got += n;
+    if (in->got == in->total) {
+        ingest_finish(c, in);
+    }
+    return n;
+}
+
+static size_t
+begin_value(struct conn *c, const struct request *r, struct span behind_line)
+{
+    struct ingest in;
+    if (!ingest_begin(c, r, &in)) {
+        c->swallow_bytes = r->block_bytes;
+        return 0;
+    }
+    size_t n = take_value(c, &in, behind_line);
+    if (in.got < in.total) {
+        c->ingest = malloc(sizeof(in));
+        if (c->ingest == NULL) {
+            ingest_abandon(c, &in);
+            c->out.out_of_memory = true;
+            return n;
+        }
+        *c->ingest = in;
+    }
+    return n;
+}
+
+/* Returns how much of `input`, which begins with the line, is done with. */
+static size_t
+begin_get(struct conn *c, const struct request *r, struct span input)
+{
+    c->get = (struct get_rest){.cmd = r->cmd, .keys_bytes = r->keys.len};
+    if (r->cmd == CMD_GAT || r->cmd == CMD_GATS) {
+        c->get.expiry_ms = node_expiry_ms(c->worker->node, r->exptime, c->worker->now_ms);
+    }
+    exec_get(c, r->keys);
+    size_t done = r->line_bytes;
+    if (c->get.keys_bytes > 0) {
+        done = (size_t)(r->keys.ptr + r->keys.len - c->get.keys_bytes - input.ptr);
+        c->get.line_bytes = r->line_bytes - done;
+    }
+    return done;
+}
+
+static size_t
+resume_get(struct conn *c, struct span input)
+{
+    size_t before = c->get.keys_bytes;
+    ASSERT(c->get.line_bytes <= input.len);
+    exec_get(c, span_make(input.ptr, before));
+    size_t done = c->get.keys_bytes == 0 ? c->get.line_bytes : before - c->get.keys_bytes;
+    c->get.line_bytes -= done;
+    return done;
+}
+
+static void
+execute_meta(struct conn *c, const struct request *r)
+{
+    if (r->cmd == CMD_MG) {
+        exec_meta_get(c, r);
+    } else if (r->cmd == CMD_MD) {
+        exec_meta_delete(c, r);
+    } else if (r->cmd == CMD_MA) {
+        exec_meta_arith(c, r);
+    } else {
+        ASSERT(r->cmd == CMD_ME); /* ms has a value and was taken before */
+        exec_meta_debug(c, r);
+    }
+}
+
+static size_t
+execute(struct conn *c, const struct request *r, struct span input)
+{
+    if (command_has_value(r->cmd)) {
+        return r->line_bytes + begin_value(c, r, span_skip(input, r->line_bytes));
+    }
+    switch (command_shape(r->cmd)) {
+    case SHAPE_GET: return begin_get(c, r, input);
+    case SHAPE_STORE: UNREACHABLE();
+    case SHAPE_DELETE: exec_delete(c, r); break;
+    case SHAPE_ARITH: exec_arith(c, r); break;
+    case SHAPE_TOUCH: exec_touch(c, r); break;
+    case SHAPE_META: execute_meta(c, r); break;
+    case SHAPE_META_NOOP: exec_meta_noop(c); break;
+    case SHAPE_ADMIN: exec_admin(c, r); break;
+    }
+    return r->line_bytes;
+}
+
+static void
+refuse_and_close(struct conn *c, const struct request *r, struct span input)
+{
+    if (r->binary_reply) {
+        char refusal[64];
+        outbox_put(&c->out, refusal, binary_refusal(input, refusal));
+    } else {
+        conn_put_error(c, r->error);
+    }
+    c->closing = true;
+}
+
+/* Reads one command line from the head of `input` and executes it. Returns the
+ * bytes done with; 0 if the line is not whole. */
+static size_t
+take_command(struct conn *c, struct span input)
+{
+    struct request *r = &c->worker->request;
+    switch (request_parse(&c->parser, input, r)) {
+    case PARSE_NEED_MORE: return 0;
+    case PARSE_OK: return execute(c, r, input);
+    case PARSE_ERROR:
+        if (!r->noreply) {
+            conn_put_error(c, r->error);
+        }
+        c->swallow_bytes = r->block_bytes;
+        return r->line_bytes;
+    case PARSE_CLOSE: refuse_and_close(c, r, input); return input.len;
+    }
+    UNREACHABLE();
+}
+
+static size_t
+swallow(struct conn *c, struct span input)
+{
+    size_t n = input.len < c->swallow_bytes ? input.len : (size_t)c->swallow_bytes;
+    c->swallow_bytes -= n;
+    return n;
+}
+
+static size_t
+take_held_value(struct conn *c, struct span input)
+{
+    size_t n = take_value(c, c->ingest, input);
+    if (c->ingest->got == c->ingest->total) {
+        free(c->ingest);
+        c->ingest = NULL;
+    }
+    return n;
+}
+
+/* Executes what is in `input`, as far as the outbox and the turn allow. Returns
+ * the bytes done with. *stopped: input is left that needs no more reading. */
+static size_t
+consume(struct conn *c, struct span input, bool *stopped)
+{
+    uint64_t requests = c->worker->node->options.requests_per_turn;
+    size_t used = 0;
+    *stopped = false;
+    while (used < input.len && !c->closing && !c->out.out_of_memory) {
+        struct span rest = span_skip(input, used);
+        if (conn_blocked(c) || requests == 0) {
+            *stopped = true;
+            break;
+        }
+        if (c->swallow_bytes > 0) {
+            used += swallow(c, rest);
+        } else if (c->ingest != NULL) {
+            used += take_held_value(c, rest);
+        } else if (c->get.keys_bytes > 0) {
+            used += resume_get(c, rest);
+        } else {
+            size_t n = take_command(c, rest);
+            if (n == 0) {
+                break;
+            }
+            used += n;
+            requests--;
+        }
+    }
+    return c->closing ? input.len : used;
+}
+
+/* --- the turn --------------------------------------------------------------- */
+
+static void
+borrow_spare(struct conn *c)
+{
+    if (c->out.bytes.mem == NULL) {
+        c->out.bytes = c->worker->spare;
+        c->worker->spare = BUF_EMPTY;
+    }
+}
+
+/* Gives the worker's buffer back, or frees what is not needed. */
+static void
+return_spare(struct conn *c)
+{
+    struct worker *w = c->worker;
+    if (buf_len(&c->out.bytes) == 0 && w->spare.mem == NULL &&
+        c->out.bytes.cap <= WORKER_SCRATCH_BYTES) {
+        w->spare = c->out.bytes;
+        c->out.bytes = BUF_EMPTY;
+    }
+    outbox_trim(&c->out);
+}
+
+/* Half a command is held: the client has CONN_HALF_MAX_MS for the rest of a
+ * line, and as long again for each piece of a value. A connection that is
+ * closing but not closed by its peer is cut likewise. */
+static void
+note_half(struct conn *c, bool stopped)
+{
+    struct worker *w = c->worker;
+    bool value = c->ingest != NULL || c->swallow_bytes > 0;
+    bool line = buf_len(&c->in) > 0 && !stopped;
+    if (!value && !line && !c->closing) {
+        list_remove(&c->half);
+        return;
+    }
+    if (value || !list_linked(&c->half)) {
+        c->half_since_ms = w->now_ms;
+        list_remove(&c->half);
+        list_push_back(&w->halves, &c->half);
+    }
+}
+
+static enum conn_state
+state_of(const struct conn *c)
+{
+    if (outbox_unsent(&c->out) > 0) {
+        return CONN_WRITE;
+    }
+    if (c->ingest != NULL) {
+        return CONN_VALUE;
+    }
+    if (c->swallow_bytes > 0) {
+        return CONN_SWALLOW;
+    }
+    return buf_len(&c->in) > 0 ? CONN_PARSE : CONN_READ;
+}
+
+static void
+want(struct conn *c, bool stopped)
+{
+    bool unsent = outbox_unsent(&c->out) > 0;
+    bool read = !stopped && !(c->closing && unsent);
+    loop_io_want(&c->io, (read ? LOOP_READ : 0) | (unsent ? LOOP_WRITE : 0));
+}
+
+/* Everything is said. What the peer still sends is read and dropped, because
+ * closing over unread bytes resets the connection, and the reset can overtake
+ * our last reply. */
+static void
+begin_drain(struct conn *c)
+{
+    buf_deinit(&c->in);
+    shutdown(c->io.fd, SHUT_WR);
+}
+
+/* Sends, and decides what to wait for. */
+static void
+end_turn(struct conn *c, bool stopped)
+{
+    struct worker *w = c->worker;
+    uint64_t sent = 0;
+    enum outbox_status status = outbox_send(&c->out, w->store, c->io.fd, &sent);
+    metric_add(w->metrics, METRIC_ID_NODE_BYTES_WRITTEN, sent);
+    if (c->out.out_of_memory) {
+        worker_count(w, METRIC_ID_NODE_OUT_OF_MEMORY);
+        status = OUTBOX_BROKEN;
+    }
+    if (status == OUTBOX_BROKEN || (c->eof && status == OUTBOX_EMPTY)) {
+        conn_close(c);
+        return;
+    }
+    if (c->closing && status == OUTBOX_EMPTY) {
+        begin_drain(c);
+    }
+    return_spare(c);
+    note_half(c, stopped);
+    if (stopped && !conn_blocked(c)) {
+        worker_yield(w, c);
+    }
+    want(c, stopped);
+    atomic_store_explicit(&c->state, state_of(c), memory_order_relaxed);
+}
+
+/* What is left of the input is kept by the connection itself. */
+static bool
+keep(struct conn *c, struct span rest)
+{
+    return rest.len == 0 || buf_append_span(&c->in, rest);
+}
+
+static void
+begin_turn(struct conn *c)
+{
+    struct worker *w = c->worker;
+    w->now_ms = node_now_ms(w->node);
+    atomic_store_explicit(&c->active_ms, w->now_ms, memory_order_relaxed);
+    atomic_store_explicit(&c->state, CONN_PARSE, memory_order_relaxed);
+    list_remove(&c->link);
+    list_push_back(&w->conns, &c->link);
+    borrow_spare(c);
+}
+
+static void
+consume_held(struct conn *c, bool *stopped)
+{
+    buf_consume(&c->in, consume(c, buf_span(&c->in), stopped));
+    buf_shrink(&c->in, 0);
+}
+
+void
+conn_continue(struct conn *c)
+{
+    bool stopped = false;
+    begin_turn(c);
+    consume_held(c, &stopped);
+    end_turn(c, stopped);
+}
+
+/* --- reading ---------------------------------------------------------------- */
+
+/* Where the next bytes go: into the item whose value is arriving, then behind
+ * a half command if one is held, else into the worker's scratch. */
+static int
+aim(struct conn *c, struct iovec *iov)
+{
+    int n = 0;
+    if (c->ingest != NULL) {
+        iov[n].iov_base = ingest_room(c->ingest, &iov[n].iov_len);
+        n++;
+    }
+    if (buf_len(&c->in) > 0) {
+        char *room = buf_room(&c->in, READ_ROOM_BYTES);
+        if (room == NULL) {
+            return -1;
+        }
+        iov[n++] = (struct iovec){room, READ_ROOM_BYTES};
+    } else {
+        iov[n++] = (struct iovec){c->worker->scratch, WORKER_SCRATCH_BYTES};
+    }
+    return n;
+}
+
+/* The head of what was read stands in the item already. */
+static size_t
+finish_held_value(struct conn *c, size_t n)
+{
+    struct ingest *in = c->ingest;
+    uint64_t missing = in->total - in->got;
+    size_t taken = n < missing ? n : (size_t)missing;
+    in->got += taken;
+    if (in->got == in->total) {
+        ingest_finish(c, in);
+        free(in);
+        c->ingest = NULL;
+    }
+    return n - taken;
+}
+
+static void
+on_bytes(struct conn *c, size_t n, bool held)
+{
+    bool stopped = false;
+    begin_turn(c);
+    if (c->closing) {
+        n = 0; /* draining */
+    }
+    if (c->ingest != NULL) {
+        n = finish_held_value(c, n);
+    }
+    if (held) {
+        buf_grew(&c->in, n);
+        consume_held(c, &stopped);
+    } else {
+        struct span input = span_make(c->worker->scratch, n);
+        size_t used = consume(c, input, &stopped);
+        if (!keep(c, span_skip(input, used))) {
+            c->out.out_of_memory = true;
+        }
+    }
+    end_turn(c, stopped);
+}
+
+static void
+read_once(struct conn *c)
+{
+    struct iovec iov[2];
+    bool held = buf_len(&c->in) > 0;
+    int count = aim(c, iov);
+    if (count < 0) {
+        c->out.out_of_memory = true;
+        end_turn(c, false);
+        return;
+    }
+    ssize_t n = readv(c->io.fd, iov, count);
+    if (n > 0) {
+        metric_add(c->worker->metrics, METRIC_ID_NODE_BYTES_READ, (uint64_t)n);
+        on_bytes(c, (size_t)n, held);
+    } else if (n == 0) {
+        /* The client may have closed only its half and still read. */
+        c->closing = c->eof = true;
+        end_turn(c, false);
+    } else if (errno != EAGAIN && errno != EINTR) {
+        conn_close(c);
+    }
+}
+
+static void
+on_io(void *arg, int ready)
+{
+    struct conn *c = arg;
+    if (!(ready & LOOP_WRITE)) {
+        read_once(c);
+        return;
+    }
+    if (buf_len(&c->in) > 0 && !c->closing) {
+        conn_continue(c);
+        return;
+    }
+    c->worker->now_ms = node_now_ms(c->worker->node);
+    end_turn(c, false);
+}

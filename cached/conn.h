@@ -1,0 +1,91 @@
+/* conn.h - one client connection: which bytes go where.
+ *
+ *          +----------- read, one per event --------------+
+ *          v                                              |
+ *     [command line] -> execute -> outbox -> one send ----+
+ *          | set, ms                            |
+ *          v                                    v the client reads slowly
+ *     [value] -> straight into the item     [blocked]: nothing is read
+ *          | refused
+ *          v
+ *     [swallow]: the value's bytes are thrown away
+ *
+ * The command line's state is the default; `ingest`, `swallow_bytes` and `get`
+ * say that one of the others holds. What a command means is in exec.h.
+ *
+ * Bounds: input held is at most one command line or one read; output held is at
+ * most CONN_OUTPUT_MAX and the reply to one more command (an item sent by
+ * reference costs nothing); a client that holds half a command is cut.
+ *
+ * Thread: the worker's. `state` and `active_ms` are read by others too. */
+#pragma once
+#include "cached/outbox.h"
+#include "cached/worker.h"
+#include "common/net/addr.h"
+
+#define CONN_OUTPUT_MAX  (256 * 1024)
+#define CONN_HALF_MAX_MS 10000
+#define CONN_INPUT_MAX   (REQUEST_LINE_MAX + WORKER_SCRATCH_BYTES)
+
+struct ingest;
+
+/* For `stats conns`, in memcached's words. */
+#define CONN_STATES(X)                                                                             \
+    X(READ, "conn_read")                                                                           \
+    X(PARSE, "conn_parse_cmd")                                                                     \
+    X(VALUE, "conn_nread")                                                                         \
+    X(SWALLOW, "conn_swallow")                                                                     \
+    X(WRITE, "conn_mwrite")
+
+enum conn_state {
+#define X(id, name) CONN_##id,
+    CONN_STATES(X)
+#undef X
+};
+
+/* The keys of a get that are still to be answered; they stand at the head of
+ * the input. */
+struct get_rest {
+    enum proto_command cmd;
+    uint64_t expiry_ms; /* gat, gats */
+    size_t keys_bytes;  /* 0: no get is going on */
+    size_t line_bytes;  /* keys and newline */
+};
+
+struct conn {
+    struct list link;  /* worker's conns */
+    struct list half;  /* worker's halves */
+    struct list yield; /* worker's yielded */
+    struct list entry; /* node's registry */
+    struct worker *worker;
+    struct loop_io io;
+    struct request_parser parser;
+    struct buf in;
+    struct outbox out;
+    struct ingest *ingest;  /* a value that is arriving, or NULL */
+    uint64_t swallow_bytes; /* of a refused value, still to come */
+    struct get_rest get;
+    uint64_t half_since_ms;
+    _Atomic uint64_t active_ms;
+    _Atomic uint8_t state;
+    bool closing; /* no more input; close when all is sent */
+    bool eof;     /* the client will send nothing more */
+};
+
+/* Takes the socket over. */
+void conn_open(struct worker *w, int fd);
+void conn_close(struct conn *c);
+
+/* Goes on with input that was left at the end of the last turn. */
+void conn_continue(struct conn *c);
+
+/* Has too much output gathered to execute more? */
+static inline bool
+conn_blocked(const struct conn *c)
+{
+    return outbox_unsent(&c->out) > CONN_OUTPUT_MAX;
+}
+
+/* For exec: a reply line from errorline.h. */
+void conn_put_error(struct conn *c, enum proto_error error);
+const char *conn_state_name(enum conn_state state);

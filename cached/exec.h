@@ -1,0 +1,22 @@
+/* exec.h - what the commands do: a parsed request in, store steps, a reply in
+ * the connection's outbox. Commands with a value are in ingest.h.
+ *
+ * Thread: the connection's worker. */
+#pragma once
+#include "cached/conn.h"
+
+/* get, gets, gat, gats: answers keys until all are answered or the outbox is
+ * full; c->get says which. `keys` is what remains of the line's keys. */
+void exec_get(struct conn *c, struct span keys);
+void exec_delete(struct conn *c, const struct request *r);
+void exec_arith(struct conn *c, const struct request *r);
+void exec_touch(struct conn *c, const struct request *r);
+
+void exec_meta_get(struct conn *c, const struct request *r);
+void exec_meta_delete(struct conn *c, const struct request *r);
+void exec_meta_arith(struct conn *c, const struct request *r);
+void exec_meta_noop(struct conn *c);
+void exec_meta_debug(struct conn *c, const struct request *r);
+
+/* version, stats, flush_all and all the others. May set c->closing. */
+void exec_admin(struct conn *c, const struct request *r);

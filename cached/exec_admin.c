@@ -1,0 +1,222 @@
+#include "cached/exec.h"
+#include "cached/stats.h"
+#include "common/core/log.h"
+#include "common/core/num.h"
+#include "common/core/version.h"
+
+#define WORDS_MAX          6
+#define MEMLIMIT_MB_LOWEST 8
+#define MEMLIMIT_MB_MOST   1000000000 /* more is a number of bytes, by mistake */
+
+struct words {
+    struct span at[WORDS_MAX];
+    unsigned count; /* noreply not counted */
+};
+
+static struct words
+words_of(const struct request *r)
+{
+    struct words w = {0};
+    w.count = request_admin_words(r, w.at, WORDS_MAX);
+    w.count -= r->noreply && w.count > 0;
+    return w;
+}
+
+static bool
+word_is(const struct words *w, unsigned i, const char *text)
+{
+    return i < w->count && i < WORDS_MAX && span_eq_cstr(w->at[i], text);
+}
+
+static bool
+word_number(const struct words *w, unsigned i, uint64_t *n)
+{
+    return i < w->count && i < WORDS_MAX && num_parse_u64(w->at[i], n);
+}
+
+static void
+reply(struct conn *c, const struct request *r, const char *line)
+{
+    if (!r->noreply) {
+        outbox_put_span(&c->out, span_cstr(line));
+        outbox_put(&c->out, "\r\n", 2);
+    }
+}
+
+static void
+do_flush_all(struct conn *c, const struct request *r)
+{
+    struct worker *w = c->worker;
+    worker_count(w, METRIC_ID_NODE_FLUSHES);
+    if (w->node->options.no_flush) {
+        reply(c, r, "CLIENT_ERROR flush_all not allowed");
+        return;
+    }
+    uint64_t at_ms = node_expiry_ms(w->node, r->exptime, w->now_ms);
+    store_flush(w->store, at_ms, w->now_ms);
+    reply(c, r, "OK");
+}
+
+static void
+do_verbosity(struct conn *c, const struct request *r)
+{
+    struct words w = words_of(r);
+    uint64_t level = 0;
+    if (word_number(&w, 0, &level)) {
+        node_set_verbosity(c->worker->node, level);
+    }
+    reply(c, r, "OK");
+}
+
+static void
+do_memlimit(struct conn *c, const struct request *r)
+{
+    struct words w = words_of(r);
+    uint64_t mb;
+    if (!word_number(&w, 0, &mb)) {
+        reply(c, r, "ERROR");
+    } else if (mb < MEMLIMIT_MB_LOWEST) {
+        reply(c, r, "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m");
+    } else if (mb > MEMLIMIT_MB_MOST) {
+        reply(c, r, "MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes");
+    } else {
+        store_set_memory_limit(c->worker->node->store, mb << 20);
+        log_info("memory_limit_set", "megabytes=%llu", (unsigned long long)mb);
+        reply(c, r, "OK");
+    }
+}
+
+static void
+do_shutdown(struct conn *c, const struct request *r)
+{
+    struct words w = words_of(r);
+    if (!c->worker->node->options.shutdown_enabled) {
+        conn_put_error(c, PROTO_ERR_SHUTDOWN_DISABLED);
+    } else if (w.count == 0 || (w.count == 1 && word_is(&w, 0, "graceful"))) {
+        c->closing = true;
+        log_info("shutdown", "reason=command");
+        node_stop(c->worker->node);
+    } else {
+        reply(c, r, "CLIENT_ERROR invalid shutdown mode");
+    }
+}
+
+/* There are no slab pages to move; what only tunes memcached's engine is
+ * answered as done, so that scripts which set it go on. */
+static void
+do_slabs(struct conn *c, const struct request *r)
+{
+    struct words w = words_of(r);
+    uint64_t n;
+    if (w.count >= 2 && word_is(&w, 0, "automove")) {
+        bool known = word_is(&w, 1, "ratio") ? w.count >= 3 : word_number(&w, 1, &n);
+        reply(c, r, known ? "OK" : "CLIENT_ERROR bad command line format");
+    } else if (w.count == 3 && word_is(&w, 0, "reassign")) {
+        bool numbers = word_number(&w, 1, &n) && word_number(&w, 2, &n);
+        reply(c, r,
+              numbers ? "NOSPARE source class has no spare pages"
+                      : "CLIENT_ERROR bad command line format");
+    } else {
+        reply(c, r, "ERROR");
+    }
+}
+
+static void
+do_lru(struct conn *c, const struct request *r)
+{
+    struct words w = words_of(r);
+    bool known =
+        (word_is(&w, 0, "tune") && w.count >= 5) ||
+        (word_is(&w, 0, "mode") && (word_is(&w, 1, "flat") || word_is(&w, 1, "segmented"))) ||
+        (word_is(&w, 0, "temp_ttl") && w.count >= 2);
+    reply(c, r, known ? "OK" : "ERROR");
+}
+
+static void
+do_lru_crawler(struct conn *c, const struct request *r)
+{
+    struct words w = words_of(r);
+    if (word_is(&w, 0, "metadump") || word_is(&w, 0, "mgdump")) {
+        reply(c, r, "ERROR metadump not allowed");
+        return;
+    }
+    bool known = word_is(&w, 0, "enable") || word_is(&w, 0, "disable") ||
+                 (w.count == 2 && (word_is(&w, 0, "crawl") || word_is(&w, 0, "tocrawl") ||
+                                   word_is(&w, 0, "sleep")));
+    reply(c, r, known ? "OK" : "ERROR");
+}
+
+/* Moves the clock by seconds, for tests that would have to wait. */
+static void
+do_debugtime(struct conn *c, const struct request *r)
+{
+    struct words w = words_of(r);
+    int64_t seconds;
+    if (!c->worker->node->options.debug_clock || w.count < 1 || !num_parse_i64(w.at[0], &seconds)) {
+        reply(c, r, "ERROR");
+        return;
+    }
+    node_shift_clock(c->worker->node, seconds);
+    c->worker->now_ms = node_now_ms(c->worker->node);
+    reply(c, r, "OK");
+}
+
+static void
+do_stats(struct conn *c, const struct request *r)
+{
+    struct words w = words_of(r);
+    stats_reply(c, w.at, w.count < WORDS_MAX ? w.count : WORDS_MAX);
+}
+
+static void
+do_version(struct conn *c, const struct request *r)
+{
+    reply(c, r, "VERSION " WIRE_VERSION);
+}
+
+static void
+do_quit(struct conn *c, const struct request *r)
+{
+    c->closing = true;
+}
+
+static void
+do_watch(struct conn *c, const struct request *r)
+{
+    reply(c, r, "CLIENT_ERROR watch commands not allowed");
+}
+
+static void
+do_refresh_certs(struct conn *c, const struct request *r)
+{
+    reply(c, r, "Error TLS not enabled");
+}
+
+typedef void admin_fn(struct conn *c, const struct request *r);
+
+/* Commands that are not here are answered ERROR. */
+static admin_fn *const admin_fns[CMD_COUNT] = {
+    [CMD_FLUSH_ALL] = do_flush_all,
+    [CMD_VERSION] = do_version,
+    [CMD_VERBOSITY] = do_verbosity,
+    [CMD_STATS] = do_stats,
+    [CMD_QUIT] = do_quit,
+    [CMD_SHUTDOWN] = do_shutdown,
+    [CMD_CACHE_MEMLIMIT] = do_memlimit,
+    [CMD_SLABS] = do_slabs,
+    [CMD_LRU] = do_lru,
+    [CMD_LRU_CRAWLER] = do_lru_crawler,
+    [CMD_WATCH] = do_watch,
+    [CMD_REFRESH_CERTS] = do_refresh_certs,
+    [CMD_DEBUGTIME] = do_debugtime,
+};
+
+void
+exec_admin(struct conn *c, const struct request *r)
+{
+    if (admin_fns[r->cmd] == NULL) {
+        conn_put_error(c, PROTO_ERR_UNKNOWN_COMMAND);
+        return;
+    }
+    admin_fns[r->cmd](c, r);
+}

@@ -1,0 +1,204 @@
+#include "cached/ingest.h"
+#include "cached/metaline.h"
+#include "common/core/assert.h"
+
+static void
+fill_text(const struct worker *w, const struct request *r, struct ingest *in)
+{
+    static const enum store_mode modes[] = {
+        [CMD_SET - CMD_SET] = STORE_SET,         [CMD_ADD - CMD_SET] = STORE_ADD,
+        [CMD_REPLACE - CMD_SET] = STORE_REPLACE, [CMD_APPEND - CMD_SET] = STORE_APPEND,
+        [CMD_PREPEND - CMD_SET] = STORE_PREPEND, [CMD_CAS - CMD_SET] = STORE_SET,
+    };
+    in->noreply = r->noreply;
+    in->write = (struct store_write){
+        .mode = modes[r->cmd - CMD_SET],
+        .flags = r->flags,
+        .expiry_ms = node_expiry_ms(w->node, r->exptime, w->now_ms),
+        .compare = r->cmd == CMD_CAS,
+        .compare_cas = r->cas,
+    };
+}
+
+static enum store_mode
+mode_of(enum meta_mode mode)
+{
+    switch (mode) {
+    case MODE_DEFAULT:
+    case MODE_SET: return STORE_SET;
+    case MODE_ADD: return STORE_ADD;
+    case MODE_REPLACE: return STORE_REPLACE;
+    case MODE_APPEND: return STORE_APPEND;
+    case MODE_PREPEND: return STORE_PREPEND;
+    case MODE_INCR:
+    case MODE_DECR: break;
+    }
+    UNREACHABLE(); /* modes of ma */
+}
+
+static void
+fill_meta(const struct worker *w, const struct request *r, struct ingest *in)
+{
+    const struct meta_args *m = &r->meta;
+    in->meta = true;
+    in->quiet = r->quiet;
+    in->write = (struct store_write){
+        .mode = mode_of(m->mode),
+        .flags = m->client_flags,
+        .expiry_ms = node_expiry_ms(w->node, m->ttl, w->now_ms),
+        .compare = meta_has(m, 'C'),
+        .compare_cas = m->cas,
+        .stale_if_older = meta_has(m, 'I'),
+        .vivify = meta_has(m, 'N'),
+        .vivify_expiry_ms = node_expiry_ms(w->node, m->vivify_ttl, w->now_ms),
+        .has_new_cas = meta_has(m, 'E'),
+        .new_cas = m->new_cas,
+        .binary_key = r->binary_key,
+    };
+    for (unsigned i = 0; i < m->count; i++) {
+        in->flags[in->flag_count++] = m->flags[i].letter;
+    }
+    in->opaque_bytes = (uint8_t)m->opaque.len;
+    if (m->opaque.len > 0) {
+        memcpy(in->opaque, m->opaque.ptr, m->opaque.len);
+    }
+}
+
+/* A set that cannot be had must not leave the old value to be read. */
+static void
+refuse(struct conn *c, const struct store_key *key, const struct ingest *in,
+       enum store_outcome outcome)
+{
+    if (in->write.mode == STORE_SET && !in->write.compare) {
+        store_delete(c->worker->store, key, NULL, c->worker->now_ms);
+    }
+    if (!in->noreply) {
+        conn_put_error(c, outcome == STORE_TOO_LARGE ? PROTO_ERR_TOO_LARGE : PROTO_ERR_NO_MEMORY);
+    }
+}
+
+bool
+ingest_begin(struct conn *c, const struct request *r, struct ingest *in)
+{
+    struct worker *w = c->worker;
+    struct store_key key = store_key(r->key);
+    *in = (struct ingest){.total = r->block_bytes};
+    if (r->cmd == CMD_MS) {
+        fill_meta(w, r, in);
+        worker_count(w, METRIC_ID_NODE_META);
+    } else {
+        fill_text(w, r, in);
+    }
+    enum store_outcome outcome =
+        store_reserve(w->store, &key, r->value_bytes, w->now_ms, &in->room);
+    if (outcome != STORE_OK) {
+        refuse(c, &key, in, outcome);
+        return false;
+    }
+    return true;
+}
+
+void
+ingest_abandon(struct conn *c, struct ingest *in)
+{
+    store_abandon(c->worker->store, &in->room);
+}
+
+static void
+count_write(struct worker *w, const struct store_write *write, enum store_outcome outcome)
+{
+    worker_count(w, METRIC_ID_NODE_SETS);
+    if (!write->compare || (write->mode != STORE_SET && write->mode != STORE_REPLACE)) {
+        return;
+    }
+    if (outcome == STORE_OK) {
+        worker_count(w, METRIC_ID_NODE_CAS_HITS);
+    } else if (outcome == STORE_EXISTS) {
+        worker_count(w, METRIC_ID_NODE_CAS_BADVAL);
+    } else if (outcome == STORE_NOT_FOUND) {
+        worker_count(w, METRIC_ID_NODE_CAS_MISSES);
+    }
+}
+
+/* memcached answers an append that outgrows the limit, or finds no memory, as
+ * one that did not store, so we do. */
+static struct span
+text_reply(enum store_outcome outcome)
+{
+    switch (outcome) {
+    case STORE_OK: return SPAN_LIT("STORED\r\n");
+    case STORE_EXISTS: return SPAN_LIT("EXISTS\r\n");
+    case STORE_NOT_FOUND: return SPAN_LIT("NOT_FOUND\r\n");
+    case STORE_NOT_STORED:
+    case STORE_NON_NUMERIC:
+    case STORE_TOO_LARGE:
+    case STORE_NO_MEMORY: break;
+    }
+    return SPAN_LIT("NOT_STORED\r\n");
+}
+
+static const char *
+meta_status(enum store_outcome outcome)
+{
+    switch (outcome) {
+    case STORE_OK: return "HD";
+    case STORE_EXISTS: return "EX";
+    case STORE_NOT_FOUND: return "NF";
+    case STORE_NOT_STORED:
+    case STORE_NON_NUMERIC:
+    case STORE_TOO_LARGE:
+    case STORE_NO_MEMORY: break;
+    }
+    return "NS";
+}
+
+static void
+put_meta_reply(struct conn *c, const struct ingest *in, struct span key, enum store_outcome outcome,
+               const struct store_written *written)
+{
+    struct metaline line;
+    metaline_begin(&line, meta_status(outcome));
+    for (unsigned i = 0; i < in->flag_count; i++) {
+        switch (in->flags[i]) {
+        case 'O': metaline_opaque(&line, span_make(in->opaque, in->opaque_bytes)); break;
+        case 'k': metaline_key(&line, key, in->write.binary_key); break;
+        case 'c': metaline_number(&line, 'c', written->cas); break;
+        case 's': metaline_number(&line, 's', written->value_bytes); break;
+        }
+    }
+    metaline_put(&line, &c->out);
+}
+
+static void
+reply(struct conn *c, const struct ingest *in, struct span key, enum store_outcome outcome,
+      const struct store_written *written)
+{
+    if (in->meta) {
+        if (!(in->quiet && outcome == STORE_OK)) {
+            put_meta_reply(c, in, key, outcome, written);
+        }
+    } else if (!in->noreply) {
+        outbox_put_span(&c->out, text_reply(outcome));
+    }
+}
+
+void
+ingest_finish(struct conn *c, struct ingest *in)
+{
+    struct worker *w = c->worker;
+    if (!request_block_ends_well(in->room.value + in->total - STORE_TRAILER_BYTES)) {
+        store_abandon(w->store, &in->room);
+        if (!in->noreply) {
+            conn_put_error(c, PROTO_ERR_BAD_CHUNK);
+        }
+        return;
+    }
+    /* The commit uses the reservation up, and its key with it. */
+    char key_bytes[STORE_KEY_MAX];
+    struct span key = span_make(key_bytes, in->room.key.len);
+    memcpy(key_bytes, in->room.key.ptr, key.len);
+    struct store_written written = {0};
+    enum store_outcome outcome = store_commit(w->store, &in->room, &in->write, w->now_ms, &written);
+    count_write(w, &in->write, outcome);
+    reply(c, in, key, outcome, &written);
+}

@@ -1,0 +1,39 @@
+/* ingest.h - a value on its way into the store: the reservation, and what the
+ * command line said that is needed when the last byte has arrived.
+ *
+ * A value that is whole in the input never leaves the stack; one that is not is
+ * kept by its connection. */
+#pragma once
+#include "cached/conn.h"
+
+struct ingest {
+    struct store_reservation room;
+    uint64_t got;   /* bytes of the value and its CRLF */
+    uint64_t total; /* value and CRLF */
+    struct store_write write;
+    bool meta;
+    bool noreply;
+    bool quiet;
+    uint8_t opaque_bytes;
+    uint8_t flag_count;
+    char flags[META_FLAGS_MAX]; /* letters of ms, in order */
+    char opaque[OPAQUE_MAX_BYTES];
+};
+
+/* Begins the value of a storage command. False if it was refused: the error is
+ * in the outbox, and the value's bytes are to be thrown away. */
+bool ingest_begin(struct conn *c, const struct request *r, struct ingest *in);
+
+/* Where the next bytes go, and how many at most. */
+static inline char *
+ingest_room(const struct ingest *in, size_t *n)
+{
+    *n = (size_t)(in->total - in->got);
+    return in->room.value + in->got;
+}
+
+/* All bytes are there: stores or refuses, and replies. */
+void ingest_finish(struct conn *c, struct ingest *in);
+
+/* The connection ends before the value did. */
+void ingest_abandon(struct conn *c, struct ingest *in);

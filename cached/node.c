@@ -1,0 +1,345 @@
+#include "cached/node.h"
+#include "cached/metrics_page.h"
+#include "cached/worker.h"
+#include "common/core/assert.h"
+#include "common/core/clock.h"
+#include "common/core/log.h"
+#include "common/core/mem.h"
+#include "common/core/num.h"
+#include "common/net/sock.h"
+#include "common/proto/exptime.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define DEFAULT_PORT   11211
+#define CLOCK_FIRST_MS 2 /* EXPIRES_AT_ONCE is before every moment */
+#define TOO_MANY_LINE  "ERROR Too many open connections\r\n"
+
+static const struct metric_desc metric_descs[] = {NODE_METRICS(METRIC_DESC)};
+
+/* --- the clock --------------------------------------------------------------- */
+
+uint64_t
+node_now_ms(const struct node *node)
+{
+    uint64_t ran_ms = clock_mono_ms() - node->started_mono_ms + CLOCK_FIRST_MS;
+    return ran_ms + (uint64_t)atomic_load_explicit(&node->clock_shift_ms, memory_order_relaxed);
+}
+
+uint64_t
+node_wall_ms(const struct node *node)
+{
+    return clock_wall_ms() +
+           (uint64_t)atomic_load_explicit(&node->clock_shift_ms, memory_order_relaxed);
+}
+
+uint64_t
+node_expiry_ms(const struct node *node, int64_t exptime, uint64_t now_ms)
+{
+    if (exptime == 0) {
+        return EXPIRES_NEVER;
+    }
+    /* The date is only needed for dates. */
+    uint64_t wall_ms = exptime > EXPTIME_RELATIVE_MAX ? node_wall_ms(node) : 0;
+    return exptime_to_expiry_ms(exptime, now_ms, wall_ms);
+}
+
+void
+node_shift_clock(struct node *node, int64_t seconds)
+{
+    /* Only forward: nothing here expects time to go back. */
+    if (seconds > 0) {
+        atomic_fetch_add(&node->clock_shift_ms, seconds * 1000);
+    }
+}
+
+/* --- accepting --------------------------------------------------------------- */
+
+static void
+pause_accepting(struct node *node)
+{
+    atomic_fetch_add(&node->pauses, 1);
+    atomic_store(&node->accepting, false);
+    for (unsigned i = 0; i < node->listener_count; i++) {
+        listener_pause(node->listeners[i]);
+    }
+}
+
+static void
+resume_accepting(void *arg)
+{
+    struct node *node = arg;
+    if (atomic_load(&node->accepting) ||
+        atomic_load(&node->connection_count) >= node->options.connections_max) {
+        return;
+    }
+    atomic_store(&node->accepting, true);
+    for (unsigned i = 0; i < node->listener_count; i++) {
+        listener_resume(node->listeners[i]);
+    }
+}
+
+void
+node_connection_closed(struct node *node)
+{
+    atomic_fetch_sub(&node->connection_count, 1);
+    if (!atomic_load(&node->accepting)) {
+        loop_post(node->loop, resume_accepting, node);
+    }
+}
+
+static void
+reject(struct node *node, int fd)
+{
+    metric_add(node->main_metrics, METRIC_ID_NODE_REJECTED, 1);
+    ssize_t ignored = send(fd, TOO_MANY_LINE, sizeof(TOO_MANY_LINE) - 1, MSG_NOSIGNAL);
+    (void)ignored;
+    close(fd);
+}
+
+static void
+on_accept(void *arg, int fd, const struct addr *peer)
+{
+    struct node *node = arg;
+    uint64_t limit = node->options.connections_max;
+    if (atomic_load(&node->connection_count) >= limit) {
+        reject(node, fd);
+        return;
+    }
+    uint64_t now_open = atomic_fetch_add(&node->connection_count, 1) + 1;
+    worker_adopt(node->workers[node->next_worker], fd);
+    node->next_worker = (node->next_worker + 1) % node->worker_count;
+    if (node->options.no_maxconns_fast && now_open >= limit) {
+        pause_accepting(node);
+        /* A connection may have closed before it could see the pause. */
+        resume_accepting(node);
+    }
+}
+
+/* --- listening --------------------------------------------------------------- */
+
+static bool
+listen_on(struct node *node, const struct addr_name *name, const char *text)
+{
+    struct addr addr;
+    const char *why;
+    if (!addr_resolve(name, true, &addr, &why)) {
+        fprintf(stderr, "mfcached: cannot listen on %s: %s\n", text, why);
+        return false;
+    }
+    struct listener_options options = {.backlog = (int)node->options.backlog,
+                                       .unix_mode = node->options.unix_mode};
+    char *error;
+    struct listener *l = listener_create(node->loop, &addr, &options, on_accept, node, &error);
+    if (l == NULL) {
+        fprintf(stderr, "mfcached: %s\n", error);
+        free(error);
+        return false;
+    }
+    node->listeners =
+        mem_realloc(node->listeners, (node->listener_count + 1) * sizeof(node->listeners[0]));
+    node->listeners[node->listener_count++] = l;
+    char bound[ADDR_TEXT_MAX];
+    log_info("listening", "addr=%s", addr_format(listener_addr(l), bound));
+    return true;
+}
+
+/* -p: a port, or 0 or -1 for one that the kernel chooses. */
+static bool
+parse_port(const char *text, uint16_t *port)
+{
+    uint64_t n;
+    if (strcmp(text, "-1") == 0) {
+        *port = 0;
+        return true;
+    }
+    if (!num_parse_u64(span_cstr(text), &n) || n > 65535) {
+        fprintf(stderr, "mfcached: option -p: '%s' is no port\n", text);
+        return false;
+    }
+    *port = (uint16_t)n;
+    return true;
+}
+
+static bool
+listen_on_text(struct node *node, const char *text, uint16_t port)
+{
+    struct addr_name name;
+    /* A port of 0 as default would mean that one is required. */
+    bool given = addr_parse(span_cstr(text), DEFAULT_PORT, &name);
+    if (!given) {
+        fprintf(stderr, "mfcached: option -l: '%s' is no address\n", text);
+        return false;
+    }
+    struct addr_name without;
+    if (!addr_parse(span_cstr(text), 0, &without)) {
+        name.port = port; /* the text names no port */
+    }
+    return listen_on(node, &name, text);
+}
+
+/* Where tests and scripts look for the port that the kernel chose. */
+static void
+write_port_file(const struct node *node)
+{
+    const char *path = getenv("MEMCACHED_PORT_FILENAME");
+    FILE *f = path != NULL ? fopen(path, "we") : NULL;
+    for (unsigned i = 0; f != NULL && i < node->listener_count; i++) {
+        const struct addr *addr = listener_addr(node->listeners[i]);
+        char text[ADDR_TEXT_MAX];
+        const char *colon = strrchr(addr_format(addr, text), ':');
+        if (addr->sa.ss_family == AF_INET || addr->sa.ss_family == AF_INET6) {
+            fprintf(f, "TCP %s: %s\n", addr->sa.ss_family == AF_INET ? "INET" : "INET6", colon + 1);
+        }
+    }
+    if (f != NULL) {
+        fclose(f);
+    }
+}
+
+static bool
+listen_everywhere(struct node *node)
+{
+    const struct node_options *o = &node->options;
+    if (o->unix_socket != NULL) {
+        struct addr_name name = {.is_unix = true};
+        if (strlen(o->unix_socket) >= sizeof(name.host)) {
+            fprintf(stderr, "mfcached: option -s: the path is too long\n");
+            return false;
+        }
+        strcpy(name.host, o->unix_socket);
+        return listen_on(node, &name, o->unix_socket);
+    }
+    uint16_t port;
+    if (!parse_port(o->port, &port)) {
+        return false;
+    }
+    for (size_t i = 0; i < o->listen.count; i++) {
+        if (!listen_on_text(node, o->listen.items[i], port)) {
+            return false;
+        }
+    }
+    return o->listen.count > 0 || listen_on_text(node, "*", port);
+}
+
+/* --- life -------------------------------------------------------------------- */
+
+void
+node_set_verbosity(struct node *node, uint64_t level)
+{
+    atomic_store(&node->verbosity, level);
+    log_set_level(level > 0 ? LOG_DEBUG : LOG_INFO);
+}
+
+void
+node_stop(struct node *node)
+{
+    loop_stop(node->loop);
+}
+
+static void
+on_signal(void *arg)
+{
+    struct node *node = arg;
+    log_info("shutdown", "reason=signal");
+    node_stop(node);
+}
+
+static struct store *
+make_store(const struct node_options *o)
+{
+    struct store_options options = {
+        .memory_bytes = o->memory_bytes,
+        .item_max_bytes = o->item_max_bytes,
+        .concurrency = (unsigned)o->threads,
+        .evict = !o->no_evictions,
+        .cas = !o->no_cas,
+    };
+    return store_create(&options);
+}
+
+static void
+start_workers(struct node *node)
+{
+    node->worker_count = (unsigned)node->options.threads;
+    node->workers = mem_zalloc(node->worker_count * sizeof(node->workers[0]));
+    for (unsigned i = 0; i < node->worker_count; i++) {
+        node->workers[i] = worker_start(node, i);
+    }
+}
+
+static bool
+open_doors(struct node *node)
+{
+    if (!listen_everywhere(node)) {
+        return false;
+    }
+    write_port_file(node);
+    if (node->options.metrics_addr != NULL && !metrics_page_start(node)) {
+        return false;
+    }
+    return true;
+}
+
+struct node *
+node_create(struct node_options *options)
+{
+    struct node *node = mem_zalloc(sizeof(*node));
+    node->options = *options;
+    *options = (struct node_options){0};
+    node->started_mono_ms = clock_mono_ms();
+    node->started_wall_ms = clock_wall_ms();
+    node_set_verbosity(node, node->options.verbose);
+    node_options_log_ignored(&node->options);
+    atomic_init(&node->accepting, true);
+    pthread_mutex_init(&node->registry_lock, NULL);
+    list_init(&node->registry);
+    node->loop = loop_create();
+    node->store = make_store(&node->options);
+    node->metrics = metric_set_create("memfleet_node", metric_descs, NODE_METRIC_COUNT);
+    node->main_metrics = metric_set_block(node->metrics);
+    node->stats_baseline = mem_zalloc((NODE_METRIC_COUNT + STORE_METRIC_COUNT) * sizeof(uint64_t));
+    loop_signal_init(&node->signals[0], node->loop, SIGTERM, on_signal, node);
+    loop_signal_init(&node->signals[1], node->loop, SIGINT, on_signal, node);
+    start_workers(node);
+    if (!open_doors(node)) {
+        node_destroy(&node);
+    }
+    return node;
+}
+
+void
+node_run(struct node *node)
+{
+    loop_run(node->loop);
+}
+
+void
+node_destroy(struct node **node)
+{
+    struct node *it = *node;
+    metrics_page_stop(it);
+    for (unsigned i = 0; i < it->listener_count; i++) {
+        listener_destroy(&it->listeners[i]);
+    }
+    for (unsigned i = 0; i < it->worker_count; i++) {
+        worker_stop_and_free(&it->workers[i]);
+    }
+    loop_signal_deinit(&it->signals[0]);
+    loop_signal_deinit(&it->signals[1]);
+    loop_destroy(&it->loop);
+    store_destroy(&it->store);
+    metric_set_destroy(&it->metrics);
+    ASSERT(list_empty(&it->registry));
+    pthread_mutex_destroy(&it->registry_lock);
+    free(it->stats_baseline);
+    free(it->listeners);
+    free(it->workers);
+    node_options_deinit(&it->options);
+    free(it);
+    *node = NULL;
+}

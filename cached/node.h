@@ -1,0 +1,72 @@
+/* node.h - one mfcached: its options, its store, its workers, its listeners.
+ *
+ *     listener -> worker -> connection -> parse -> execute -> store -> outbox -> one send
+ *
+ * The main thread accepts and hands each connection to a worker, answers HTTP
+ * and signals. A worker owns its connections from then on.
+ *
+ * Threads: main thread, but for what says otherwise. */
+#pragma once
+#include "cached/node_metrics.h"
+#include "cached/node_options.h"
+#include "cached/store/store.h"
+#include "common/core/list.h"
+#include "common/net/listener.h"
+
+#include <pthread.h>
+
+struct http_server;
+struct worker;
+
+struct node {
+    struct node_options options;
+    struct loop *loop; /* the main thread's */
+    struct store *store;
+    struct metric_set *metrics;
+    struct metric_block *main_metrics; /* the main thread's own */
+    struct worker **workers;
+    unsigned worker_count;
+    unsigned next_worker; /* round robin */
+    struct listener **listeners;
+    unsigned listener_count;
+    struct loop_signal signals[2];
+    struct http_server *http;
+
+    uint64_t started_mono_ms;
+    uint64_t started_wall_ms;
+    _Atomic int64_t clock_shift_ms;    /* by debugtime */
+    _Atomic uint64_t connection_count; /* those handed to workers and not closed */
+    _Atomic uint64_t verbosity;
+    atomic_bool accepting;
+    _Atomic uint64_t pauses; /* times that accepting was stopped at the limit */
+
+    pthread_mutex_t registry_lock; /* covers the next two */
+    struct list registry;          /* every connection, for `stats conns` */
+    uint64_t *stats_baseline;      /* what `stats reset` subtracts from counters */
+};
+
+/* NULL and a line on stderr if something that the options ask for cannot be
+ * had. Takes over the options. */
+struct node *node_create(struct node_options *options);
+/* Listens and works until node_stop(). */
+void node_run(struct node *node);
+void node_destroy(struct node **node);
+
+/* Ends node_run(). Any thread. */
+void node_stop(struct node *node);
+
+/* The node's clock: milliseconds, never below 2, monotonic. Any thread. */
+uint64_t node_now_ms(const struct node *node);
+/* Milliseconds since 1970 on the same clock. Any thread. */
+uint64_t node_wall_ms(const struct node *node);
+/* An exptime as clients give it, as a point on the node's clock. */
+uint64_t node_expiry_ms(const struct node *node, int64_t exptime, uint64_t now_ms);
+
+/* Moves the node's clock; for tests. Any thread. */
+void node_shift_clock(struct node *node, int64_t seconds);
+
+/* A connection was closed: its slot is free. Any thread. */
+void node_connection_closed(struct node *node);
+
+/* Sets log level and `stats settings` by memcached's verbosity. Any thread. */
+void node_set_verbosity(struct node *node, uint64_t level);

@@ -1,0 +1,168 @@
+#include "cached/outbox.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#define IOVECS_PER_SEND 64
+#define PIECES_FIRST    8
+
+void
+outbox_deinit(struct outbox *o, struct store_thread *th)
+{
+    for (unsigned i = o->first; i < o->count; i++) {
+        store_release(th, &o->pieces[i].item);
+    }
+    free(o->pieces);
+    buf_deinit(&o->bytes);
+    *o = (struct outbox){0};
+}
+
+void
+outbox_put(struct outbox *o, const void *p, size_t n)
+{
+    if (!buf_append(&o->bytes, p, n)) {
+        o->out_of_memory = true;
+    }
+}
+
+static bool
+room_for_piece(struct outbox *o)
+{
+    if (o->count < o->cap) {
+        return true;
+    }
+    if (o->first > 0) {
+        memmove(o->pieces, o->pieces + o->first, (o->count - o->first) * sizeof(o->pieces[0]));
+        o->count -= o->first;
+        o->first = 0;
+        return true;
+    }
+    unsigned cap = o->cap > 0 ? o->cap * 2 : PIECES_FIRST;
+    struct outbox_piece *grown = realloc(o->pieces, cap * sizeof(grown[0]));
+    if (grown == NULL) {
+        return false;
+    }
+    o->pieces = grown;
+    o->cap = cap;
+    return true;
+}
+
+void
+outbox_put_value(struct outbox *o, struct store_thread *th, struct store_view *view)
+{
+    struct span bytes = span_make(view->value.ptr, view->value.len + STORE_TRAILER_BYTES);
+    if (bytes.len <= OUTBOX_COPY_MAX) {
+        outbox_put_span(o, bytes);
+        store_release(th, &view->item);
+        return;
+    }
+    if (!room_for_piece(o)) {
+        o->out_of_memory = true;
+        store_release(th, &view->item);
+        return;
+    }
+    o->pieces[o->count++] = (struct outbox_piece){o->sent + buf_len(&o->bytes), view->item, bytes};
+    o->referenced += bytes.len;
+    view->item = NULL;
+}
+
+/* How many of our own bytes go before the piece `i`. */
+static size_t
+own_before(const struct outbox *o, unsigned i, uint64_t at, size_t own_left)
+{
+    return i < o->count ? (size_t)(o->pieces[i].at - at) : own_left;
+}
+
+static unsigned
+gather(const struct outbox *o, struct iovec *iov)
+{
+    struct span own = buf_span(&o->bytes);
+    uint64_t at = o->sent;
+    unsigned n = 0, i = o->first;
+    while (n < IOVECS_PER_SEND) {
+        size_t before = own_before(o, i, at, own.len);
+        if (before > 0) {
+            iov[n++] = (struct iovec){(void *)own.ptr, before};
+            own = span_skip(own, before);
+            at += before;
+        } else if (i < o->count) {
+            iov[n++] = (struct iovec){(void *)o->pieces[i].rest.ptr, o->pieces[i].rest.len};
+            i++;
+        } else {
+            break;
+        }
+    }
+    return n;
+}
+
+static size_t
+least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static size_t
+take_own(struct outbox *o, size_t n)
+{
+    buf_consume(&o->bytes, n);
+    o->sent += n;
+    return n;
+}
+
+static size_t
+take_piece(struct outbox *o, struct store_thread *th, size_t n)
+{
+    struct outbox_piece *piece = &o->pieces[o->first];
+    n = least(n, piece->rest.len);
+    piece->rest = span_skip(piece->rest, n);
+    o->referenced -= n;
+    if (piece->rest.len == 0) {
+        store_release(th, &piece->item);
+        o->first++;
+    }
+    return n;
+}
+
+static void
+take_sent(struct outbox *o, struct store_thread *th, size_t n)
+{
+    while (n > 0) {
+        size_t before = own_before(o, o->first, o->sent, buf_len(&o->bytes));
+        n -= before > 0 ? take_own(o, least(n, before)) : take_piece(o, th, n);
+    }
+    if (o->first == o->count) {
+        o->first = o->count = 0;
+    }
+}
+
+enum outbox_status
+outbox_send(struct outbox *o, struct store_thread *th, int fd, uint64_t *sent)
+{
+    while (outbox_unsent(o) > 0) {
+        struct iovec iov[IOVECS_PER_SEND];
+        struct msghdr msg = {.msg_iov = iov, .msg_iovlen = gather(o, iov)};
+        ssize_t n = sendmsg(fd, &msg, MSG_NOSIGNAL);
+        if (n > 0) {
+            *sent += (uint64_t)n;
+            take_sent(o, th, (size_t)n);
+        } else if (n < 0 && errno == EAGAIN) {
+            return OUTBOX_MORE;
+        } else if (n == 0 || errno != EINTR) {
+            return OUTBOX_BROKEN;
+        }
+    }
+    return OUTBOX_EMPTY;
+}
+
+void
+outbox_trim(struct outbox *o)
+{
+    if (outbox_unsent(o) == 0) {
+        free(o->pieces);
+        o->pieces = NULL;
+        o->cap = 0;
+        buf_shrink(&o->bytes, 0);
+    }
+}

@@ -1,0 +1,62 @@
+/* outbox.h - what a connection has yet to send: bytes of its own, and between
+ * them values that stay in the store.
+ *
+ *     bytes   "VA 5\r\nhello\r\nVA 90000\r\n" ^ "EN\r\n"
+ *     pieces                                  | item, 90002 bytes
+ *
+ * Short values are copied, because an iovec and a reference cost more; long
+ * ones are referenced, so that a client that reads slowly costs no memory but
+ * that of items which exist anyway.
+ *
+ * One owner, no lock. */
+#pragma once
+#include "cached/store/store.h"
+#include "common/core/buf.h"
+
+#define OUTBOX_COPY_MAX 2048 /* longer values are sent from the item */
+
+struct outbox_piece {
+    uint64_t at; /* goes after this many of our own bytes, counted from the first ever */
+    struct store_item *item;
+    struct span rest;
+};
+
+struct outbox {
+    struct buf bytes;
+    uint64_t sent; /* of our own bytes, ever */
+    struct outbox_piece *pieces;
+    unsigned first, count, cap; /* pieces [first, count) are unsent */
+    size_t referenced;          /* unsent bytes of the pieces */
+    bool out_of_memory;         /* something could not be put: the connection must close */
+};
+
+enum outbox_status {
+    OUTBOX_EMPTY,
+    OUTBOX_MORE,   /* the socket takes no more now */
+    OUTBOX_BROKEN, /* the peer is gone */
+};
+
+void outbox_deinit(struct outbox *o, struct store_thread *th);
+
+static inline size_t
+outbox_unsent(const struct outbox *o)
+{
+    return buf_len(&o->bytes) + o->referenced;
+}
+
+void outbox_put(struct outbox *o, const void *p, size_t n);
+
+static inline void
+outbox_put_span(struct outbox *o, struct span s)
+{
+    outbox_put(o, s.ptr, s.len);
+}
+
+/* Puts the value and its CRLF. Takes over the view's reference. */
+void outbox_put_value(struct outbox *o, struct store_thread *th, struct store_view *view);
+
+/* Sends what the socket takes; adds what it took to *sent. */
+enum outbox_status outbox_send(struct outbox *o, struct store_thread *th, int fd, uint64_t *sent);
+
+/* Frees the room of an outbox that is empty. */
+void outbox_trim(struct outbox *o);

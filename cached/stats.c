@@ -1,0 +1,413 @@
+#include "cached/stats.h"
+#include "common/core/clock.h"
+#include "common/core/version.h"
+#include "common/net/loop.h"
+#include "common/net/sock.h"
+
+#include <inttypes.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* Where a row's number comes from. */
+enum source { SOURCE_NODE, SOURCE_STORE, SOURCE_OPTION, SOURCE_INFO, SOURCE_ZERO };
+
+enum info {
+    INFO_UPTIME,
+    INFO_TIME,
+    INFO_CONNECTIONS,
+    INFO_MEMORY_USED,
+    INFO_MEMORY_LIMIT,
+    INFO_ACCEPTING,
+    INFO_PAUSES,
+    INFO_HASH_POWER,
+    INFO_HASH_BYTES,
+    INFO_HASH_GROWING,
+};
+
+/* clang-format off */
+/*    name                     source  which */
+#define STATS_ROWS(X)                                                                              \
+    X("cmd_get",               NODE,   METRIC_ID_NODE_GETS)                                        \
+    X("cmd_set",               NODE,   METRIC_ID_NODE_SETS)                                        \
+    X("cmd_flush",             NODE,   METRIC_ID_NODE_FLUSHES)                                     \
+    X("cmd_touch",             NODE,   METRIC_ID_NODE_TOUCHES)                                     \
+    X("cmd_meta",              NODE,   METRIC_ID_NODE_META)                                        \
+    X("get_hits",              NODE,   METRIC_ID_NODE_GET_HITS)                                    \
+    X("get_misses",            NODE,   METRIC_ID_NODE_GET_MISSES)                                  \
+    X("get_expired",           STORE,  METRIC_ID_STORE_GET_EXPIRED)                                \
+    X("get_flushed",           STORE,  METRIC_ID_STORE_GET_FLUSHED)                                \
+    X("delete_misses",         NODE,   METRIC_ID_NODE_DELETE_MISSES)                               \
+    X("delete_hits",           NODE,   METRIC_ID_NODE_DELETE_HITS)                                 \
+    X("incr_misses",           NODE,   METRIC_ID_NODE_INCR_MISSES)                                 \
+    X("incr_hits",             NODE,   METRIC_ID_NODE_INCR_HITS)                                   \
+    X("decr_misses",           NODE,   METRIC_ID_NODE_DECR_MISSES)                                 \
+    X("decr_hits",             NODE,   METRIC_ID_NODE_DECR_HITS)                                   \
+    X("cas_misses",            NODE,   METRIC_ID_NODE_CAS_MISSES)                                  \
+    X("cas_hits",              NODE,   METRIC_ID_NODE_CAS_HITS)                                    \
+    X("cas_badval",            NODE,   METRIC_ID_NODE_CAS_BADVAL)                                  \
+    X("touch_hits",            NODE,   METRIC_ID_NODE_TOUCH_HITS)                                  \
+    X("touch_misses",          NODE,   METRIC_ID_NODE_TOUCH_MISSES)                                \
+    X("store_too_large",       STORE,  METRIC_ID_STORE_REFUSED_SIZE)                               \
+    X("store_no_memory",       STORE,  METRIC_ID_STORE_REFUSED_MEMORY)                             \
+    X("auth_cmds",             ZERO,   0)                                                          \
+    X("auth_errors",           ZERO,   0)                                                          \
+    X("idle_kicks",            NODE,   METRIC_ID_NODE_IDLE_KICKS)                                  \
+    X("half_kicks",            NODE,   METRIC_ID_NODE_HALF_KICKS)                                  \
+    X("bytes_read",            NODE,   METRIC_ID_NODE_BYTES_READ)                                  \
+    X("bytes_written",         NODE,   METRIC_ID_NODE_BYTES_WRITTEN)                               \
+    X("limit_maxbytes",        INFO,   INFO_MEMORY_LIMIT)                                          \
+    X("accepting_conns",       INFO,   INFO_ACCEPTING)                                             \
+    X("listen_disabled_num",   INFO,   INFO_PAUSES)                                                \
+    X("threads",               OPTION, offsetof(struct node_options, threads))                     \
+    X("conn_yields",           NODE,   METRIC_ID_NODE_YIELDS)                                      \
+    X("conn_oom",              NODE,   METRIC_ID_NODE_OUT_OF_MEMORY)                               \
+    X("hash_power_level",      INFO,   INFO_HASH_POWER)                                            \
+    X("hash_bytes",            INFO,   INFO_HASH_BYTES)                                            \
+    X("hash_is_expanding",     INFO,   INFO_HASH_GROWING)                                          \
+    X("bytes",                 STORE,  METRIC_ID_STORE_ITEM_BYTES)                                 \
+    X("curr_items",            STORE,  METRIC_ID_STORE_ITEMS)                                      \
+    X("total_items",           STORE,  METRIC_ID_STORE_ITEMS_TOTAL)                                \
+    X("memory_used",           INFO,   INFO_MEMORY_USED)                                           \
+    X("expired_unfetched",     STORE,  METRIC_ID_STORE_EXPIRED_UNFETCHED)                          \
+    X("evicted_unfetched",     STORE,  METRIC_ID_STORE_EVICTED_UNFETCHED)                          \
+    X("evictions",             STORE,  METRIC_ID_STORE_EVICTIONS)                                  \
+    X("reclaimed",             STORE,  METRIC_ID_STORE_RECLAIMED)                                  \
+    X("crawler_reclaimed",     STORE,  METRIC_ID_STORE_SWEPT)
+
+#define STATS_CONNECTION_ROWS(X)                                                                   \
+    X("max_connections",       OPTION, offsetof(struct node_options, connections_max))             \
+    X("curr_connections",      INFO,   INFO_CONNECTIONS)                                           \
+    X("total_connections",     NODE,   METRIC_ID_NODE_ACCEPTED)                                    \
+    X("rejected_connections",  NODE,   METRIC_ID_NODE_REJECTED)                                    \
+    X("connection_structures", INFO,   INFO_CONNECTIONS)
+
+#define SETTINGS_ROWS(X)                                                                           \
+    X("maxbytes",              INFO,   INFO_MEMORY_LIMIT)                                          \
+    X("maxconns",              OPTION, offsetof(struct node_options, connections_max))             \
+    X("udpport",               OPTION, offsetof(struct node_options, udp_port))                    \
+    X("num_threads",           OPTION, offsetof(struct node_options, threads))                     \
+    X("reqs_per_event",        OPTION, offsetof(struct node_options, requests_per_turn))           \
+    X("tcp_backlog",           OPTION, offsetof(struct node_options, backlog))                     \
+    X("item_size_max",         OPTION, offsetof(struct node_options, item_max_bytes))              \
+    X("idle_timeout",          OPTION, offsetof(struct node_options, idle_timeout_s))
+/* clang-format on */
+
+struct row {
+    const char *name;
+    enum source source;
+    size_t which;
+};
+
+#define ROW(name, source, which) {name, SOURCE_##source, which},
+static const struct row stats_rows[] = {STATS_ROWS(ROW)};
+static const struct row connection_rows[] = {STATS_CONNECTION_ROWS(ROW)};
+static const struct row settings_rows[] = {SETTINGS_ROWS(ROW)};
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+/* --- numbers ----------------------------------------------------------------- */
+
+/* Counters of the store stand behind the node's in the baseline. Gauges have
+ * none. */
+static uint64_t
+since_reset(struct node *node, uint64_t sum, unsigned index)
+{
+    pthread_mutex_lock(&node->registry_lock);
+    sum -= node->stats_baseline[index];
+    pthread_mutex_unlock(&node->registry_lock);
+    return sum;
+}
+
+uint64_t
+stats_node_sum(struct node *node, enum node_metric id)
+{
+    return since_reset(node, metric_sum(node->metrics, id), id);
+}
+
+uint64_t
+stats_store_sum(struct node *node, enum store_metric id)
+{
+    return since_reset(node, metric_sum(store_metrics(node->store), id), NODE_METRIC_COUNT + id);
+}
+
+static void
+reset(struct node *node)
+{
+    static const enum metric_kind node_kinds[] = {
+#define X(id, name, kind, help) METRIC_##kind,
+        NODE_METRICS(X)};
+    static const enum metric_kind store_kinds[] = {STORE_METRICS(X)};
+#undef X
+    pthread_mutex_lock(&node->registry_lock);
+    for (unsigned i = 0; i < NODE_METRIC_COUNT; i++) {
+        node->stats_baseline[i] =
+            node_kinds[i] == METRIC_COUNTER ? metric_sum(node->metrics, i) : 0;
+    }
+    for (unsigned i = 0; i < STORE_METRIC_COUNT; i++) {
+        node->stats_baseline[NODE_METRIC_COUNT + i] =
+            store_kinds[i] == METRIC_COUNTER ? metric_sum(store_metrics(node->store), i) : 0;
+    }
+    pthread_mutex_unlock(&node->registry_lock);
+}
+
+static uint64_t
+info_value(struct node *node, enum info which)
+{
+    struct store_info info = store_info(node->store);
+    switch (which) {
+    case INFO_UPTIME: return (node_wall_ms(node) - node->started_wall_ms) / 1000;
+    case INFO_TIME: return node_wall_ms(node) / 1000;
+    case INFO_CONNECTIONS: return atomic_load(&node->connection_count);
+    case INFO_MEMORY_USED: return info.memory_bytes;
+    case INFO_MEMORY_LIMIT: return info.memory_limit;
+    case INFO_ACCEPTING: return atomic_load(&node->accepting);
+    case INFO_PAUSES: return atomic_load(&node->pauses);
+    case INFO_HASH_POWER: return info.table_bits;
+    case INFO_HASH_BYTES: return info.table_bytes;
+    case INFO_HASH_GROWING: return info.growing;
+    }
+    return 0;
+}
+
+static uint64_t
+row_value(struct node *node, const struct row *row)
+{
+    switch (row->source) {
+    case SOURCE_NODE: return stats_node_sum(node, (enum node_metric)row->which);
+    case SOURCE_STORE: return stats_store_sum(node, (enum store_metric)row->which);
+    case SOURCE_OPTION: return *(const uint64_t *)((const char *)&node->options + row->which);
+    case SOURCE_INFO: return info_value(node, (enum info)row->which);
+    case SOURCE_ZERO: return 0;
+    }
+    return 0;
+}
+
+/* --- printing ---------------------------------------------------------------- */
+
+static void
+put_rows(struct node *node, const struct row *rows, size_t n, struct buf *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        buf_printf(out, "STAT %s %" PRIu64 "\r\n", rows[i].name, row_value(node, &rows[i]));
+    }
+}
+
+static void
+put_text(struct buf *out, const char *name, const char *value)
+{
+    buf_printf(out, "STAT %s %s\r\n", name, value);
+}
+
+static const char *
+yes_no(bool yes)
+{
+    return yes ? "yes" : "no";
+}
+
+static const char *
+or_null(const char *text)
+{
+    return text != NULL ? text : "NULL";
+}
+
+static void
+put_general(struct node *node, struct buf *out)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    buf_printf(out, "STAT pid %ld\r\n", (long)getpid());
+    buf_printf(out, "STAT uptime %" PRIu64 "\r\n", info_value(node, INFO_UPTIME));
+    buf_printf(out, "STAT time %" PRIu64 "\r\n", info_value(node, INFO_TIME));
+    put_text(out, "version", WIRE_VERSION);
+    put_text(out, "libevent", loop_backend_version());
+    buf_printf(out, "STAT pointer_size %zu\r\n", 8 * sizeof(void *));
+    buf_printf(out, "STAT rusage_user %ld.%06ld\r\n", (long)usage.ru_utime.tv_sec,
+               (long)usage.ru_utime.tv_usec);
+    buf_printf(out, "STAT rusage_system %ld.%06ld\r\n", (long)usage.ru_stime.tv_sec,
+               (long)usage.ru_stime.tv_usec);
+    put_rows(node, connection_rows, COUNT_OF(connection_rows), out);
+    put_rows(node, stats_rows, COUNT_OF(stats_rows), out);
+}
+
+static void
+put_settings(struct node *node, struct buf *out)
+{
+    const struct node_options *o = &node->options;
+    put_rows(node, settings_rows, COUNT_OF(settings_rows), out);
+    put_text(out, "tcpport", o->port);
+    put_text(out, "inter", o->listen.count > 0 ? o->listen.items[0] : "NULL");
+    buf_printf(out, "STAT verbosity %" PRIu64 "\r\n", atomic_load(&node->verbosity));
+    put_text(out, "evictions", o->no_evictions ? "off" : "on");
+    put_text(out, "domain_socket", or_null(o->unix_socket));
+    buf_printf(out, "STAT umask %o\r\n", o->unix_mode);
+    put_text(out, "shutdown_command", yes_no(o->shutdown_enabled));
+    put_text(out, "cas_enabled", yes_no(!o->no_cas));
+    put_text(out, "detail_enabled", "no");
+    put_text(out, "binding_protocol", "ascii");
+    put_text(out, "auth_enabled_sasl", "no");
+    put_text(out, "auth_enabled_ascii", "no");
+    put_text(out, "maxconns_fast", yes_no(!o->no_maxconns_fast));
+    put_text(out, "flush_enabled", yes_no(!o->no_flush));
+    put_text(out, "dump_enabled", "no");
+    put_text(out, "watch_enabled", "no");
+    put_text(out, "ssl_enabled", "no");
+}
+
+/* One class: this engine has no others. */
+static void
+put_items(struct node *node, struct buf *out)
+{
+    uint64_t items = stats_store_sum(node, METRIC_ID_STORE_ITEMS);
+    if (items == 0) {
+        return;
+    }
+    static const struct row rows[] = {
+        ROW("items:1:number", STORE, METRIC_ID_STORE_ITEMS)
+            ROW("items:1:mem_requested", STORE, METRIC_ID_STORE_ITEM_BYTES)
+                ROW("items:1:evicted", STORE, METRIC_ID_STORE_EVICTIONS)
+                    ROW("items:1:evicted_unfetched", STORE, METRIC_ID_STORE_EVICTED_UNFETCHED)
+                        ROW("items:1:expired_unfetched", STORE, METRIC_ID_STORE_EXPIRED_UNFETCHED)
+                            ROW("items:1:outofmemory", STORE, METRIC_ID_STORE_REFUSED_MEMORY)
+                                ROW("items:1:reclaimed", STORE, METRIC_ID_STORE_RECLAIMED)
+                                    ROW("items:1:crawler_reclaimed", STORE, METRIC_ID_STORE_SWEPT)};
+    put_rows(node, rows, COUNT_OF(rows), out);
+}
+
+static void
+put_slabs(struct node *node, struct buf *out)
+{
+    static const struct row rows[] = {
+        ROW("1:used_chunks", STORE, METRIC_ID_STORE_ITEMS)
+            ROW("1:mem_requested", STORE, METRIC_ID_STORE_ITEM_BYTES)
+                ROW("1:get_hits", NODE, METRIC_ID_NODE_GET_HITS)
+                    ROW("1:cmd_set", NODE, METRIC_ID_NODE_SETS)
+                        ROW("1:delete_hits", NODE, METRIC_ID_NODE_DELETE_HITS)
+                            ROW("1:incr_hits", NODE, METRIC_ID_NODE_INCR_HITS)
+                                ROW("1:decr_hits", NODE, METRIC_ID_NODE_DECR_HITS)
+                                    ROW("1:cas_hits", NODE, METRIC_ID_NODE_CAS_HITS)
+                                        ROW("1:cas_badval", NODE, METRIC_ID_NODE_CAS_BADVAL)
+                                            ROW("1:touch_hits", NODE, METRIC_ID_NODE_TOUCH_HITS)};
+    bool any = stats_store_sum(node, METRIC_ID_STORE_ITEMS) > 0;
+    if (any) {
+        put_rows(node, rows, COUNT_OF(rows), out);
+    }
+    buf_printf(out, "STAT active_slabs %d\r\n", any);
+    buf_printf(out, "STAT total_malloced %" PRIu64 "\r\n", info_value(node, INFO_MEMORY_USED));
+}
+
+/* --- connections ------------------------------------------------------------- */
+
+/* As memcached writes addresses: "tcp:127.0.0.1:11211", "unix:/path". */
+static void
+put_addr(struct buf *out, int fd, const char *name, bool known, const struct addr *addr)
+{
+    char text[ADDR_TEXT_MAX] = "?";
+    if (known) {
+        addr_format(addr, text);
+    }
+    const char *kind = addr->sa.ss_family == AF_INET    ? "tcp:"
+                       : addr->sa.ss_family == AF_INET6 ? "tcp6:"
+                                                        : "";
+    buf_printf(out, "STAT %d:%s %s%s\r\n", fd, name, kind, text);
+}
+
+static void
+put_listener(struct node *node, unsigned i, struct buf *out)
+{
+    int fd = listener_fd(node->listeners[i]);
+    put_addr(out, fd, "addr", true, listener_addr(node->listeners[i]));
+    buf_printf(out, "STAT %d:state conn_listening\r\n", fd);
+}
+
+static void
+put_conn(struct node *node, const struct conn *c, struct buf *out)
+{
+    int fd = c->io.fd;
+    struct addr addr;
+    bool known = sock_peer(fd, &addr);
+    put_addr(out, fd, "addr", known, &addr);
+    known = sock_local(fd, &addr);
+    put_addr(out, fd, "listen_addr", known, &addr);
+    uint64_t active_ms = atomic_load_explicit(&c->active_ms, memory_order_relaxed);
+    uint64_t now_ms = node_now_ms(node);
+    buf_printf(
+        out, "STAT %d:state %s\r\nSTAT %d:secs_since_last_cmd %" PRIu64 "\r\n", fd,
+        conn_state_name((enum conn_state)atomic_load_explicit(&c->state, memory_order_relaxed)), fd,
+        now_ms > active_ms ? (now_ms - active_ms) / 1000 : 0);
+}
+
+static void
+put_connections(struct node *node, struct buf *out)
+{
+    for (unsigned i = 0; i < node->listener_count; i++) {
+        put_listener(node, i, out);
+    }
+    pthread_mutex_lock(&node->registry_lock);
+    LIST_EACH (it, &node->registry) {
+        put_conn(node, LIST_ENTRY(it, struct conn, entry), out);
+    }
+    pthread_mutex_unlock(&node->registry_lock);
+}
+
+/* --- the command ------------------------------------------------------------- */
+
+static void
+put_nothing(struct node *node, struct buf *out)
+{
+}
+
+static void
+put_sizes(struct node *node, struct buf *out)
+{
+    put_text(out, "sizes_status", "disabled");
+}
+
+static const struct {
+    const char *word;
+    void (*put)(struct node *node, struct buf *out);
+} reports[] = {
+    {"settings", put_settings}, {"items", put_items},       {"slabs", put_slabs},
+    {"sizes", put_sizes},       {"conns", put_connections}, {"extstore", put_nothing},
+};
+
+static void
+report(struct conn *c, void (*put)(struct node *node, struct buf *out))
+{
+    struct buf out = BUF_EMPTY;
+    put(c->worker->node, &out);
+    buf_append_span(&out, SPAN_LIT("END\r\n"));
+    outbox_put_span(&c->out, buf_span(&out));
+    buf_deinit(&out);
+}
+
+static void
+reply_cachedump(struct conn *c, const struct span *words, unsigned count)
+{
+    (void)words;
+    outbox_put_span(&c->out, count < 3 ? SPAN_LIT("CLIENT_ERROR bad command line\r\n")
+                                       : SPAN_LIT("CLIENT_ERROR stats cachedump not allowed\r\n"));
+}
+
+void
+stats_reply(struct conn *c, const struct span *words, unsigned count)
+{
+    if (count == 0) {
+        report(c, put_general);
+        return;
+    }
+    if (span_eq_cstr(words[0], "reset")) {
+        reset(c->worker->node);
+        outbox_put_span(&c->out, SPAN_LIT("RESET\r\n"));
+        return;
+    }
+    if (span_eq_cstr(words[0], "cachedump")) {
+        reply_cachedump(c, words, count);
+        return;
+    }
+    for (size_t i = 0; i < COUNT_OF(reports); i++) {
+        if (span_eq_cstr(words[0], reports[i].word)) {
+            report(c, reports[i].put);
+            return;
+        }
+    }
+    conn_put_error(c, PROTO_ERR_UNKNOWN_COMMAND);
+}

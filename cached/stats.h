@@ -1,0 +1,16 @@
+/* stats.h - the `stats` command: memcached's names, so that what reads
+ * memcached's statistics reads ours.
+ *
+ * General statistics are rows of one table (stats.c), each naming where its
+ * number comes from; the counters themselves are in node_metrics.h and
+ * store/store.h. */
+#pragma once
+#include "cached/conn.h"
+
+/* Answers "stats", "stats settings" and the others; `words` stand behind the
+ * verb. Worker's thread. */
+void stats_reply(struct conn *c, const struct span *words, unsigned count);
+
+/* Sum of a counter since the last `stats reset`. Any thread. */
+uint64_t stats_node_sum(struct node *node, enum node_metric id);
+uint64_t stats_store_sum(struct node *node, enum store_metric id);

@@ -1,0 +1,178 @@
+#include "cached/worker.h"
+#include "cached/conn.h"
+#include "common/core/log.h"
+#include "common/core/mem.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#define TICK_MS          100
+#define SWEEP_ITEMS      200 /* a tick */
+#define SWEEP_AGAIN_AT   50  /* so many dead ones: more are likely, so go on */
+#define SWEEP_ROUNDS_MAX 20  /* bounds a tick's work */
+
+struct handover {
+    struct worker *worker;
+    int fd;
+};
+
+static struct conn *
+oldest(const struct list *head, size_t offset)
+{
+    struct list *link = list_first(head);
+    return link != NULL ? (struct conn *)(void *)((char *)link - offset) : NULL;
+}
+
+static void
+cut_halves(struct worker *w)
+{
+    struct conn *c;
+    while ((c = oldest(&w->halves, offsetof(struct conn, half))) != NULL &&
+           c->half_since_ms + CONN_HALF_MAX_MS <= w->now_ms) {
+        worker_count(w, METRIC_ID_NODE_HALF_KICKS);
+        conn_close(c);
+    }
+}
+
+static void
+cut_idle(struct worker *w)
+{
+    uint64_t limit_ms = w->node->options.idle_timeout_s * 1000;
+    struct conn *c;
+    while (limit_ms > 0 && (c = oldest(&w->conns, offsetof(struct conn, link))) != NULL &&
+           atomic_load_explicit(&c->active_ms, memory_order_relaxed) + limit_ms <= w->now_ms) {
+        worker_count(w, METRIC_ID_NODE_IDLE_KICKS);
+        conn_close(c);
+    }
+}
+
+static void
+sweep(struct worker *w)
+{
+    unsigned workers = (unsigned)w->node->options.threads;
+    for (int i = 0; i < SWEEP_ROUNDS_MAX; i++) {
+        if (store_sweep(w->store, w->index, workers, SWEEP_ITEMS, w->now_ms) < SWEEP_AGAIN_AT) {
+            return;
+        }
+    }
+}
+
+static void
+on_tick(void *arg)
+{
+    struct worker *w = arg;
+    w->now_ms = node_now_ms(w->node);
+    cut_halves(w);
+    cut_idle(w);
+    sweep(w);
+    loop_timer_start(&w->tick_timer, TICK_MS);
+}
+
+/* Each goes on once; whoever yields again stands behind them on a new list. */
+static void
+on_yield_timer(void *arg)
+{
+    struct worker *w = arg;
+    struct list due;
+    list_init(&due);
+    while (!list_empty(&w->yielded)) {
+        list_push_back(&due, list_pop_front(&w->yielded));
+    }
+    struct list *link;
+    while ((link = list_pop_front(&due)) != NULL) {
+        conn_continue(LIST_ENTRY(link, struct conn, yield));
+    }
+}
+
+void
+worker_yield(struct worker *w, struct conn *c)
+{
+    worker_count(w, METRIC_ID_NODE_YIELDS);
+    list_remove(&c->yield);
+    if (list_empty(&w->yielded)) {
+        loop_timer_start(&w->yield_timer, 0);
+    }
+    list_push_back(&w->yielded, &c->yield);
+}
+
+static void
+on_handover(void *arg)
+{
+    struct handover *h = arg;
+    worker_count(h->worker, METRIC_ID_NODE_ACCEPTED);
+    conn_open(h->worker, h->fd);
+    free(h);
+}
+
+void
+worker_adopt(struct worker *w, int fd)
+{
+    struct handover *h = mem_alloc(sizeof(*h));
+    *h = (struct handover){w, fd};
+    loop_post(w->loop, on_handover, h);
+}
+
+uint64_t
+worker_turns(const struct worker *w)
+{
+    return loop_turns(w->loop);
+}
+
+static void *
+run(void *arg)
+{
+    struct worker *w = arg;
+    loop_run(w->loop);
+    struct list *link;
+    while ((link = list_first(&w->conns)) != NULL) {
+        conn_close(LIST_ENTRY(link, struct conn, link));
+    }
+    return NULL;
+}
+
+struct worker *
+worker_start(struct node *node, unsigned index)
+{
+    struct worker *w = mem_zalloc(sizeof(*w));
+    w->node = node;
+    w->index = index;
+    w->loop = loop_create();
+    w->store = store_join(node->store);
+    w->metrics = metric_set_block(node->metrics);
+    w->scratch = mem_alloc(WORKER_SCRATCH_BYTES);
+    w->now_ms = node_now_ms(node);
+    list_init(&w->conns);
+    list_init(&w->halves);
+    list_init(&w->yielded);
+    loop_timer_init(&w->yield_timer, w->loop, on_yield_timer, w);
+    loop_timer_init(&w->tick_timer, w->loop, on_tick, w);
+    loop_timer_start(&w->tick_timer, TICK_MS);
+    if (pthread_create(&w->thread, NULL, run, w) != 0) {
+        log_error("thread_failed", "worker=%u", index);
+        abort();
+    }
+    return w;
+}
+
+/* Posted, so that it comes behind connections that were handed over before. */
+static void
+on_stop(void *arg)
+{
+    struct worker *w = arg;
+    loop_stop(w->loop);
+}
+
+void
+worker_stop_and_free(struct worker **w)
+{
+    struct worker *it = *w;
+    loop_post(it->loop, on_stop, it);
+    pthread_join(it->thread, NULL);
+    loop_timer_deinit(&it->yield_timer);
+    loop_timer_deinit(&it->tick_timer);
+    loop_destroy(&it->loop);
+    buf_deinit(&it->spare);
+    free(it->scratch);
+    free(it);
+    *w = NULL;
+}

@@ -1,0 +1,53 @@
+/* worker.h - a thread with an event loop and the connections that were handed
+ * to it. Everything of a connection happens on its worker's thread. */
+#pragma once
+#include "cached/node.h"
+#include "common/proto/request.h"
+
+#define WORKER_SCRATCH_BYTES 65536
+
+struct conn;
+
+struct worker {
+    struct node *node;
+    unsigned index;
+    pthread_t thread;
+    struct loop *loop;
+    struct store_thread *store;
+    struct metric_block *metrics;
+    uint64_t now_ms; /* the node's clock, when this event began */
+
+    /* Shared by the connections, which hold buffers of their own only while
+     * something is unfinished. */
+    char *scratch;          /* input of one read */
+    struct buf spare;       /* output of one turn */
+    struct request request; /* the one being executed */
+
+    struct list conns;   /* all, the one that was active longest ago first */
+    struct list halves;  /* with half a command, oldest first */
+    struct list yielded; /* have input left for their next turn */
+    struct loop_timer yield_timer;
+    struct loop_timer tick_timer;
+};
+
+/* A worker that runs; it takes connections until it is stopped. */
+struct worker *worker_start(struct node *node, unsigned index);
+/* Ends the thread: closes its connections. Connections handed over earlier are
+ * closed too. */
+void worker_stop_and_free(struct worker **w);
+
+/* Hands a connected socket over. Main thread. */
+void worker_adopt(struct worker *w, int fd);
+
+/* Has a number that grows while the worker lives and turns. Any thread. */
+uint64_t worker_turns(const struct worker *w);
+
+/* The connection has input left: it goes on once the others had their turn.
+ * Worker's thread. */
+void worker_yield(struct worker *w, struct conn *c);
+
+static inline void
+worker_count(struct worker *w, enum node_metric id)
+{
+    metric_add(w->metrics, id, 1);
+}
