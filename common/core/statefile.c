@@ -103,7 +103,7 @@ read_file(int fd, size_t max, struct buf *out)
 }
 
 static bool
-check_header(struct span file, const char *kind, struct span *content)
+check_header(struct span file, const char *kind, size_t max_bytes, struct span *content)
 {
     const char *newline = memchr(file.ptr, '\n', file.len < HEADER_MAX ? file.len : HEADER_MAX);
     if (newline == NULL) {
@@ -114,7 +114,7 @@ check_header(struct span file, const char *kind, struct span *content)
     char expect[HEADER_MAX];
     int n = snprintf(expect, sizeof(expect), "memfleet-state 1 %s %zu %08" PRIx32 "\n", kind,
                      content->len, checksum(*content));
-    return (size_t)n == line && memcmp(expect, file.ptr, line) == 0;
+    return content->len <= max_bytes && (size_t)n == line && memcmp(expect, file.ptr, line) == 0;
 }
 
 static enum statefile_result
@@ -138,7 +138,7 @@ statefile_read(const char *path, const char *kind, size_t max_bytes, struct buf 
     enum statefile_result result = read_file(fd, max_bytes + HEADER_MAX, &file);
     close(fd);
     if (result == STATEFILE_DAMAGED ||
-        (result == STATEFILE_OK && !check_header(buf_span(&file), kind, &content))) {
+        (result == STATEFILE_OK && !check_header(buf_span(&file), kind, max_bytes, &content))) {
         result = set_aside(path);
     }
     if (result == STATEFILE_OK && !buf_append_span(out, content)) {
