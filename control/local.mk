@@ -1,7 +1,10 @@
 noinst_LIBRARIES += libmfcontrol.a
 libmfcontrol_a_SOURCES = \
+	control/control.c control/control.h \
+	control/control_options.c control/control_options.h \
 	control/deflate.c control/deflate.h \
 	control/document.c control/document.h \
+	control/etcd_arguments.h \
 	control/inventory.c control/inventory.h \
 	control/keys.c control/keys.h \
 	control/leader.c control/leader.h \
@@ -9,9 +12,17 @@ libmfcontrol_a_SOURCES = \
 	control/mirror.c control/mirror.h \
 	control/planner.c control/planner.h \
 	control/pool_config.c control/pool_config.h \
+	control/presence.c control/presence.h \
 	control/publisher.c control/publisher.h \
 	control/push_server.c control/push_server.h \
 	control/registrar.c control/registrar.h \
 	control/registration.c control/registration.h \
 	control/session.c control/session.h \
-	control/sorted.c control/sorted.h
+	control/sorted.c control/sorted.h \
+	control/status_page.c control/status_page.h
+
+CONTROL_LIBS = libmfcontrol.a $(ETCD_LIBS) $(PUSH_LIBS) $(NET_LIBS) $(FLEET_LIBS) $(CORE_LIBS)
+
+bin_PROGRAMS += mfcontrol
+mfcontrol_SOURCES = control/mfcontrol.c
+mfcontrol_LDADD = $(CONTROL_LIBS) $(SYSTEM_LIBS)

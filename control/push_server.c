@@ -56,15 +56,6 @@ count_nack(void *arg, struct session *s)
 }
 
 static void
-pass_report(void *arg, struct session *s)
-{
-    struct push_server *server = arg;
-    if (s->role == SESSION_NODE) {
-        server->events->node_reported(server->arg, s);
-    }
-}
-
-static void
 pass_bye(void *arg, struct session *s, bool for_good)
 {
     struct push_server *server = arg;
@@ -92,7 +83,6 @@ static const struct session_events session_events = {
     .hello = greet,
     .acked = count_ack,
     .nacked = count_nack,
-    .reported = pass_report,
     .bye = pass_bye,
     .closed = on_session_closed,
 };
@@ -230,7 +220,7 @@ push_server_publish(struct push_server *server, const struct table *table)
 }
 
 void
-push_server_each(struct push_server *server, void (*fn)(void *arg, const struct session *s),
+push_server_each(const struct push_server *server, void (*fn)(void *arg, const struct session *s),
                  void *arg)
 {
     LIST_EACH (it, &server->sessions) {

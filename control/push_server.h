@@ -27,7 +27,6 @@ struct push_server_events {
     void (*greeted)(void *arg, struct session *s);
     /* Of nodes only: between node_greeted and node_gone the session lives. */
     void (*node_greeted)(void *arg, struct session *s);
-    void (*node_reported)(void *arg, struct session *s);
     void (*node_bye)(void *arg, struct session *s, bool for_good);
     void (*node_gone)(void *arg, struct session *s);
 };
@@ -47,6 +46,6 @@ void push_server_publish(struct push_server *server, const struct table *table);
 void push_server_drop(struct push_server *server, struct session *s, const char *reason);
 
 /* Greeted followers, for the status page. */
-void push_server_each(struct push_server *server, void (*fn)(void *arg, const struct session *s),
-                      void *arg);
+void push_server_each(const struct push_server *server,
+                      void (*fn)(void *arg, const struct session *s), void *arg);
 unsigned push_server_behind(const struct push_server *server);

@@ -31,7 +31,6 @@ session_create(struct loop *loop, int fd, const struct session_events *events, v
     };
     struct session *s = mem_zalloc(sizeof(*s));
     list_init(&s->link);
-    list_init(&s->id_link);
     s->events = events;
     s->arg = arg;
     s->accepted_ms = s->heard_ms = now_ms;
@@ -51,7 +50,6 @@ session_destroy(struct session **s)
     shared_bytes_unref(&it->waiting);
     registration_destroy(&it->registration);
     list_remove(&it->link);
-    list_remove(&it->id_link);
     free(it->id);
     free(it->zone);
     free(it->build);
@@ -218,7 +216,6 @@ take_report(struct session *s, json_t *body)
     }
     s->held.epoch = (uint64_t)epoch;
     s->healthy = healthy;
-    s->events->reported(s->arg, s);
     return NULL;
 }
 

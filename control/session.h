@@ -31,8 +31,7 @@ struct table_identity {
 enum session_role { SESSION_PROXY, SESSION_NODE };
 
 struct session {
-    struct list link;    /* the server's */
-    struct list id_link; /* the registrar's, of nodes */
+    struct list link; /* the server's */
     struct stream *stream;
     const struct session_events *events;
     void *arg;
@@ -57,7 +56,6 @@ struct session_events {
     void (*hello)(void *arg, struct session *s);
     void (*acked)(void *arg, struct session *s);
     void (*nacked)(void *arg, struct session *s);
-    void (*reported)(void *arg, struct session *s);
     void (*bye)(void *arg, struct session *s, bool for_good);
     /* Transport, protocol or follower have ended it; `reason` is static. Nothing
      * else follows. */

@@ -1,0 +1,66 @@
+#include "control/control_options.h"
+#include "common/core/log.h"
+#include "common/core/version.h"
+
+#define LEASE_TTL_MIN_MS 3000
+#define LEASE_TTL_MAX_MS 600000
+
+#define OPTIONS_STRUCT struct control_options
+static const struct option_row rows[] = {CONTROL_OPTIONS(OPTION_ROW)};
+
+static const struct option_table table = {
+    .program = "mfcontrol",
+    .usage = "--etcd URL,... --cluster NAME [OPTION]...",
+    .summary = "The control plane: keeps the cluster's routing table in etcd and pushes it to\n"
+               "nodes and proxies. Any number may run; one of them leads.",
+    .epilog = "SIGTERM and SIGINT resign and end. The manual is mfcontrol(1).",
+    .version = MEMFLEET_VERSION,
+    .rows = rows,
+    .count = sizeof(rows) / sizeof(rows[0]),
+};
+
+static const char *
+find_fault(const struct control_options *o)
+{
+    char prefix[PREFIX_MAX_BYTES];
+    enum log_level ignored;
+    if (o->etcd.count == 0) {
+        return "option --etcd is needed: expected a URL, e.g. http://127.0.0.1:2379";
+    }
+    if (o->cluster == NULL || !key_prefix(span_cstr(o->cluster), prefix)) {
+        return "option --cluster: expected 1 to 128 letters, digits or ._:@-";
+    }
+    if (o->id != NULL && !name_ok(span_cstr(o->id))) {
+        return "option --id: expected 1 to 128 letters, digits or ._:@-";
+    }
+    if (o->lease_ttl < LEASE_TTL_MIN_MS || o->lease_ttl > LEASE_TTL_MAX_MS) {
+        return "option --lease-ttl: expected 3s to 10m";
+    }
+    if (!log_level_find(span_cstr(o->log_level), &ignored)) {
+        return "option --log-level: expected error, warn, info or debug";
+    }
+    return NULL;
+}
+
+enum options_outcome
+control_options_parse(int argc, char **argv, struct control_options *into)
+{
+    int rest;
+    enum options_outcome outcome = options_parse(&table, argc, argv, into, &rest);
+    if (outcome != OPTIONS_OK) {
+        return outcome;
+    }
+    const char *fault = rest < argc ? "no arguments are taken, only options" : find_fault(into);
+    if (fault != NULL) {
+        fprintf(stderr, "mfcontrol: %s (see --help)\n", fault);
+        control_options_deinit(into);
+        return OPTIONS_BAD;
+    }
+    return OPTIONS_OK;
+}
+
+void
+control_options_deinit(struct control_options *options)
+{
+    options_deinit(&table, options);
+}
