@@ -15,3 +15,15 @@ EXTRA_DIST += \
 	docs/decisions/0008-fenced-epochs.md \
 	docs/decisions/0009-tap-everywhere.md \
 	docs/decisions/0010-manual-from-help.md
+
+MANUAL_PAGES = docs/mfcached.1 docs/mfproxy.1
+man1_MANS = $(MANUAL_PAGES)
+CLEANFILES += $(MANUAL_PAGES)
+MANUAL_PAGE = $(AM_V_GEN)$(MKDIR_P) docs && name=`basename $@ .1` && ./$$name --help >$@.help && \
+	$(AWK) -v name=$$name -v version=$(VERSION) -f $(srcdir)/docs/manpage.awk $@.help >$@ && \
+	rm -f $@.help
+
+docs/mfcached.1: mfcached$(EXEEXT) docs/manpage.awk
+	$(MANUAL_PAGE)
+docs/mfproxy.1: mfproxy$(EXEEXT) docs/manpage.awk
+	$(MANUAL_PAGE)

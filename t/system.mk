@@ -1,15 +1,21 @@
 # Tests that span rooms, and the library that all Perl tests share.
+FLEET_TESTS = \
+	t/fleet/clients.t \
+	t/fleet/dist.t \
+	t/fleet/node_dies.t \
+	t/fleet/replay.t \
+	t/fleet/trace.t
+TAP_TESTS += $(FLEET_TESTS)
 EXTRA_DIST += \
+	$(FLEET_TESTS) \
 	t/data/cache2k_web12.trace.xz \
 	t/lib/Memfleet.pm \
 	t/lib/Memfleet/Conn.pm \
 	t/lib/Memfleet/Deadline.pm \
-	t/lib/Memfleet/Program.pm
-FLEET_TESTS = \
-	t/fleet/dist.t \
-	t/fleet/replay.t
-TAP_TESTS += $(FLEET_TESTS)
-EXTRA_DIST += $(FLEET_TESTS)
+	t/lib/Memfleet/Fleet.pm \
+	t/lib/Memfleet/Program.pm \
+	t/tools/client_commands.py \
+	t/tools/client_replay.py
 
 # The load and the judge of the fleet tests; `make` builds it, nothing installs it.
 noinst_PROGRAMS += mfreplay

@@ -38,7 +38,7 @@ our @EXPORT = (
     qw(builddir srcdir program_path scratch_dir free_port),
     qw(start_program mfcached mfproxy mfcontrol mfctl memcached_program),
     qw(has_option deadline wait_until http_get memcached_compare slurp spew skip_without),
-    qw(table_json trace_file mfreplay replay_sum),
+    qw(table_json trace_file mfreplay replay_sum python_with),
     @Test::More::EXPORT,
 );
 
@@ -92,9 +92,9 @@ sub free_port {
 }
 
 # start_program(NAME, ARG...) or start_program({name => ..., args => [...],
-# listens => N, ready => qr/.../, env => {...}}). Returns a Memfleet::Program
-# when the program has written N lines with event=listening (default 1) or,
-# if given, a line that matches `ready`.
+# listens => N, ready => qr/.../, env => {...}, ends => qr/.../}). Returns a
+# Memfleet::Program when the program has written N lines with event=listening
+# (default 1) or, if given, a line that matches `ready`.
 sub start_program {
     my %opt = ref $_[0] eq 'HASH' ? %{ $_[0] } : (name => shift, args => [@_]);
     $opt{path} //= program_path($opt{path_name} // $opt{name})
@@ -187,6 +187,15 @@ sub skip_without {
         Test::More::plan(skip_all => "needs $name, which is not installed");
     }
     return;
+}
+
+# A python3 that has the module, the system's own before any other; or undef.
+sub python_with {
+    my ($module) = @_;
+    for my $python ('/usr/bin/python3', program_path('python3') // ()) {
+        return $python if -x $python && system("'$python' -c 'import $module' 2>/dev/null") == 0;
+    }
+    return undef;
 }
 
 # Sends the same bytes to our connection and to Debian's memcached and compares

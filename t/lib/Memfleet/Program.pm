@@ -71,7 +71,7 @@ sub start {
     my ($class, %opt) = @_;
     my $self = bless {
         name => $opt{name}, path => $opt{path}, args => $opt{args} // [], env => $opt{env} // {},
-        want => $opt{listens} // 1, ready => $opt{ready}, running => 0,
+        want => $opt{listens} // 1, ready => $opt{ready}, ends => $opt{ends}, running => 0,
     }, $class;
     $self->{dir} = File::Temp::tempdir('memfleet-XXXXXX', TMPDIR => 1, CLEANUP => 0);
     guard_dir($self->{dir});
@@ -231,8 +231,8 @@ sub wait_end {
 }
 
 # SIGTERM, and after a deadline SIGKILL. Anything but exit status 0 is a problem
-# that fails the test; `allow => qr/.../` names statuses that are not, as text
-# ("exit status 3", "signal 15").
+# that fails the test; `allow => qr/.../` here, or `ends` at its start, names
+# statuses that are not, as text ("exit status 3", "signal 15").
 sub stop {
     my ($self, %opt) = @_;
     return if !$self->{running} && defined $self->{checked} && $self->{checked} == $self->{pid};
@@ -241,7 +241,7 @@ sub stop {
         kill('TERM', $self->{pid});
         eval { $self->wait_end(deadline(10)); 1 } or $self->_kill_late;
     }
-    $self->_check_end($opt{allow});
+    $self->_check_end($opt{allow} // $self->{ends});
     return;
 }
 
