@@ -1,0 +1,48 @@
+/* follow_adopt.h - what becomes of a table that has come.
+ *
+ *     bytes -> parse -> judge against `known` -> adopt() -> last-known-good on disk
+ *
+ * Whatever fails on the way: nothing changes but counters and a log line. No
+ * sockets, no clock; follower's thread, or the main thread before it starts. */
+#pragma once
+#include "common/core/metric.h"
+#include "common/fleet/table.h"
+#include "common/push/follow_state.h"
+
+struct follow_adopt {
+    /* As in struct follower_options. */
+    bool (*adopt)(void *arg, struct table *table, char *why);
+    void *arg;
+    struct metric_block *counts; /* FOLLOW_METRICS */
+    struct follow_state *state;  /* NULL: none; owned */
+
+    struct table *known;   /* the newest good one, what comes is judged against it: no older
+                              epoch follows, after a restart neither; NULL: none yet */
+    struct table *adopted; /* the last that adopt() took; NULL: none yet */
+    struct table *held;    /* every worker uses it; NULL: none yet */
+    bool unsaved;          /* `adopted` could not be written to disk */
+};
+
+struct adopt_result {
+    bool taken;                   /* this table is the one in use now */
+    uint64_t epoch;               /* of the table; 0 if it could not be parsed */
+    const char *code;             /* if not taken: a word, as in a NACK */
+    char reason[TABLE_ERROR_MAX]; /* if not taken: a sentence */
+};
+
+/* Loads what the state folder holds into `known`; adopts nothing. */
+void follow_adopt_load_state(struct follow_adopt *a);
+void follow_adopt_deinit(struct follow_adopt *a);
+
+/* `source` is for the log. */
+struct adopt_result follow_adopt_document(struct follow_adopt *a, struct span document,
+                                          const char *source);
+struct adopt_result follow_adopt_table(struct follow_adopt *a, struct table *table,
+                                       const char *source);
+
+/* Logs and counts a table that did not even get here. */
+struct adopt_result follow_adopt_refuse(struct follow_adopt *a, uint64_t epoch, const char *code,
+                                        const char *reason);
+
+/* Every worker uses the table of this epoch. True if that is news. */
+bool follow_adopt_acked(struct follow_adopt *a, uint64_t epoch);
