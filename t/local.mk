@@ -15,6 +15,7 @@ T_LOG_COMPILER = $(PERL) -I$(top_srcdir)/t/lib
 UNIT_LIBS = $(CHECK_LIBS)
 
 include t/core.mk
+include t/net.mk
 include t/proto.mk
 include t/fleet.mk
 include t/node.mk

@@ -1,0 +1,7 @@
+# tests of the net room
+NET_TEST_LIBS = $(NET_LIBS) $(CORE_LIBS) $(UNIT_LIBS) $(SYSTEM_LIBS)
+
+UNIT_TESTS += t/unit/check_loop
+t_unit_check_loop_SOURCES = t/unit/check_loop.c t/unit/unit.h
+t_unit_check_loop_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_loop_LDADD = $(NET_TEST_LIBS)

@@ -1,0 +1,432 @@
+#include "common/core/clock.h"
+#include "common/net/loop.h"
+#include "t/unit/unit.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct loop *loop;
+static char seen[64]; /* what happened, a letter an event */
+
+#define LETTER(c) ((void *)(intptr_t)(c))
+
+static void
+note(void *letter)
+{
+    size_t n = strlen(seen);
+    ck_assert_uint_lt(n + 1, sizeof(seen));
+    seen[n] = (char)(intptr_t)letter;
+}
+
+static void
+on_stop(void *arg)
+{
+    loop_stop(loop);
+}
+
+/* Checks what a test has noted, and ends it. */
+static void
+expect(const char *letters)
+{
+    ck_assert_str_eq(seen, letters);
+    loop_destroy(&loop);
+    ck_assert_ptr_null(loop);
+}
+
+/* --- the turn --------------------------------------------------------------- */
+
+static uint64_t times[3];
+
+static void
+take_time(void *arg)
+{
+    times[(intptr_t)arg] = loop_now_us(loop);
+}
+
+/* A turn begins when the wait is over. With the time of the turn before, every
+ * deadline after an idle second would be a second too early. */
+START_TEST(the_time_is_that_of_this_turn)
+{
+    loop = loop_create();
+    struct loop_timer timer, stop;
+    loop_timer_init(&timer, loop, take_time, (void *)0);
+    loop_timer_init(&stop, loop, on_stop, NULL);
+    uint64_t begin = clock_mono_us();
+    ck_assert_uint_ge(loop_now_us(loop) + 1000000, begin);
+    loop_timer_start(&timer, 50);
+    loop_timer_start(&stop, 60);
+    loop_run(loop);
+    ck_assert_uint_ge(times[0], begin + 49000);
+    ck_assert_uint_le(times[0], clock_mono_us());
+    loop_timer_deinit(&timer);
+    loop_timer_deinit(&stop);
+    expect("");
+}
+END_TEST
+
+static void
+dawdle(void *arg)
+{
+    take_time(arg);
+    usleep(2000);
+}
+
+START_TEST(the_time_stands_still_within_a_turn)
+{
+    loop = loop_create();
+    struct loop_hook hook = {0};
+    loop_post(loop, dawdle, (void *)0);
+    loop_post(loop, dawdle, (void *)1);
+    loop_hook_add(&hook, loop, take_time, (void *)2);
+    loop_post(loop, on_stop, NULL);
+    loop_run(loop);
+    ck_assert_uint_eq(times[0], times[1]);
+    ck_assert_uint_eq(times[0], times[2]);
+    ck_assert_uint_eq(loop_turns(loop), 1);
+    loop_hook_remove(&hook);
+    expect("");
+}
+END_TEST
+
+START_TEST(stopped_before_it_runs)
+{
+    loop = loop_create();
+    loop_stop(loop);
+    loop_run(loop);
+    expect("");
+}
+END_TEST
+
+START_TEST(a_lost_peer_raises_no_signal)
+{
+    loop = loop_create();
+    int fds[2];
+    ck_assert_int_eq(pipe(fds), 0);
+    close(fds[0]);
+    ck_assert_int_eq(write(fds[1], "x", 1), -1);
+    close(fds[1]);
+    expect("");
+}
+END_TEST
+
+/* --- posts ------------------------------------------------------------------ */
+
+static void
+post_more(void *arg)
+{
+    note(LETTER('1'));
+    loop_post(loop, note, LETTER('3'));
+    loop_post(loop, on_stop, NULL);
+}
+
+START_TEST(posts_run_in_order)
+{
+    loop = loop_create();
+    loop_post(loop, post_more, NULL);
+    loop_post(loop, note, LETTER('2'));
+    loop_run(loop);
+    expect("123");
+}
+END_TEST
+
+START_TEST(posts_that_never_ran_are_freed)
+{
+    loop = loop_create();
+    loop_post(loop, note, LETTER('1'));
+    loop_post(loop, note, LETTER('2'));
+    expect("");
+}
+END_TEST
+
+enum { POSTERS = 4, POSTS = 2000 };
+
+static unsigned next_of[POSTERS]; /* touched by the loop's thread only */
+static unsigned posted;
+
+static void
+on_numbered(void *arg)
+{
+    unsigned from = (unsigned)((uintptr_t)arg / POSTS), number = (unsigned)((uintptr_t)arg % POSTS);
+    ck_assert_uint_eq(next_of[from], number);
+    next_of[from]++;
+    if (++posted == POSTERS * POSTS) {
+        loop_stop(loop);
+    }
+}
+
+static void *
+post_many(void *arg)
+{
+    for (uintptr_t i = 0; i < POSTS; i++) {
+        loop_post(loop, on_numbered, (void *)((uintptr_t)arg * POSTS + i));
+    }
+    return NULL;
+}
+
+START_TEST(posts_of_many_threads_all_run)
+{
+    loop = loop_create();
+    pthread_t threads[POSTERS];
+    for (uintptr_t i = 0; i < POSTERS; i++) {
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, post_many, (void *)i), 0);
+    }
+    loop_run(loop);
+    for (int i = 0; i < POSTERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    expect("");
+}
+END_TEST
+
+/* --- hooks ------------------------------------------------------------------ */
+
+static struct loop_hook a, b, c;
+
+static void
+note_and_leave(void *arg)
+{
+    note(arg);
+    loop_hook_remove(&a);
+    loop_hook_remove(&a);
+}
+
+/* One turn with the hooks that are there. */
+static void
+run_a_turn(void)
+{
+    loop_post(loop, on_stop, NULL);
+    loop_run(loop);
+}
+
+START_TEST(hooks_run_in_the_order_of_adding)
+{
+    loop = loop_create();
+    loop_hook_add(&a, loop, note, LETTER('a'));
+    loop_hook_add(&b, loop, note, LETTER('b'));
+    loop_hook_add(&c, loop, note, LETTER('c'));
+    loop_hook_remove(&b);
+    loop_hook_add(&b, loop, note, LETTER('b'));
+    run_a_turn();
+    expect("acb");
+}
+END_TEST
+
+START_TEST(a_hook_removes_itself)
+{
+    loop = loop_create();
+    loop_hook_add(&a, loop, note_and_leave, LETTER('a'));
+    loop_hook_add(&b, loop, note, LETTER('b'));
+    run_a_turn();
+    expect("ab");
+}
+END_TEST
+
+static void
+remove_the_others(void *arg)
+{
+    note(arg);
+    loop_hook_remove(&a);
+    loop_hook_remove(&c);
+}
+
+START_TEST(a_hook_removes_the_one_before_and_the_one_behind)
+{
+    loop = loop_create();
+    loop_hook_add(&a, loop, note, LETTER('a'));
+    loop_hook_add(&b, loop, remove_the_others, LETTER('b'));
+    loop_hook_add(&c, loop, note, LETTER('c'));
+    run_a_turn();
+    expect("ab");
+}
+END_TEST
+
+static void
+add_c(void *arg)
+{
+    note(arg);
+    loop_hook_remove(&b);
+    loop_hook_add(&c, loop, note_and_leave, LETTER('c'));
+}
+
+START_TEST(a_hook_added_by_the_last_one_runs_in_the_same_turn)
+{
+    loop = loop_create();
+    loop_hook_add(&a, loop, note, LETTER('a'));
+    loop_hook_add(&b, loop, add_c, LETTER('b'));
+    run_a_turn();
+    expect("abc");
+}
+END_TEST
+
+static void
+come_back_once(void *arg)
+{
+    note(arg);
+    loop_hook_remove(&a);
+    if (strcmp(seen, "aa") != 0) {
+        loop_hook_add(&a, loop, come_back_once, arg);
+    }
+}
+
+START_TEST(a_hook_that_comes_back_runs_again)
+{
+    loop = loop_create();
+    loop_hook_add(&a, loop, come_back_once, LETTER('a'));
+    run_a_turn();
+    expect("aa");
+}
+END_TEST
+
+/* --- descriptors ------------------------------------------------------------ */
+
+static struct loop_io first, second;
+static int pipe_fds[2];
+
+static void
+on_ready(void *arg, int ready)
+{
+    ck_assert_int_eq(ready, LOOP_READ);
+    note(arg);
+    loop_stop(loop);
+}
+
+static void
+begin_pipe(void)
+{
+    loop = loop_create();
+    ck_assert_int_eq(pipe2(pipe_fds, O_NONBLOCK | O_CLOEXEC), 0);
+}
+
+static void
+end_pipe(const char *letters)
+{
+    loop_io_deinit(&first);
+    loop_io_deinit(&first);
+    loop_io_deinit(&second);
+    close(pipe_fds[0]);
+    close(pipe_fds[1]);
+    expect(letters);
+}
+
+START_TEST(readiness_is_told_again_until_it_is_over)
+{
+    begin_pipe();
+    ck_assert_int_eq(write(pipe_fds[1], "x", 1), 1);
+    loop_io_init(&first, loop, pipe_fds[0], on_ready, LETTER('r'));
+    loop_io_want(&first, LOOP_READ);
+    loop_run(loop);
+    end_pipe("r");
+}
+END_TEST
+
+START_TEST(what_is_not_wanted_is_not_told)
+{
+    begin_pipe();
+    ck_assert_int_eq(write(pipe_fds[1], "x", 1), 1);
+    loop_io_init(&first, loop, pipe_fds[0], on_ready, LETTER('r'));
+    loop_io_want(&first, LOOP_READ);
+    loop_io_want(&first, 0);
+    struct loop_timer stop;
+    loop_timer_init(&stop, loop, on_stop, NULL);
+    loop_timer_start(&stop, 20);
+    loop_run(loop);
+    loop_timer_deinit(&stop);
+    end_pipe("");
+}
+END_TEST
+
+static void
+kill_both(void *arg, int ready)
+{
+    note(arg);
+    loop_io_deinit(&first);
+    loop_io_deinit(&second);
+    loop_stop(loop);
+}
+
+/* Both are ready in one turn; whichever comes first, the other must not run on
+ * what is gone. */
+START_TEST(a_callback_ends_itself_and_another_that_is_due)
+{
+    begin_pipe();
+    ck_assert_int_eq(write(pipe_fds[1], "x", 1), 1);
+    loop_io_init(&first, loop, pipe_fds[0], kill_both, LETTER('k'));
+    loop_io_init(&second, loop, pipe_fds[1], kill_both, LETTER('k'));
+    loop_io_want(&first, LOOP_READ);
+    loop_io_want(&second, LOOP_WRITE);
+    loop_run(loop);
+    end_pipe("k");
+}
+END_TEST
+
+/* --- timers and signals ------------------------------------------------------ */
+
+static struct loop_timer timer;
+
+static void
+on_timer_ends_itself(void *arg)
+{
+    note(arg);
+    ck_assert(!loop_timer_running(&timer));
+    loop_timer_deinit(&timer);
+    loop_stop(loop);
+}
+
+START_TEST(a_timer_ends_itself)
+{
+    loop = loop_create();
+    loop_timer_init(&timer, loop, on_timer_ends_itself, LETTER('t'));
+    ck_assert(!loop_timer_running(&timer));
+    loop_timer_start(&timer, 1);
+    ck_assert(loop_timer_running(&timer));
+    loop_run(loop);
+    loop_timer_deinit(&timer);
+    expect("t");
+}
+END_TEST
+
+START_TEST(a_later_start_replaces_and_stop_stops)
+{
+    loop = loop_create();
+    struct loop_timer stop;
+    loop_timer_init(&timer, loop, note, LETTER('t'));
+    loop_timer_init(&stop, loop, on_stop, NULL);
+    loop_timer_start(&timer, 0);
+    loop_timer_start(&timer, 60000);
+    loop_timer_start(&stop, 20);
+    loop_run(loop);
+    ck_assert(loop_timer_running(&timer));
+    loop_timer_stop(&timer);
+    ck_assert(!loop_timer_running(&timer));
+    loop_timer_deinit(&timer);
+    loop_timer_deinit(&stop);
+    expect("");
+}
+END_TEST
+
+START_TEST(a_signal_is_an_event)
+{
+    loop = loop_create();
+    struct loop_signal sig;
+    loop_signal_init(&sig, loop, SIGUSR1, on_stop, NULL);
+    raise(SIGUSR1);
+    loop_run(loop);
+    loop_signal_deinit(&sig);
+    loop_signal_deinit(&sig);
+    expect("");
+}
+END_TEST
+
+UNIT_MAIN("loop", the_time_is_that_of_this_turn, the_time_stands_still_within_a_turn,
+          stopped_before_it_runs, a_lost_peer_raises_no_signal, posts_run_in_order,
+          posts_that_never_ran_are_freed, posts_of_many_threads_all_run,
+          hooks_run_in_the_order_of_adding, a_hook_removes_itself,
+          a_hook_removes_the_one_before_and_the_one_behind,
+          a_hook_added_by_the_last_one_runs_in_the_same_turn, a_hook_that_comes_back_runs_again,
+          readiness_is_told_again_until_it_is_over, what_is_not_wanted_is_not_told,
+          a_callback_ends_itself_and_another_that_is_due, a_timer_ends_itself,
+          a_later_start_replaces_and_stop_stops, a_signal_is_an_event)
