@@ -5,9 +5,11 @@ FLEET_TESTS = \
 	t/fleet/node_dies.t \
 	t/fleet/replay.t \
 	t/fleet/trace.t
+WAITING = t/fleet/control_lost.t t/fleet/help.t t/fleet/leaders_die.t t/fleet/quickstart.t \
+	t/fleet/table_load.t
 TAP_TESTS += $(FLEET_TESTS)
 EXTRA_DIST += \
-	$(FLEET_TESTS) \
+	$(FLEET_TESTS) $(WAITING) \
 	t/data/cache2k_web12.trace.xz \
 	t/lib/Memfleet.pm \
 	t/lib/Memfleet/Conn.pm \
