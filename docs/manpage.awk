@@ -53,7 +53,7 @@ part == "summary" { summary = summary (summary == "" ? "" : " ") $0; next }
 /^Options:$/ { heading("options"); part = "rows"; next }
 
 /^Names for -o/ {
-    heading("names for \\-o")
+    print ".SH NAMES FOR \\-o, \\-\\-extended"
     print "Several are separated by commas."
     part = "rows"
     next

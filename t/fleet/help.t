@@ -4,11 +4,12 @@ use strict;
 use warnings;
 use Memfleet;
 
-my %source = (
-    mfcached  => 'cached',
-    mfproxy   => 'proxy',
-    mfcontrol => 'control',
-    mfctl     => 'control',
+# The option tables: header, and the macro with the rows.
+my %table = (
+    mfcached  => ['cached/node_options.h', 'MFCACHED_OPTIONS'],
+    mfproxy   => ['proxy/proxy_options.h', 'PROXY_OPTIONS'],
+    mfcontrol => ['control/control_options.h', 'CONTROL_OPTIONS'],
+    mfctl     => ['control/ctl_options.h', 'CTL_OPTIONS'],
 );
 
 # (exit status, stdout, stderr)
@@ -26,21 +27,17 @@ sub run {
     return ($? >> 8, slurp("$dir/out"), slurp("$dir/err"));
 }
 
-# The names in the rows X('l', "listen", ...) of a program's option tables.
+# The rows X('l', "listen", NUMBER, ...) of a program: name => type.
 sub rows_of {
     my ($program) = @_;
-    my $upper = uc $program;
-    my @names;
-    for my $file (glob(srcdir() . "/$source{$program}/*.[ch]")) {
-        my $text = slurp($file);
-        while ($text =~ /^#define ${upper}\w*OPTIONS\w*\(X\)((?:.*\\\n)*.*)/mg) {
-            my $rows = $1;
-            while ($rows =~ /\bX\(\s*('.'|0)\s*,\s*(?:"([^"]+)"|NULL)\s*,/g) {
-                push @names, defined $2 ? $2 : substr($1, 1, 1);
-            }
-        }
+    my ($file, $macro) = @{ $table{$program} };
+    my ($rows) = slurp(srcdir() . "/$file") =~ /^#define $macro\(X\)((?:.*\\\n)*.*)/m
+        or die "$file: no $macro\n";
+    my %rows;
+    while ($rows =~ /\bX\(\s*(?:'(.)'|0)\s*,\s*(?:"([^"]+)"|NULL)\s*,\s*(\w+)/g) {
+        $rows{$2 // $1} = $3;
     }
-    return @names;
+    return %rows;
 }
 
 # Options as a text lists them, without dashes.
@@ -52,7 +49,7 @@ sub options_in {
     return \%seen;
 }
 
-for my $program (sort keys %source) {
+for my $program (sort keys %table) {
     my ($status, $help, $err) = run($program, '--help');
     is("$status$err", '0', "$program --help");
     like($help, qr/\AUsage: $program /, 'begins with the usage');
@@ -61,10 +58,10 @@ for my $program (sort keys %source) {
     my ($version_status, $version) = run($program, '--version');
     like("$version_status $version", qr/\A0 $program \d+\.\d+\.\d+\n\z/, "$program --version");
 
-    my @rows = rows_of($program);
-    cmp_ok(scalar @rows, '>', 2, "$program has an option table");
+    my %rows = rows_of($program);
+    cmp_ok(scalar keys %rows, '>', 2, "$program has an option table");
     my $in_help = options_in($help);
-    is(join(' ', grep { !$in_help->{$_} } @rows), '', '--help has every row of it');
+    is(join(' ', grep { !$in_help->{$_} } sort keys %rows), '', '--help has every row of it');
 
     my $page = slurp(builddir() . "/docs/$program.1") =~ s/\\(.)/$1/gr;
     my $in_page = options_in($page);
@@ -74,9 +71,7 @@ for my $program (sort keys %source) {
     is("$status$out", '64', 'an unknown option is a usage error');
     like($err, qr/\A$program: .*--no-such-option.*\n\z/, 'which names it in one line');
 
-    # Every option that takes a number, from the help's own argument names.
-    my @numbers = $help =~ /--([\w-]+)=(?:N|MB|NUM)\b/g;
-    for my $option (@numbers) {
+    for my $option (grep { $rows{$_} =~ /^(?:NUMBER|SIZE|MEGABYTES|DURATION)$/ } sort keys %rows) {
         ($status, $out, $err) = run($program, "--$option=many");
         is("$status$out", '64', "--$option=many");
         like($err, qr/\A$program: .*--$option.*'many' is not a .*\n\z/, 'says what was expected');
