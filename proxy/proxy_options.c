@@ -14,7 +14,7 @@ static const struct option_table table = {
     .summary = "A memcached proxy: routes every key to its node, gathers many clients' requests\n"
                "into one connection per node, and answers when nodes do not.",
     .epilog = "SIGTERM and SIGINT drain and end. The manual is mfproxy(1).",
-    .version = "mfproxy " MEMFLEET_VERSION,
+    .version = MEMFLEET_VERSION,
     .rows = rows,
     .count = sizeof(rows) / sizeof(rows[0]),
 };
