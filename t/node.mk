@@ -1,1 +1,7 @@
 # tests of the node room
+STORE_TEST_LIBS = libmfstore.a $(CORE_LIBS) $(UNIT_LIBS) $(SYSTEM_LIBS)
+
+UNIT_TESTS += t/unit/check_store_flush
+t_unit_check_store_flush_SOURCES = t/unit/check_store_flush.c t/unit/unit.h
+t_unit_check_store_flush_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_store_flush_LDADD = $(STORE_TEST_LIBS)

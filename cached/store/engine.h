@@ -81,6 +81,9 @@ drop_later(struct aftermath *after, struct store_item *it)
     after->dropped[after->dropped_count++] = it;
 }
 
+/* The store's generation at this time: carries out a flush that is due. */
+uint32_t generation_at(struct store *st, uint64_t now_ms);
+
 /* Is the item expired or flushed? */
 bool item_dead(struct store *st, const struct store_item *it, uint64_t now_ms);
 /* Counts a dead item that is about to be unlinked. */
@@ -97,6 +100,6 @@ void unlink_item(struct store_thread *th, struct shard *sh, struct store_item *i
 /* Puts the item in, with its accounts and generation, in the place of `old` if
  * there is one. The table takes a reference of its own. */
 void link_item(struct store_thread *th, struct shard *sh, struct store_item *it,
-               struct store_item *old, struct aftermath *after);
+               struct store_item *old, uint64_t now_ms, struct aftermath *after);
 /* What an item's CAS value becomes: the given one or the next. */
 uint64_t next_cas(struct store *st, struct shard *sh, bool given, uint64_t value);

@@ -16,7 +16,7 @@ finish_flush(struct store *st, uint64_t now_ms)
     pthread_mutex_unlock(&st->flush_lock);
 }
 
-static uint32_t
+uint32_t
 generation_at(struct store *st, uint64_t now_ms)
 {
     uint64_t at = atomic_load_explicit(&st->flush_at_ms, memory_order_acquire);
@@ -70,14 +70,14 @@ unlink_item(struct store_thread *th, struct shard *sh, struct store_item *it)
 
 void
 link_item(struct store_thread *th, struct shard *sh, struct store_item *it, struct store_item *old,
-          struct aftermath *after)
+          uint64_t now_ms, struct aftermath *after)
 {
     if (old != NULL) {
         unlink_item(th, sh, old);
         drop_later(after, old);
     }
     item_ref(it);
-    it->generation = atomic_load_explicit(&th->st->generation, memory_order_acquire);
+    it->generation = generation_at(th->st, now_ms);
     shard_link(sh, it);
     count(th, METRIC_ID_STORE_ITEMS);
     count(th, METRIC_ID_STORE_ITEMS_TOTAL);

@@ -97,6 +97,7 @@ void
 store_flush(struct store_thread *th, uint64_t at_ms, uint64_t now_ms)
 {
     struct store *st = th->st;
+    generation_at(st, now_ms); /* a flush that is due is no longer to come */
     pthread_mutex_lock(&st->flush_lock);
     if (at_ms <= now_ms) {
         atomic_fetch_add(&st->generation, 1);

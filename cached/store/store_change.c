@@ -19,7 +19,8 @@ mark_stale(struct store_thread *th, struct shard *sh, struct store_item *it,
 /* The value may be on its way to a client, so the empty one is a new item. */
 static void
 replace_by_empty(struct store_thread *th, struct shard *sh, struct store_item *old,
-                 struct store_item *empty, const struct store_removal *how, struct aftermath *after)
+                 struct store_item *empty, const struct store_removal *how, uint64_t now_ms,
+                 struct aftermath *after)
 {
     empty->expiry_ms = how->touch ? how->touch_expiry_ms : old->expiry_ms;
     empty->marks |= old->marks & ITEM_BINARY_KEY;
@@ -27,7 +28,7 @@ replace_by_empty(struct store_thread *th, struct shard *sh, struct store_item *o
         empty->marks |= ITEM_STALE;
     }
     empty->cas = next_cas(th->st, sh, how->has_new_cas, how->new_cas);
-    link_item(th, sh, empty, old, after);
+    link_item(th, sh, empty, old, now_ms, after);
 }
 
 static enum store_outcome
@@ -43,7 +44,7 @@ remove_locked(struct store_thread *th, struct shard *sh, const struct store_key 
         return STORE_EXISTS;
     }
     if (empty != NULL) {
-        replace_by_empty(th, sh, it, empty, how, after);
+        replace_by_empty(th, sh, it, empty, how, now_ms, after);
     } else if (how->mark_stale) {
         mark_stale(th, sh, it, how);
     } else {
@@ -144,13 +145,13 @@ change_number(struct store_thread *th, struct shard *sh, struct store_item *it,
     spare->flags = it->flags;
     spare->marks |= it->marks & (ITEM_BINARY_KEY | ITEM_FETCHED);
     finish_number(th, sh, spare, &d, how, out);
-    link_item(th, sh, spare, it, after);
+    link_item(th, sh, spare, it, now_ms, after);
 }
 
 static void
 make_number(struct store_thread *th, struct shard *sh, struct store_item *spare,
-            const struct store_arith *how, struct aftermath *after, struct store_number *out,
-            uint64_t *need)
+            const struct store_arith *how, uint64_t now_ms, struct aftermath *after,
+            struct store_number *out, uint64_t *need)
 {
     struct digits d = digits_of(how->initial);
     if (spare == NULL || spare->value_bytes != d.len) {
@@ -163,7 +164,7 @@ make_number(struct store_thread *th, struct shard *sh, struct store_item *spare,
     out->expiry_before_ms = EXPIRES_NEVER;
     spare->marks |= how->binary_key ? ITEM_BINARY_KEY : 0;
     finish_number(th, sh, spare, &d, how, out);
-    link_item(th, sh, spare, NULL, after);
+    link_item(th, sh, spare, NULL, now_ms, after);
 }
 
 /* STORE_OK with *need set: a spare item with a value of that length is wanted. */
@@ -177,7 +178,7 @@ arith_locked(struct store_thread *th, struct shard *sh, const struct store_key *
         return STORE_NOT_FOUND;
     }
     if (it == NULL) {
-        make_number(th, sh, spare, how, after, out, need);
+        make_number(th, sh, spare, how, now_ms, after, out, need);
         return STORE_OK;
     }
     if (it->value_bytes == 0) {

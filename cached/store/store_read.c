@@ -92,7 +92,7 @@ vivify(struct store_thread *th, const struct store_key *key, const struct store_
         view->item = fresh;
         view->taken = false;
         view->won = view->made = true;
-        link_item(th, sh, fresh, NULL, &after);
+        link_item(th, sh, fresh, NULL, now_ms, &after);
     }
     shard_unlock(sh);
     settle(th, sh, &after, now_ms);

@@ -84,7 +84,8 @@ judge_present(const struct store *st, const struct store_write *w, const struct 
 /* Under the lock: `fresh` takes the place of `old`, if there is one. */
 static void
 store_fresh(struct store_thread *th, struct shard *sh, struct store_item *fresh,
-            struct store_item *old, const struct store_write *w, struct aftermath *after)
+            struct store_item *old, const struct store_write *w, uint64_t now_ms,
+            struct aftermath *after)
 {
     fresh->flags = w->flags;
     bool joining = w->mode == STORE_APPEND || w->mode == STORE_PREPEND;
@@ -92,7 +93,7 @@ store_fresh(struct store_thread *th, struct shard *sh, struct store_item *fresh,
     fresh->cas = next_cas(th->st, sh, w->has_new_cas, w->new_cas);
     fresh->marks |= w->binary_key ? ITEM_BINARY_KEY : 0;
     item_seal(fresh);
-    link_item(th, sh, fresh, old, after);
+    link_item(th, sh, fresh, old, now_ms, after);
 }
 
 static void
@@ -136,7 +137,7 @@ swap_joined(struct store_thread *th, struct shard *sh, const struct store_key *k
         joined->marks |= old->marks & ITEM_BINARY_KEY;
         joined->cas = next_cas(th->st, sh, w->has_new_cas, w->new_cas);
         *out = (struct store_written){joined->cas, joined->value_bytes};
-        link_item(th, sh, joined, old, &after);
+        link_item(th, sh, joined, old, now_ms, &after);
     }
     shard_unlock(sh);
     settle(th, sh, &after, now_ms);
@@ -155,9 +156,9 @@ try_commit(struct store_thread *th, struct shard *sh, const struct store_key *ke
     struct store_item *old = find_live(th, sh, key, now_ms, &after);
     struct judgement j = old != NULL ? judge_present(th->st, w, old) : judge_absent(w);
     switch (j.verdict) {
-    case VERDICT_STORE: store_fresh(th, sh, fresh, old, w, &after); break;
+    case VERDICT_STORE: store_fresh(th, sh, fresh, old, w, now_ms, &after); break;
     case VERDICT_STORE_STALE:
-        store_fresh(th, sh, fresh, old, w, &after);
+        store_fresh(th, sh, fresh, old, w, now_ms, &after);
         keep_as_stale(fresh, old);
         break;
     case VERDICT_JOIN:
