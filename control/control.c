@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define RESIGN_MS   2000
-#define DESCRIPTORS 65536
+#define DESCRIPTORS 16384
 
 static const char program[] = "mfcontrol";
 
@@ -207,7 +207,8 @@ start_rooms(struct control *c)
     if (mirror_table(c->mirror) != NULL) {
         push_server_publish(c->push, mirror_table(c->mirror));
     }
-    c->registrar = registrar_create(c->etcd, c->metrics);
+    c->registrar =
+        registrar_create(c->etcd, (int64_t)(c->options->node_lease_ttl / 1000), c->metrics);
     c->presence = presence_create(c->etcd, c->id, c->advertise);
     struct leader_options leader = {
         .cluster = c->options->cluster,

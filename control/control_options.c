@@ -33,8 +33,9 @@ find_fault(const struct control_options *o)
     if (o->id != NULL && !name_ok(span_cstr(o->id))) {
         return "option --id: expected 1 to 128 letters, digits or ._:@-";
     }
-    if (o->lease_ttl < LEASE_TTL_MIN_MS || o->lease_ttl > LEASE_TTL_MAX_MS) {
-        return "option --lease-ttl: expected 3s to 10m";
+    if (o->lease_ttl < LEASE_TTL_MIN_MS || o->lease_ttl > LEASE_TTL_MAX_MS ||
+        o->node_lease_ttl < LEASE_TTL_MIN_MS || o->node_lease_ttl > LEASE_TTL_MAX_MS) {
+        return "options --lease-ttl and --node-lease-ttl: expected 3s to 10m";
     }
     if (!log_level_find(span_cstr(o->log_level), &ignored)) {
         return "option --log-level: expected error, warn, info or debug";

@@ -20,6 +20,8 @@
       "serve /metrics, /healthz, /readyz and a status page at HOST:PORT or unix:/path")            \
     X(0,   "lease-ttl",    DURATION, lease_ttl, "TIME",   "10s",                                   \
       "how long the leader's lease lasts: a standby takes over after that")                        \
+    X(0,   "node-lease-ttl", DURATION, node_lease_ttl, "TIME", "15s",                              \
+      "how long a node stays registered after it was last heard and healthy")                      \
     X('P', "pid-file",     STRING,   pid_file,  "FILE",   NULL,                                    \
       "write the process id here")                                                                 \
     X('u', "user",         STRING,   user,      "NAME",   NULL,                                    \

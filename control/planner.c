@@ -322,7 +322,7 @@ add_reason(struct plan *plan, const struct table_pool *now, const struct table_p
         add_words(words, "settings changed");
     }
     if (words[0] != '\0') {
-        add_words(plan->reason, "%s%s %s", now == NULL ? "new pool " : "pool ", next->name, words);
+        add_words(plan->reason, "%s%s: %s", now == NULL ? "new pool " : "pool ", next->name, words);
     }
 }
 

@@ -15,6 +15,7 @@
 
 struct registrar {
     struct etcd *client;
+    int64_t lease_ttl_s;
     struct metric_block *metrics;
     struct sorted registrants;
     struct list farewells;
@@ -117,7 +118,8 @@ static bool
 may_renew(void *arg)
 {
     const struct registrant *it = arg;
-    bool heard = clock_mono_ms() - it->session->heard_ms < NODE_REPORT_MS;
+    uint64_t patience_ms = (uint64_t)it->registrar->lease_ttl_s * 1000 * 2 / 3;
+    bool heard = clock_mono_ms() - it->session->heard_ms < patience_ms;
     if (!heard || !it->session->healthy) {
         LOG_LIMITED(1, LOG_WARN, "node_not_renewed", "id=%s reason=%s", LOG_STR(it->id),
                     heard ? "unhealthy" : "silent");
@@ -165,7 +167,7 @@ registrar_add(struct registrar *r, struct session *s)
     metric_add(r->metrics, METRIC_ID_NODES_REGISTERED, 1);
     struct key key = key_make(KEY_NODE, span_cstr(s->id));
     struct lease_options options = {
-        .ttl_s = NODE_LEASE_TTL_S, .adopt = adopt, .own_key = span_cstr(key.text)};
+        .ttl_s = r->lease_ttl_s, .adopt = adopt, .own_key = span_cstr(key.text)};
     it->lease = lease_create(r->client, &options, &events, it);
     return older;
 }
@@ -241,10 +243,11 @@ registrar_bye(struct registrar *r, struct session *s, bool for_good)
 /* --- life ------------------------------------------------------------------------ */
 
 struct registrar *
-registrar_create(struct etcd *client, struct metric_block *metrics)
+registrar_create(struct etcd *client, int64_t lease_ttl_s, struct metric_block *metrics)
 {
     struct registrar *r = mem_zalloc(sizeof(*r));
     r->client = client;
+    r->lease_ttl_s = lease_ttl_s;
     r->metrics = metrics;
     list_init(&r->farewells);
     return r;

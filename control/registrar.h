@@ -14,13 +14,13 @@
 #include "control/metrics.h"
 #include "control/session.h"
 
-#define NODE_LEASE_TTL_S    15
 #define LEAVING_LEASE_TTL_S 600
-#define NODE_REPORT_MS      10000 /* a node that was not heard for so long is not renewed */
 
 struct registrar;
 
-struct registrar *registrar_create(struct etcd *client, struct metric_block *metrics);
+/* A node that was not heard for two thirds of `lease_ttl_s` is not renewed. */
+struct registrar *registrar_create(struct etcd *client, int64_t lease_ttl_s,
+                                   struct metric_block *metrics);
 /* Leases are left to run out, or to be shown to another mfcontrol. */
 void registrar_destroy(struct registrar **r);
 
