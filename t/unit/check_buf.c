@@ -77,6 +77,10 @@ START_TEST(shrinking_gives_memory_back)
     size_t cap = b.cap;
     buf_shrink(&b, cap);
     ck_assert_uint_eq(b.cap, cap); /* allowed to keep so much */
+    buf_grew(&b, cap / 2 + 1);
+    buf_shrink(&b, 0);
+    ck_assert_uint_eq(b.cap, cap); /* in use for the larger part */
+    buf_clear(&b);
     ck_assert(buf_append(&b, "0123456789", 10));
     buf_consume(&b, 5);
     buf_shrink(&b, 1024);

@@ -129,6 +129,8 @@ START_TEST(what_no_memcached_says_is_garbage)
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]) - 1; i++) {
         is_garbage(lines[i], REPLY_SHAPE_LINE);
     }
+    is_garbage("STORED\n", REPLY_SHAPE_LINE);
+    is_garbage("STOREDx\n", REPLY_SHAPE_LINE);
     is_garbage("HD\r\n", REPLY_SHAPE_STATS);
     is_garbage("VALUE k 0 1\r\na\r\n", REPLY_SHAPE_STATS);
 }

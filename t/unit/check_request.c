@@ -229,6 +229,7 @@ START_TEST(a_value_of_unknown_length_closes)
     }
     closes("set k 0 0 -1 noreply\r\n", PROTO_OK);
     closes("set k noreply\r\n", PROTO_OK);
+    closes("set noreply\r\n", PROTO_ERR_BAD_FORMAT); /* a key */
     parses("set k 0 0 2147483645\r\n");
     parses("ms k 2147483645\r\n");
 }
