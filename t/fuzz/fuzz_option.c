@@ -7,6 +7,8 @@
 
 #define ROWS(X)                                                                                    \
     X(0, "flag", BOOL, flag, "", NULL, "")                                                         \
+    X(0, "count", COUNT, count, "", NULL, "")                                                      \
+    X(0, "ignored", IGNORED, ignored, "S", NULL, "")                                               \
     X(0, "number", NUMBER, number, "N", NULL, "")                                                  \
     X(0, "size", SIZE, size, "N", NULL, "")                                                        \
     X(0, "megabytes", MEGABYTES, megabytes, "N", NULL, "")                                         \
@@ -40,6 +42,8 @@ check(const struct option_row *row, struct span value, const struct values *v)
     case OPTION_COUNT: ASSERT(v->count == 1 && value.len == 0); break;
     case OPTION_IGNORED: ASSERT(v->ignored); break;
     case OPTION_BOOL: ASSERT(v->flag && value.len == 0); break;
+    case OPTION_COUNT: ASSERT(v->count == 1 && value.len == 0); break;
+    case OPTION_IGNORED: ASSERT(v->ignored); break;
     case OPTION_NUMBER:
     case OPTION_MEGABYTES:
         ASSERT(value.len > 0 && is_digit(value.ptr[0]) && is_digit(value.ptr[value.len - 1]));

@@ -13,11 +13,13 @@
     X('t', NULL, NUMBER, threads, "N", "4", "threads")                                             \
     X(0, "timeout", DURATION, timeout_ms, "TIME", "250ms", "how long to wait")                     \
     X('u', "user", STRING, user, "NAME", NULL, "whom to run as")                                   \
-    X('v', "verbose", BOOL, verbose, "", NULL, "say more")
+    X('d', "daemon", BOOL, daemon, "", NULL, "go to the background")                               \
+    X('v', "verbose", COUNT, verbose, "", NULL, "say more")
 
 #define EXTENDED(X)                                                                                \
     X(0, "hash_power", NUMBER, hash_power, "N", "16", "size of the table")                         \
-    X(0, "no_modern", BOOL, no_modern, "", NULL, "ignored")
+    X(0, "modern", BOOL, modern, "", NULL, "new ways")                                             \
+    X(0, "old_name", IGNORED, old_name, "N", NULL, "ignored")
 
 struct opts {
     ROWS(OPTION_FIELD)
@@ -80,7 +82,8 @@ START_TEST(defaults_hold_until_told_otherwise)
     ck_assert_uint_eq(opts.threads, 4);
     ck_assert_uint_eq(opts.timeout_ms, 250);
     ck_assert_ptr_null(opts.user);
-    ck_assert(!opts.verbose && !opts.no_modern);
+    ck_assert(!opts.daemon && !opts.modern && !opts.old_name);
+    ck_assert_uint_eq(opts.verbose, 0);
     ck_assert_uint_eq(opts.hash_power, 16);
     ck_assert_str_eq(said, "");
     options_deinit(&table, &opts);
@@ -90,8 +93,8 @@ END_TEST
 
 START_TEST(short_long_and_extended_forms)
 {
-    ck_assert_int_eq(run("-l a,b --listen=c -m 1 -I 2k -t8 --timeout 3s -vu me "
-                         "-o hash_power=20,no_modern x y"),
+    ck_assert_int_eq(run("-l a,b --listen=c -m 1 -I 2k -t8 --timeout 3s -dvu me -v "
+                         "-o hash_power=20,modern -o old_name=1 -vv x y"),
                      OPTIONS_OK);
     ck_assert_uint_eq(opts.listen.count, 3);
     ck_assert_str_eq(opts.listen.items[0], "a");
@@ -100,10 +103,19 @@ START_TEST(short_long_and_extended_forms)
     ck_assert_uint_eq(opts.item, 2048);
     ck_assert_uint_eq(opts.threads, 8);
     ck_assert_uint_eq(opts.timeout_ms, 3000);
-    ck_assert(opts.verbose);
+    ck_assert(opts.daemon);
+    ck_assert_uint_eq(opts.verbose, 4);
     ck_assert_str_eq(opts.user, "me");
     ck_assert_uint_eq(opts.hash_power, 20);
-    ck_assert(opts.no_modern);
+    ck_assert(opts.modern && opts.old_name);
+    options_deinit(&table, &opts);
+}
+END_TEST
+
+START_TEST(ignored_names_need_no_value)
+{
+    ck_assert_int_eq(run("-o old_name"), OPTIONS_OK);
+    ck_assert(opts.old_name);
     options_deinit(&table, &opts);
 }
 END_TEST
@@ -138,7 +150,7 @@ START_TEST(mistakes_are_named_in_one_line)
         {"-o what", "no such name 'what'"},
         {"-o hash_power", "option -o hash_power: expected =N"},
         {"-o hash_power=", "option -o hash_power: '' is not a whole number"},
-        {"-o no_modern=1", "option -o no_modern: '1' is not no value"},
+        {"-o modern=1", "option -o modern: '1' is not no value"},
         {"-u a -l b -u c -t x", "option -t"},
     };
     for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
@@ -194,5 +206,5 @@ START_TEST(help_and_version_end_the_program)
 END_TEST
 
 UNIT_MAIN("option", defaults_hold_until_told_otherwise, short_long_and_extended_forms,
-          the_first_word_that_is_no_option_ends_them, mistakes_are_named_in_one_line,
-          durations_have_units, help_and_version_end_the_program)
+          ignored_names_need_no_value, the_first_word_that_is_no_option_ends_them,
+          mistakes_are_named_in_one_line, durations_have_units, help_and_version_end_the_program)
