@@ -61,8 +61,8 @@ struct etcd_call {
     struct buf body;
     size_t endpoint;
     size_t asks_left;  /* endpoints to try, the current one included */
-    bool one_endpoint; /* and its answer is not for our guard to judge */
-    uint64_t asked_ms;
+    bool one_endpoint; /* and its answer is not for our guard to judge nor log */
+    uint64_t asked_us;
     uint64_t token_number;
     bool token_renewed;
     struct auth_waiter waiter;
@@ -138,7 +138,7 @@ finish(struct etcd_call *c, enum etcd_outcome outcome, const char *reason)
     const char *url = c->client->endpoints.urls[c->endpoint];
     const char *path = KINDS[c->kind].path;
     count_outcome(c, outcome);
-    if (outcome != ETCD_OK) {
+    if (outcome != ETCD_OK && !c->one_endpoint) {
         LOG_LIMITED(2, LOG_WARN, "etcd_call_failed", "endpoint=%s path=%s outcome=%s reason=%s",
                     LOG_STR(url), path, etcd_outcome_name(outcome), LOG_STR(reason));
     }
@@ -178,7 +178,7 @@ ask(struct etcd_call *c)
     };
     metric_add(client->counts, METRIC_ID_ETCD_REQUESTS, 1);
     c->token_number = auth_number(client->auth);
-    c->asked_ms = clock_mono_ms();
+    c->asked_us = clock_mono_us();
     c->transfer = transport_begin(client->transport, &request, &events, c);
     free(url);
 }
@@ -252,7 +252,7 @@ believe(struct etcd_call *c, const struct etcd_header *header, const char **reas
     if (c->one_endpoint) {
         return true;
     }
-    enum guard_result g = guard_check(&c->client->guard, header, c->asked_ms, clock_mono_ms());
+    enum guard_result g = guard_check(&c->client->guard, header, c->asked_us, clock_mono_us());
     if (g == GUARD_BELIEVED) {
         return true;
     }

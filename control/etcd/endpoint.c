@@ -95,7 +95,7 @@ member_row(struct guard *g, uint64_t id)
 }
 
 enum guard_result
-guard_check(struct guard *g, const struct etcd_header *header, uint64_t asked_ms, uint64_t now_ms)
+guard_check(struct guard *g, const struct etcd_header *header, uint64_t asked_us, uint64_t now_us)
 {
     if (header->cluster_id == 0) {
         return GUARD_BELIEVED;
@@ -107,8 +107,8 @@ guard_check(struct guard *g, const struct etcd_header *header, uint64_t asked_ms
     struct guard_member *m = member_row(g, header->member_id);
     if (header->raft_term > m->raft_term) {
         m->raft_term = header->raft_term;
-        m->since_ms = now_ms;
-    } else if (header->raft_term < m->raft_term && asked_ms > m->since_ms) {
+        m->since_us = now_us;
+    } else if (header->raft_term < m->raft_term && asked_us > m->since_us) {
         return GUARD_OLDER_TERM;
     }
     return GUARD_BELIEVED;

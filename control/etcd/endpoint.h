@@ -24,7 +24,7 @@ void endpoints_failed(struct endpoints *e, size_t index);
 struct guard_member {
     uint64_t id;
     uint64_t raft_term;
-    uint64_t since_ms; /* when this term was first seen */
+    uint64_t since_us; /* when this term was first seen */
 };
 
 struct guard {
@@ -35,11 +35,11 @@ struct guard {
 
 enum guard_result { GUARD_BELIEVED, GUARD_OTHER_CLUSTER, GUARD_OLDER_TERM };
 
-/* Judges and, if believed, remembers. `asked_ms` is when the question was sent:
+/* Judges and, if believed, remembers. `asked_us` is when the question was sent:
  * an answer may be overtaken by a later one with a higher term, and is still
  * good. A message without a header is believed. */
-enum guard_result guard_check(struct guard *g, const struct etcd_header *header, uint64_t asked_ms,
-                              uint64_t now_ms);
+enum guard_result guard_check(struct guard *g, const struct etcd_header *header, uint64_t asked_us,
+                              uint64_t now_us);
 
 /* The owner has accepted a store that went back in time: terms begin anew. */
 void guard_forget_terms(struct guard *g);

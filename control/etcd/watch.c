@@ -25,7 +25,7 @@ struct watch {
     struct auth_waiter waiter; /* for the stream's token */
     uint64_t token_number;     /* that the stream was opened with */
     uint64_t refused_number;   /* not good enough for a watch; 0: none */
-    uint64_t asked_ms;
+    uint64_t asked_us;
     struct json_split split;
     struct answer *held; /* fragments of an answer that is not whole yet */
     size_t held_count;
@@ -151,7 +151,7 @@ open_stream(struct watch *w)
     };
     metric_add(client->counts, METRIC_ID_ETCD_REQUESTS, 1);
     w->token_number = auth_number(client->auth);
-    w->asked_ms = clock_mono_ms();
+    w->asked_us = clock_mono_us();
     w->transfer = transport_begin(client->transport, &request, &events, w);
     free(url);
     buf_deinit(&body);
@@ -165,7 +165,7 @@ carry_out(struct watch *w, enum watch_do what)
     case WATCH_DO_REST: drop_io(w); break;
     case WATCH_DO_LIST:
         drop_io(w);
-        w->asked_ms = clock_mono_ms();
+        w->asked_us = clock_mono_us();
         w->call = call_list_at(w->client, w->state.endpoint, buf_span(&w->prefix), on_list, w);
         break;
     case WATCH_DO_OPEN:
@@ -305,7 +305,7 @@ on_list(void *arg, const struct etcd_reply *reply)
         return;
     }
     enum guard_result guard =
-        guard_check(&w->guard, reply_header(reply), w->asked_ms, clock_mono_ms());
+        guard_check(&w->guard, reply_header(reply), w->asked_us, clock_mono_us());
     switch (watch_state_judge_list(&w->state, reply->revision, guard)) {
     case WATCH_LIST_GOOD: deliver_list(w, reply); break;
     case WATCH_LIST_BEHIND: break_off(w, WATCH_CAUSE_BEHIND, guard_text(guard)); break;
@@ -373,7 +373,7 @@ static void
 on_message(struct watch *w, struct answer *a)
 {
     uint64_t now = clock_mono_ms();
-    enum guard_result guard = guard_check(&w->guard, &a->header, w->asked_ms, now);
+    enum guard_result guard = guard_check(&w->guard, &a->header, w->asked_us, clock_mono_us());
     enum watch_cause cause;
     switch (watch_state_judge_message(&w->state, now, a, guard, &cause)) {
     case WATCH_MESSAGE_QUIET: break;

@@ -1,28 +1,31 @@
 /* etcd_probe - the etcd client behind a line protocol, so that a test can hold
- * conversations with it: one command a line on stdin, one line a callback on
- * stdout.
+ * conversations with it: it listens, takes one connection, and there reads one
+ * command a line and writes one line a callback.
  *
  *   get K | list P | put K V [LEASE] | del K | delprefix P | cas K MOD V
  *   grant TTL | keepalive ID | revoke ID | status N | members
- *   watch P IDLE_MS RESYNC_MS ADOPT(0|1) | unwatch | resync
- *   lease TTL OWN_KEY|- ADOPT_ID | unlease | elect ID TTL BEAT_MS | fput K V
- *   fence | resign | metrics | quit */
-#include "common/core/assert.h"
+ *   watch P IDLE_MS RESYNC_MS ADOPT(0|1) | unwatch | resync | adopt
+ *   lease TTL OWN_KEY ADOPT_ID | unlease | elect ID TTL BEAT_MS | fput K V
+ *   fence | resign | metrics | echo WORD
+ *
+ * A word "-" is the empty word. */
+#include "common/core/log.h"
 #include "common/core/mem.h"
 #include "common/core/num.h"
 #include "common/core/option.h"
+#include "common/net/listener.h"
+#include "common/net/stream.h"
 #include "control/etcd/election.h"
 #include "control/etcd/etcd.h"
 #include "control/etcd/lease.h"
 #include "control/etcd/txn.h"
 #include "control/etcd/watch.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define WORDS_MAX 8
 
@@ -53,40 +56,64 @@ static struct {
     bool adopt;
     struct lease *lease;
     struct election *election;
-    struct loop_io input_io;
-    struct buf input;
+    struct listener *listener;
+    struct stream *stream;
+    struct loop_signal term;
+    struct buf line; /* being written */
 } probe;
+
+static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Adds to the line; a '\n' at the end of the text sends it. */
+static void
+say(const char *fmt, ...)
+{
+    char text[65536];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    size_t len = n < (int)sizeof(text) ? (size_t)n : sizeof(text) - 1;
+    buf_append(&probe.line, text, len);
+    if (len > 0 && text[len - 1] == '\n') {
+        if (probe.stream != NULL) {
+            stream_write(probe.stream, buf_span(&probe.line));
+        }
+        buf_clear(&probe.line);
+    }
+}
 
 static void
 print_kv(const struct etcd_kv *kv)
 {
-    printf(" %.*s=%.*s@%" PRId64, SPAN_FMT(kv->key), SPAN_FMT(kv->value), kv->mod_revision);
+    say(" %.*s=%.*s@%" PRId64, SPAN_FMT(kv->key), SPAN_FMT(kv->value), kv->mod_revision);
 }
 
 /* --- calls -------------------------------------------------------------------- */
 static void
 on_reply(void *arg, const struct etcd_reply *r)
 {
-    printf("%s %s rev=%" PRId64, (const char *)arg, etcd_outcome_name(r->outcome), r->revision);
+    say("%s %s rev=%" PRId64, (const char *)arg, etcd_outcome_name(r->outcome), r->revision);
     if (r->outcome != ETCD_OK) {
-        printf(" error=%s\n", r->error);
+        say(" error=%s\n", r->error);
         return;
     }
-    printf(" count=%zu succeeded=%d deleted=%" PRId64 " lease=%" PRId64 " ttl=%" PRId64,
-           r->kv_count, r->succeeded, r->deleted, r->lease, r->ttl_s);
+    say(" count=%zu succeeded=%d deleted=%" PRId64 " lease=%" PRId64 " ttl=%" PRId64, r->kv_count,
+        r->succeeded, r->deleted, r->lease, r->ttl_s);
     for (size_t i = 0; i < r->kv_count && i < 8; i++) {
         print_kv(&r->kvs[i]);
     }
     for (size_t i = 0; i < r->result_count; i++) {
-        printf(" [%zu kvs, %" PRId64 " deleted]", r->results[i].kv_count, r->results[i].deleted);
+        say(" [%zu kvs, %" PRId64 " deleted]", r->results[i].kv_count, r->results[i].deleted);
     }
     if (r->status->version[0] != '\0') {
-        printf(" version=%s leader=%d", r->status->version, r->status->has_leader);
+        say(" version=%s has_leader=%d is_leader=%d", r->status->version, r->status->has_leader,
+            r->status->is_leader);
     }
     for (size_t i = 0; i < r->member_count; i++) {
-        printf(" member=%s", r->members[i].name);
+        say(" member=%s", r->members[i].name);
     }
-    printf("\n");
+    say("\n");
 }
 
 /* The command's name travels as the callback's argument. */
@@ -99,7 +126,8 @@ tag(const char *name)
 static struct span
 word(char *const *words, size_t i)
 {
-    return words[i] != NULL ? span_cstr(words[i]) : SPAN_LIT("");
+    bool empty = words[i] == NULL || strcmp(words[i], "-") == 0;
+    return empty ? SPAN_LIT("") : span_cstr(words[i]);
 }
 
 static int64_t
@@ -184,41 +212,41 @@ do_members(char **w)
 static void
 on_snapshot(void *arg, const struct etcd_kv *kvs, size_t count, int64_t revision)
 {
-    printf("snapshot rev=%" PRId64 " count=%zu", revision, count);
+    say("snapshot rev=%" PRId64 " count=%zu", revision, count);
     for (size_t i = 0; i < count && i < 300; i++) {
         print_kv(&kvs[i]);
     }
-    printf("\n");
+    say("\n");
 }
 
 static void
 on_event(void *arg, const struct watch_event *e)
 {
-    printf("event %s", e->type == WATCH_PUT ? "put" : "delete");
+    say("event %s", e->type == WATCH_PUT ? "put" : "delete");
     print_kv(&e->kv);
     if (e->prev != NULL) {
-        printf(" was");
+        say(" was");
         print_kv(e->prev);
     }
-    printf("\n");
+    say("\n");
 }
 
 static void
 on_synced(void *arg, int64_t revision)
 {
-    printf("synced rev=%" PRId64 "\n", revision);
+    say("synced rev=%" PRId64 "\n", revision);
 }
 
 static void
 on_live(void *arg, bool live)
 {
-    printf("live %d\n", live);
+    say("live %d\n", live);
 }
 
 static bool
 on_regressed(void *arg, const struct etcd_kv *kvs, size_t count, int64_t revision)
 {
-    printf("regressed rev=%" PRId64 " count=%zu\n", revision, count);
+    say("regressed rev=%" PRId64 " count=%zu\n", revision, count);
     return probe.adopt;
 }
 
@@ -228,7 +256,7 @@ do_watch(char **w)
     static const struct watch_events events = {on_snapshot, on_event, on_synced, on_live,
                                                on_regressed};
     struct watch_options options = {
-        .prefix = strcmp(w[1], "-") == 0 ? SPAN_LIT("") : word(w, 1),
+        .prefix = word(w, 1),
         .idle_ms = (uint64_t)number(w, 2),
         .resync_ms = (uint64_t)number(w, 3),
     };
@@ -241,7 +269,7 @@ static void
 do_unwatch(char **w)
 {
     watch_destroy(&probe.watch);
-    printf("unwatched\n");
+    say("unwatched\n");
 }
 
 static void
@@ -260,19 +288,19 @@ do_adopt(char **w)
 static void
 on_held(void *arg, int64_t id)
 {
-    printf("held %" PRId64 " ttl_ms=%" PRIu64 "\n", id, lease_ttl_ms(probe.lease));
+    say("held %" PRId64 " ttl_ms=%" PRIu64 "\n", id, lease_ttl_ms(probe.lease));
 }
 
 static void
 on_lost(void *arg, int64_t id, const char *reason)
 {
-    printf("lost %" PRId64 " %s\n", id, reason);
+    say("lost %" PRId64 " %s\n", id, reason);
 }
 
 static void
 on_renewed(void *arg)
 {
-    printf("renewed\n");
+    say("renewed\n");
 }
 
 static void
@@ -281,7 +309,7 @@ do_lease(char **w)
     static const struct lease_events events = {on_held, on_lost, on_renewed, NULL};
     struct lease_options options = {
         .ttl_s = number(w, 1),
-        .own_key = strcmp(w[2], "-") == 0 ? SPAN_LIT("") : word(w, 2),
+        .own_key = word(w, 2),
         .adopt = number(w, 3),
     };
     probe.lease = lease_create(probe.client, &options, &events, NULL);
@@ -296,19 +324,19 @@ do_unlease(char **w)
 static void
 on_elected(void *arg, int64_t fence)
 {
-    printf("elected %" PRId64 "\n", fence);
+    say("elected %" PRId64 "\n", fence);
 }
 
 static void
 on_deposed(void *arg, const char *reason)
 {
-    printf("deposed %s\n", reason);
+    say("deposed %s\n", reason);
 }
 
 static void
 on_leader(void *arg, const struct etcd_kv *leader)
 {
-    printf("leader %.*s\n", leader ? (int)leader->value.len : 1, leader ? leader->value.ptr : "-");
+    say("leader %.*s\n", leader ? (int)leader->value.len : 1, leader ? leader->value.ptr : "-");
 }
 
 static void
@@ -336,14 +364,14 @@ do_fput(char **w)
 static void
 do_fence(char **w)
 {
-    printf("fence %" PRId64 " leader=%d\n", election_token(probe.election),
-           election_is_leader(probe.election));
+    say("fence %" PRId64 " leader=%d\n", election_token(probe.election),
+        election_is_leader(probe.election));
 }
 
 static void
 on_resigned(void *arg)
 {
-    printf("resigned\n");
+    say("resigned\n");
 }
 
 static void
@@ -356,21 +384,21 @@ do_resign(char **w)
 static void
 print_metric(void *arg, const struct metric_desc *desc, uint64_t value)
 {
-    printf(" %s=%" PRIu64, desc->name, value);
+    say(" %s=%" PRIu64, desc->name, value);
 }
 
 static void
 do_metrics(char **w)
 {
-    printf("metrics");
+    say("metrics");
     metric_each(etcd_metrics(probe.client), print_metric, NULL);
-    printf("\n");
+    say("\n");
 }
 
 static void
-do_quit(char **w)
+do_echo(char **w)
 {
-    loop_stop(probe.loop);
+    say("echo %.*s\n", SPAN_FMT(word(w, 1)));
 }
 
 static const struct {
@@ -384,7 +412,7 @@ static const struct {
     {"unwatch", do_unwatch}, {"resync", do_resync},       {"adopt", do_adopt},
     {"lease", do_lease},     {"unlease", do_unlease},     {"elect", do_elect},
     {"fput", do_fput},       {"fence", do_fence},         {"resign", do_resign},
-    {"metrics", do_metrics}, {"quit", do_quit},
+    {"metrics", do_metrics}, {"echo", do_echo},
 };
 
 static void
@@ -403,46 +431,79 @@ run_command(char *line)
             return;
         }
     }
-    printf("unknown command\n");
+    say("unknown command\n");
 }
 
 static void
-on_input(void *arg, int ready)
+on_readable(void *arg)
 {
-    char *to = buf_room(&probe.input, 4096);
-    ssize_t n = read(STDIN_FILENO, to, 4096);
-    if (n == 0 || (n < 0 && errno != EAGAIN)) {
-        loop_stop(probe.loop);
-        return;
-    }
-    buf_grew(&probe.input, n > 0 ? (size_t)n : 0);
+    struct buf *input = stream_input(probe.stream);
     for (;;) {
-        struct span in = buf_span(&probe.input);
+        struct span in = buf_span(input);
         const char *end = in.len > 0 ? memchr(in.ptr, '\n', in.len) : NULL;
         if (end == NULL) {
             return;
         }
         char *line = mem_strndup(in.ptr, (size_t)(end - in.ptr));
-        buf_consume(&probe.input, (size_t)(end - in.ptr) + 1);
+        buf_consume(input, (size_t)(end - in.ptr) + 1);
         run_command(line);
         free(line);
     }
 }
 
 static void
-run(void)
+on_closed(void *arg, const char *reason)
 {
-    fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK);
-    loop_io_init(&probe.input_io, probe.loop, STDIN_FILENO, on_input, NULL);
-    loop_io_want(&probe.input_io, LOOP_READ);
-    printf("ready\n");
-    loop_run(probe.loop);
-    loop_io_deinit(&probe.input_io);
-    buf_deinit(&probe.input);
+    stream_destroy(&probe.stream);
+}
+
+static void
+on_accepted(void *arg, int fd, const struct addr *peer)
+{
+    static const struct stream_events events = {.readable = on_readable, .closed = on_closed};
+    static const struct stream_limits limits = {.input_max = 1 << 20, .output_max = 1 << 26};
+    stream_destroy(&probe.stream);
+    probe.stream = stream_adopt(probe.loop, fd, &limits, &events, NULL);
+}
+
+static void
+on_term(void *arg)
+{
+    loop_stop(probe.loop);
+}
+
+static bool
+start_listening(char **error)
+{
+    static const struct listener_options options = {0};
+    struct addr_name name;
+    struct addr addr;
+    const char *why;
+    char text[ADDR_TEXT_MAX];
+    if (!addr_parse(SPAN_LIT("127.0.0.1:0"), 0, &name) || !addr_resolve(&name, true, &addr, &why)) {
+        *error = mem_strdup("no loopback address");
+        return false;
+    }
+    probe.listener = listener_create(probe.loop, &addr, &options, on_accepted, NULL, error);
+    if (probe.listener == NULL) {
+        return false;
+    }
+    log_info("listening", "addr=%s", addr_format(listener_addr(probe.listener), text));
+    return true;
+}
+
+static void
+stop_all(void)
+{
     watch_destroy(&probe.watch);
     lease_destroy(&probe.lease, false);
     election_destroy(&probe.election);
     etcd_destroy(&probe.client);
+    stream_destroy(&probe.stream);
+    listener_destroy(&probe.listener);
+    loop_signal_deinit(&probe.term);
+    buf_deinit(&probe.line);
+    loop_destroy(&probe.loop);
 }
 
 int
@@ -461,7 +522,6 @@ main(int argc, char **argv)
     if (options_parse(&table, argc, argv, &o, &rest) != OPTIONS_OK) {
         return OPTIONS_EXIT_BAD;
     }
-    setvbuf(stdout, NULL, _IOLBF, 0);
     struct etcd_options options = {
         .endpoints = (const char *const *)o.endpoints.items,
         .endpoint_count = o.endpoints.count,
@@ -477,13 +537,15 @@ main(int argc, char **argv)
     probe.loop = loop_create();
     char *error = NULL;
     probe.client = etcd_create(probe.loop, &options, &error);
-    if (probe.client == NULL) {
+    loop_signal_init(&probe.term, probe.loop, SIGTERM, on_term, NULL);
+    bool started = probe.client != NULL && start_listening(&error);
+    if (started) {
+        loop_run(probe.loop);
+    } else {
         fprintf(stderr, "%s\n", error);
         free(error);
-        return EXIT_FAILURE;
     }
-    run();
-    loop_destroy(&probe.loop);
+    stop_all();
     options_deinit(&table, &o);
-    return EXIT_SUCCESS;
+    return started ? EXIT_SUCCESS : EXIT_FAILURE;
 }
