@@ -71,6 +71,16 @@ conn_put_error(struct conn *c, enum proto_error error)
     outbox_put_span(&c->out, error_line(error));
 }
 
+void
+conn_swallow(struct conn *c, uint64_t bytes, enum proto_error error)
+{
+    c->swallow_bytes = bytes;
+    c->swallow_error = error;
+    if (bytes == 0) {
+        conn_put_error(c, error);
+    }
+}
+
 const char *
 conn_state_name(enum conn_state state)
 {
@@ -104,7 +114,6 @@ begin_value(struct conn *c, const struct request *r, struct span behind_line)
 {
     struct ingest in;
     if (!ingest_begin(c, r, &in)) {
-        c->swallow_bytes = r->block_bytes;
         return 0;
     }
     size_t n = take_value(c, &in, behind_line);
@@ -204,10 +213,7 @@ take_command(struct conn *c, struct span input)
     case PARSE_NEED_MORE: return 0;
     case PARSE_OK: return execute(c, r, input);
     case PARSE_ERROR:
-        if (!r->noreply) {
-            conn_put_error(c, r->error);
-        }
-        c->swallow_bytes = r->block_bytes;
+        conn_swallow(c, r->block_bytes, r->noreply ? PROTO_OK : r->error);
         return r->line_bytes;
     case PARSE_CLOSE: refuse_and_close(c, r, input); return input.len;
     }
@@ -219,6 +225,9 @@ swallow(struct conn *c, struct span input)
 {
     size_t n = input.len < c->swallow_bytes ? input.len : (size_t)c->swallow_bytes;
     c->swallow_bytes -= n;
+    if (c->swallow_bytes == 0) {
+        conn_put_error(c, c->swallow_error);
+    }
     return n;
 }
 

@@ -62,8 +62,9 @@ struct conn {
     struct request_parser parser;
     struct buf in;
     struct outbox out;
-    struct ingest *ingest;  /* a value that is arriving, or NULL */
-    uint64_t swallow_bytes; /* of a refused value, still to come */
+    struct ingest *ingest;          /* a value that is arriving, or NULL */
+    uint64_t swallow_bytes;         /* of a refused value, still to come */
+    enum proto_error swallow_error; /* answered behind it, as memcached does */
     struct get_rest get;
     uint64_t half_since_ms;
     _Atomic uint64_t active_ms;
@@ -85,6 +86,10 @@ conn_blocked(const struct conn *c)
 {
     return outbox_unsent(&c->out) > CONN_OUTPUT_MAX;
 }
+
+/* For exec: throws away the next `bytes` of input, then answers `error` (PROTO_OK:
+ * nothing). */
+void conn_swallow(struct conn *c, uint64_t bytes, enum proto_error error);
 
 /* For exec: a reply line from errorline.h. */
 void conn_put_error(struct conn *c, enum proto_error error);

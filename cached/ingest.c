@@ -72,9 +72,8 @@ refuse(struct conn *c, const struct store_key *key, const struct ingest *in,
     if (in->write.mode == STORE_SET && !in->write.compare) {
         store_delete(c->worker->store, key, NULL, c->worker->now_ms);
     }
-    if (!in->noreply) {
-        conn_put_error(c, outcome == STORE_TOO_LARGE ? PROTO_ERR_TOO_LARGE : PROTO_ERR_NO_MEMORY);
-    }
+    enum proto_error error = outcome == STORE_TOO_LARGE ? PROTO_ERR_TOO_LARGE : PROTO_ERR_NO_MEMORY;
+    conn_swallow(c, in->total, in->noreply ? PROTO_OK : error);
 }
 
 bool

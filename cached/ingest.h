@@ -20,8 +20,8 @@ struct ingest {
     char opaque[OPAQUE_MAX_BYTES];
 };
 
-/* Begins the value of a storage command. False if it was refused: the error is
- * in the outbox, and the value's bytes are to be thrown away. */
+/* Begins the value of a storage command. False if it was refused: the connection
+ * then throws the value's bytes away and answers the error. */
 bool ingest_begin(struct conn *c, const struct request *r, struct ingest *in);
 
 /* Where the next bytes go, and how many at most. */

@@ -48,14 +48,14 @@
       "largest item, 1k to 1024m")                                                                 \
     X('F', "disable-flush-all", BOOL,    no_flush,          "",       NULL,                        \
       "refuse flush_all")                                                                          \
+    X('X', "disable-dumping", BOOL,      no_dumping,        "",       NULL,                        \
+      "refuse stats cachedump")                                                                    \
     X('B', "protocol",        STRING,    protocol,          "NAME",   "auto",                      \
       "ascii or auto, which are the same; binary is not served")                                   \
     X(0,   "metrics",         STRING,    metrics_addr,      "ADDR",   NULL,                        \
       "serve /metrics, /healthz and /readyz over HTTP here")                                       \
     X(0,   "debug-clock",     BOOL,      debug_clock,       "",       NULL,                        \
       "serve \"debugtime\", with which tests move the clock")                                      \
-    X('X', "disable-dumping", IGNORED,   ignored_X,         "",       NULL,                        \
-      "accepted; keys are never dumped")                                                           \
     X('W', "disable-watch",   IGNORED,   ignored_W,         "",       NULL,                        \
       "accepted; watch is not served")                                                             \
     X('f', "slab-growth-factor", IGNORED, ignored_f,        "NUM",    NULL,                        \
@@ -68,14 +68,14 @@
       "accepted without effect: there are no statistics by prefix")                                \
     X('N', "napi_ids",        IGNORED,   ignored_N,         "NUM",    NULL,                        \
       "accepted without effect")                                                                   \
-    X('S', "sasl",            BOOL,      refused_S,         "",       NULL,                        \
-      "not served by this build")                                                                  \
-    X('Y', "auth-file",       STRING,    refused_Y,         "FILE",   NULL,                        \
-      "not served by this build")                                                                  \
-    X('Z', "tls",             BOOL,      refused_Z,         "",       NULL,                        \
-      "not served by this build")                                                                  \
-    X('e', "memory-file",     STRING,    refused_e,         "FILE",   NULL,                        \
-      "not served by this build")
+    X('S', NULL,              BOOL,      refused_S,         "",       NULL,                        \
+      "binary authentication: not served by this build")                                           \
+    X('Y', NULL,              STRING,    refused_Y,         "FILE",   NULL,                        \
+      "text authentication: not served by this build")                                             \
+    X('Z', NULL,              BOOL,      refused_Z,         "",       NULL,                        \
+      "TLS: not served by this build")                                                             \
+    X('e', NULL,              STRING,    refused_e,         "FILE",   NULL,                        \
+      "restart from a memory file: not served by this build")
 
 /*  name                   type     field             argument  sentence */
 #define MFCACHED_EXTENDED_SERVED(X)                                                                \

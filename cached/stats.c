@@ -1,8 +1,9 @@
 #include "cached/stats.h"
-#include "common/core/clock.h"
+#include "common/core/num.h"
 #include "common/core/version.h"
 #include "common/net/loop.h"
 #include "common/net/sock.h"
+#include "common/proto/exptime.h"
 
 #include <inttypes.h>
 #include <sys/resource.h>
@@ -242,12 +243,13 @@ put_settings(struct node *node, struct buf *out)
     put_text(out, "shutdown_command", yes_no(o->shutdown_enabled));
     put_text(out, "cas_enabled", yes_no(!o->no_cas));
     put_text(out, "detail_enabled", "no");
-    put_text(out, "binding_protocol", "ascii");
+    put_text(out, "binding_protocol",
+             strcmp(o->protocol, "ascii") == 0 ? "ascii" : "auto-negotiate");
     put_text(out, "auth_enabled_sasl", "no");
     put_text(out, "auth_enabled_ascii", "no");
     put_text(out, "maxconns_fast", yes_no(!o->no_maxconns_fast));
     put_text(out, "flush_enabled", yes_no(!o->no_flush));
-    put_text(out, "dump_enabled", "no");
+    put_text(out, "dump_enabled", yes_no(!o->no_dumping));
     put_text(out, "watch_enabled", "no");
     put_text(out, "ssl_enabled", "no");
 }
@@ -348,7 +350,7 @@ put_connections(struct node *node, struct buf *out)
     pthread_mutex_unlock(&node->registry_lock);
 }
 
-/* --- the command ------------------------------------------------------------- */
+/* --- reports without numbers -------------------------------------------------- */
 
 static void
 put_nothing(struct node *node, struct buf *out)
@@ -369,6 +371,63 @@ static const struct {
     {"sizes", put_sizes},       {"conns", put_connections}, {"extstore", put_nothing},
 };
 
+/* --- cachedump --------------------------------------------------------------- */
+
+#define DUMP_CLASSES   64 /* memcached has so many slab classes; we have one */
+#define DUMP_OUR_CLASS 1
+#define DUMP_BYTES_MAX (2 * 1024 * 1024)
+#define DUMP_STEP      256 /* items looked at before the store's lock is let go */
+
+struct dump {
+    const struct node *node;
+    uint64_t now_ms;
+    uint64_t left; /* items that may still be put */
+    struct buf out;
+};
+
+static void
+dump_item(void *arg, const struct store_view *view)
+{
+    struct dump *dump = arg;
+    if (dump->left == 0 || buf_len(&dump->out) > DUMP_BYTES_MAX) {
+        return;
+    }
+    dump->left--;
+    uint64_t expires_s = 0;
+    if (view->expiry_ms != EXPIRES_NEVER) {
+        expires_s = (node_wall_ms(dump->node) + view->expiry_ms - dump->now_ms) / 1000;
+    }
+    buf_printf(&dump->out, "ITEM %.*s [%zu b; %" PRIu64 " s]\r\n", SPAN_FMT(view->key),
+               view->value.len, expires_s);
+}
+
+/* "stats cachedump <class> <limit>", which old tools list keys with. */
+static void
+reply_cachedump(struct conn *c, const struct span *words, unsigned count)
+{
+    struct worker *w = c->worker;
+    uint64_t class, limit, cursor = 0;
+    if (w->node->options.no_dumping) {
+        outbox_put_span(&c->out, SPAN_LIT("CLIENT_ERROR stats cachedump not allowed\r\n"));
+    } else if (count < 3) {
+        outbox_put_span(&c->out, SPAN_LIT("CLIENT_ERROR bad command line\r\n"));
+    } else if (!num_parse_u64(words[1], &class) || !num_parse_u64(words[2], &limit)) {
+        conn_put_error(c, PROTO_ERR_BAD_FORMAT);
+    } else if (class >= DUMP_CLASSES) {
+        outbox_put_span(&c->out, SPAN_LIT("CLIENT_ERROR Illegal slab id\r\n"));
+    } else {
+        struct dump dump = {w->node, w->now_ms, limit > 0 ? limit : UINT64_MAX, BUF_EMPTY};
+        while (class == DUMP_OUR_CLASS && dump.left > 0 && buf_len(&dump.out) <= DUMP_BYTES_MAX &&
+               store_walk(w->store, &cursor, DUMP_STEP, w->now_ms, dump_item, &dump)) {
+        }
+        buf_append_span(&dump.out, SPAN_LIT("END\r\n"));
+        outbox_put_span(&c->out, buf_span(&dump.out));
+        buf_deinit(&dump.out);
+    }
+}
+
+/* --- the command ------------------------------------------------------------- */
+
 static void
 report(struct conn *c, void (*put)(struct node *node, struct buf *out))
 {
@@ -377,14 +436,6 @@ report(struct conn *c, void (*put)(struct node *node, struct buf *out))
     buf_append_span(&out, SPAN_LIT("END\r\n"));
     outbox_put_span(&c->out, buf_span(&out));
     buf_deinit(&out);
-}
-
-static void
-reply_cachedump(struct conn *c, const struct span *words, unsigned count)
-{
-    (void)words;
-    outbox_put_span(&c->out, count < 3 ? SPAN_LIT("CLIENT_ERROR bad command line\r\n")
-                                       : SPAN_LIT("CLIENT_ERROR stats cachedump not allowed\r\n"));
 }
 
 void

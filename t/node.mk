@@ -5,3 +5,13 @@ UNIT_TESTS += t/unit/check_store_flush
 t_unit_check_store_flush_SOURCES = t/unit/check_store_flush.c t/unit/unit.h
 t_unit_check_store_flush_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_store_flush_LDADD = $(STORE_TEST_LIBS)
+
+UNIT_TESTS += t/unit/check_store
+t_unit_check_store_SOURCES = t/unit/check_store.c t/unit/unit.h
+t_unit_check_store_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_store_LDADD = $(STORE_TEST_LIBS)
+
+NODE_TESTS = \
+	t/node/bad_inputs.t
+TAP_TESTS += $(NODE_TESTS)
+EXTRA_DIST += $(NODE_TESTS)

@@ -118,7 +118,7 @@ struct store_view {
     bool made;  /* this lookup made the item (vivify) */
 };
 
-/* What a lookup does besides looking. Zero: a plain get. */
+/* What a lookup does besides looking. */
 struct store_lookup {
     bool peek; /* leave access time, "fetched" and recency alone */
     bool touch;
@@ -134,7 +134,8 @@ struct store_lookup {
 };
 
 /* STORE_OK and a view to release, or STORE_NOT_FOUND. A vivify that finds no
- * memory is STORE_NOT_FOUND too. `how` NULL: a plain get. */
+ * memory is STORE_NOT_FOUND too. `how` NULL: the plain get of the text protocol,
+ * which knows nothing of tokens and takes none. */
 enum store_outcome store_get(struct store_thread *th, const struct store_key *key,
                              const struct store_lookup *how, uint64_t now_ms,
                              struct store_view *view);
