@@ -43,3 +43,25 @@ endif
 t_fuzz_fuzz_frame_LDADD = $(PUSH_LIBS) $(CORE_LIBS) $(SYSTEM_LIBS)
 t_fuzz_fuzz_frame_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 EXTRA_DIST += t/fuzz/corpus/frame
+
+FOLLOW_TEST_LIBS = $(PUSH_LIBS) $(NET_LIBS) $(FLEET_LIBS) $(CORE_LIBS) $(UNIT_LIBS) $(SYSTEM_LIBS)
+
+UNIT_TESTS += t/unit/check_follow_link
+t_unit_check_follow_link_SOURCES = t/unit/check_follow_link.c t/unit/unit.h
+t_unit_check_follow_link_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_follow_link_LDADD = $(FOLLOW_TEST_LIBS)
+
+UNIT_TESTS += t/unit/check_follow_adopt
+t_unit_check_follow_adopt_SOURCES = t/unit/check_follow_adopt.c t/unit/follow_host.h t/unit/unit.h
+t_unit_check_follow_adopt_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_follow_adopt_LDADD = $(FOLLOW_TEST_LIBS)
+
+UNIT_TESTS += t/unit/check_follow_file
+t_unit_check_follow_file_SOURCES = t/unit/check_follow_file.c t/unit/follow_host.h t/unit/unit.h
+t_unit_check_follow_file_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_follow_file_LDADD = $(FOLLOW_TEST_LIBS)
+
+UNIT_TESTS += t/unit/check_follow_push
+t_unit_check_follow_push_SOURCES = t/unit/check_follow_push.c t/unit/follow_host.h t/unit/unit.h
+t_unit_check_follow_push_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_follow_push_LDADD = $(FOLLOW_TEST_LIBS)

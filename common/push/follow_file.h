@@ -8,7 +8,7 @@
 #pragma once
 #include "common/core/buf.h"
 
-#define FOLLOW_FILE_CHECK_MS 2000
+#define FOLLOW_FILE_CHECK_MS 1000
 
 struct follow_file;
 struct loop;
