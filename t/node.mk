@@ -6,6 +6,11 @@ t_unit_check_store_flush_SOURCES = t/unit/check_store_flush.c t/unit/unit.h
 t_unit_check_store_flush_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_store_flush_LDADD = $(STORE_TEST_LIBS)
 
+UNIT_TESTS += t/unit/check_store_threads
+t_unit_check_store_threads_SOURCES = t/unit/check_store_threads.c t/unit/unit.h
+t_unit_check_store_threads_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_store_threads_LDADD = $(STORE_TEST_LIBS)
+
 UNIT_TESTS += t/unit/check_store
 t_unit_check_store_SOURCES = t/unit/check_store.c t/unit/unit.h
 t_unit_check_store_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

@@ -77,7 +77,9 @@ link_item(struct store_thread *th, struct shard *sh, struct store_item *it, stru
         drop_later(after, old);
     }
     item_ref(it);
-    it->generation = generation_at(th->st, now_ms);
+    /* What is made of an older value is flushed with it, though the flush may
+     * have come since that was looked up. */
+    it->generation = old != NULL ? old->generation : generation_at(th->st, now_ms);
     shard_link(sh, it);
     count(th, METRIC_ID_STORE_ITEMS);
     count(th, METRIC_ID_STORE_ITEMS_TOTAL);
