@@ -26,3 +26,9 @@ CONTROL_LIBS = libmfcontrol.a $(ETCD_LIBS) $(PUSH_LIBS) $(NET_LIBS) $(FLEET_LIBS
 bin_PROGRAMS += mfcontrol
 mfcontrol_SOURCES = control/mfcontrol.c
 mfcontrol_LDADD = $(CONTROL_LIBS) $(SYSTEM_LIBS)
+
+bin_PROGRAMS += mfctl
+mfctl_SOURCES = control/mfctl.c control/ctl.h control/ctl_common.c \
+	control/ctl_fleet.c control/ctl_init.c control/ctl_node.c control/ctl_pool.c \
+	control/ctl_ring.c control/ctl_table.c control/ctl_table.h
+mfctl_LDADD = $(CONTROL_LIBS) $(SYSTEM_LIBS)

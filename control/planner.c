@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SHRINK_SHARE 10 /* without force a tenth of a pool may leave at once */
-#define NAMES_SHOWN  5  /* in a reason */
+#define NAMES_SHOWN 5 /* in a reason */
 
 /* A node's place in the draft, known by its id or by its address. */
 struct place {
@@ -134,12 +133,12 @@ may_leave(struct planning *p, const struct table_pool *now, const struct table_n
         add_words(p->plan->refusals, "%s is the last node of pool %s", node->id, now->name);
         return false;
     }
-    if (!force && (tally->removed + 1) * SHRINK_SHARE > now->node_count) {
+    if (!force && (tally->removed + 1) * PLAN_SHRINK_SHARE > now->node_count) {
         add_words(p->plan->refusals, "removing %s takes more than a tenth of pool %s: needs force",
                   node->id, now->name);
         return false;
     }
-    tally->force |= force && (tally->removed + 1) * SHRINK_SHARE > now->node_count;
+    tally->force |= force && (tally->removed + 1) * PLAN_SHRINK_SHARE > now->node_count;
     return true;
 }
 

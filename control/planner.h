@@ -18,6 +18,7 @@
 
 #define PLAN_SETTLE_MS     300  /* after the last join */
 #define PLAN_SETTLE_MAX_MS 2000 /* after the first */
+#define PLAN_SHRINK_SHARE  10   /* without force a tenth of a pool may leave at once */
 #define PLAN_POOLS_MAX     64   /* that one table changes: a publication is one small transaction */
 #define PLAN_TEXT_MAX      TABLE_ERROR_MAX
 

@@ -1,0 +1,180 @@
+/* mfctl.c - main(): global options, then the words of a command, found in the
+ * table of ctl.h. */
+#include "common/core/log.h"
+#include "common/core/mem.h"
+#include "common/core/version.h"
+#include "control/ctl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct command {
+    const char *words;
+    const char *arguments;
+    bool needs_etcd;
+    ctl_fn *fn;
+    const char *help;
+};
+
+static const struct command commands[] = {
+#define X(words, args, etcd, fn, help) {words, args, etcd, fn, help},
+    CTL_COMMANDS(X)
+#undef X
+};
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+#define OPTIONS_STRUCT struct ctl_options
+static const struct option_row rows[] = {CTL_OPTIONS(OPTION_ROW)};
+
+static const struct option_table table = {
+    .program = "mfctl",
+    .usage = "[OPTION]... COMMAND [ARGUMENT]...",
+    .summary = "The operators' command: see the fleet, order pools, explain where keys live.",
+    .version = MEMFLEET_VERSION,
+    .rows = rows,
+    .count = sizeof(rows) / sizeof(rows[0]),
+};
+
+static void
+print_commands(FILE *out)
+{
+    fputs("\nCommands:\n", out);
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        const struct command *c = &commands[i];
+        fprintf(out, "  %s%s%s\n      %s\n", c->words, c->arguments[0] != '\0' ? " " : "",
+                c->arguments, c->help);
+    }
+    fputs("\nEnvironment:\n"
+          "  MEMFLEET_ETCD      stands for --etcd\n"
+          "  MEMFLEET_CLUSTER   stands for --cluster\n"
+          "\nExit status:\n",
+          out);
+#define X(id, number, meaning) fprintf(out, "  %-4d %s\n", number, meaning);
+    CTL_EXITS(X)
+#undef X
+    fputs("\nmfctl help COMMAND prints a command's options.\n", out);
+}
+
+/* How many of the words in argv are the command's; 0 if it is another. */
+static int
+words_matched(const struct command *c, int argc, char **argv)
+{
+    struct span words = span_cstr(c->words);
+    int n = 0;
+    while (words.len > 0) {
+        const char *blank = memchr(words.ptr, ' ', words.len);
+        size_t len = blank != NULL ? (size_t)(blank - words.ptr) : words.len;
+        if (n == argc || !span_eq_cstr(span_make(words.ptr, len), argv[n])) {
+            return 0;
+        }
+        n++;
+        words = span_skip(words, blank != NULL ? len + 1 : len);
+    }
+    return n;
+}
+
+static const struct command *
+find_command(int argc, char **argv, int *words)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        *words = words_matched(&commands[i], argc, argv);
+        if (*words > 0) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+enum ctl_exit
+ctl_help(struct ctl *ctl, int argc, char **argv)
+{
+    int words;
+    if (argc == 0) {
+        options_print_help(&table, stdout);
+        print_commands(stdout);
+        return CTL_OK;
+    }
+    const struct command *c = find_command(argc, argv, &words);
+    if (c == NULL || words != argc) {
+        ctl_complain(ctl, "there is no command '%s' (see mfctl --help)", argv[0]);
+        return CTL_USAGE;
+    }
+    printf("mfctl %s %s\n%s\n\n", c->words, c->arguments, c->help);
+    if (c->fn == ctl_help) {
+        return CTL_OK;
+    }
+    char last[] = "", help[] = "--help";
+    char *arguments[] = {last, help, NULL};
+    struct ctl asked = {.command = c->words};
+    c->fn(&asked, 1, arguments + 1);
+    return CTL_OK;
+}
+
+static void
+use_environment(struct ctl_options *o)
+{
+    const char *etcd = getenv("MEMFLEET_ETCD");
+    const char *cluster = getenv("MEMFLEET_CLUSTER");
+    for (size_t i = 0; i < table.count; i++) {
+        if (etcd != NULL && o->etcd.count == 0 && strcmp(rows[i].name, "etcd") == 0) {
+            option_set(&rows[i], span_cstr(etcd), o);
+        }
+        if (cluster != NULL && o->cluster == NULL && strcmp(rows[i].name, "cluster") == 0) {
+            option_set(&rows[i], span_cstr(cluster), o);
+        }
+    }
+}
+
+/* Help needs no etcd. */
+static bool
+wants_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum ctl_exit
+run(struct ctl *ctl, int argc, char **argv)
+{
+    int words;
+    const struct command *c = find_command(argc, argv, &words);
+    if (c == NULL) {
+        if (argc > 0) {
+            ctl_complain(ctl, "there is no command '%s' (see mfctl --help)", argv[0]);
+        } else {
+            ctl_complain(ctl, "expected a command (see mfctl --help)");
+        }
+        return CTL_USAGE;
+    }
+    ctl->command = c->words;
+    if (c->needs_etcd && !wants_help(argc - words, argv + words) && !ctl_connect(ctl)) {
+        return CTL_USAGE;
+    }
+    enum ctl_exit status = c->fn(ctl, argc - words, argv + words);
+    etcd_sync_close(&ctl->etcd);
+    return ctl->helped ? CTL_OK : status;
+}
+
+int
+main(int argc, char **argv)
+{
+    struct ctl ctl = {0};
+    int rest;
+    log_set_level(LOG_ERROR); /* answers and complaints are enough */
+    if (argc > 1 && wants_help(1, argv + 1)) {
+        return ctl_help(&ctl, 0, NULL);
+    }
+    switch (options_parse(&table, argc, argv, &ctl.options, &rest)) {
+    case OPTIONS_OK: break;
+    case OPTIONS_EXIT: return CTL_OK;
+    case OPTIONS_BAD: return CTL_USAGE;
+    }
+    use_environment(&ctl.options);
+    enum ctl_exit status = run(&ctl, argc - rest, argv + rest);
+    options_deinit(&table, &ctl.options);
+    return status;
+}
