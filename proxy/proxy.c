@@ -72,7 +72,7 @@ listen_at(struct proxy *proxy, const char *text)
     }
     proxy->listeners[proxy->listener_count++] = l;
     char bound[ADDR_TEXT_MAX];
-    log_info("listening", "addr=%s", addr_format(listener_addr(l), bound));
+    log_info("listening", "addr=%s role=clients", addr_format(listener_addr(l), bound));
     return true;
 }
 
@@ -111,7 +111,7 @@ serve_http(struct proxy *proxy)
     }
     proxy_http_routes(proxy);
     char bound[ADDR_TEXT_MAX];
-    log_info("listening_http", "addr=%s", addr_format(http_server_addr(proxy->http), bound));
+    log_info("listening", "addr=%s role=http", addr_format(http_server_addr(proxy->http), bound));
     return true;
 }
 
@@ -270,7 +270,7 @@ proxy_start(struct proxy *proxy, const struct proxy_options *options)
     daemon_want_descriptors(options->max_connections + SPARE_DESCRIPTORS);
     fill_limits(proxy);
     start_workers(proxy);
-    return follow_table(proxy) && serve_http(proxy) && listen_everywhere(proxy);
+    return follow_table(proxy) && listen_everywhere(proxy) && serve_http(proxy);
 }
 
 void

@@ -1,0 +1,299 @@
+# MockBackend - a memcached that misbehaves on demand.
+#
+#     my $mock = MockBackend->start(name => 'a');
+#     $mock->mode('hang');              # reads, answers nothing
+#     $mock->mode('answer');            # answers now what it owes, and from now on
+#     is_deeply([$mock->seen], ['get k']);
+#
+# It runs in a process of its own and knows no items: every key that does not
+# begin with "miss" is a hit whose value is "NAME:KEY" (so a test sees who
+# answered), every write succeeds, incr and decr answer 7.
+#
+# Modes, for all connections from the next request on:
+#     answer          at once, in order
+#     hang            not at all, until another mode; then what is owed is answered first
+#     late MS         MS milliseconds after each request
+#     split           one byte at a time, each in a packet of its own
+#     line TEXT       with the line TEXT, whatever was asked
+#     bytes TEXT      with exactly these bytes
+#     reset N         N bytes of the next reply, then a reset
+#     close N         N bytes of the next reply, then an orderly end
+#     refuse          closes every connection and the listening socket
+# mode() returns when the mode is in force.
+package MockBackend;
+use strict;
+use warnings;
+
+use IO::Handle ();
+use IO::Select ();
+use IO::Socket::INET ();
+use POSIX ();
+use Socket qw(SOL_SOCKET SO_LINGER IPPROTO_TCP TCP_NODELAY);
+use Time::HiRes qw(time);
+
+use Memfleet::Deadline qw(deadline);
+
+my @running;
+
+sub start {
+    my ($class, %opt) = @_;
+    my $self = bless { name => $opt{name} // 'mock' }, $class;
+    socketpair(my $ours, my $theirs, Socket::AF_UNIX(), Socket::SOCK_STREAM(), 0)
+        or die "socketpair: $!";
+    my $pid = fork() // die "fork: $!";
+    if ($pid == 0) {
+        # A new image, so that the child holds nothing of the test's: a fork
+        # alone would keep its pipes and sockets open.
+        open(STDIN, '<&', $theirs) && open(STDOUT, '>&', $theirs) or POSIX::_exit(126);
+        exec($^X, (map { "-I$_" } @INC), '-MMockBackend', '-e', 'MockBackend::Server::main(@ARGV)',
+             $self->{name}, $opt{port} // 0) or POSIX::_exit(127);
+    }
+    close $theirs;
+    $ours->autoflush(1);
+    @$self{qw(pid control)} = ($pid, $ours);
+    push @running, $self;
+    $self->{port} = 0 + $self->_tell('port');
+    return $self;
+}
+
+sub _listen {
+    my ($port) = @_;
+    return IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port, Proto => 'tcp',
+                                 Listen => 128, ReuseAddr => 1)
+        // die "cannot listen on port $port: $@\n";
+}
+
+sub addr { return "127.0.0.1:$_[0]{port}" }
+sub name { return $_[0]{name} }
+
+# One command to the child, its answer back.
+sub _tell {
+    my ($self, $command) = @_;
+    print { $self->{control} } "$command\n";
+    my $ready = IO::Select->new($self->{control})->can_read(deadline(10));
+    die "the mock $self->{name} does not answer '$command'\n" if !$ready;
+    return scalar readline($self->{control});
+}
+
+sub mode {
+    my ($self, @words) = @_;
+    $self->_tell("mode @words");
+    return;
+}
+
+# The command lines it has read since the last call, values left out.
+sub seen {
+    my ($self) = @_;
+    my $lines = $self->_tell('seen');
+    chomp $lines;
+    return split(/\t/, $lines);
+}
+
+# Connections it has accepted in its life.
+sub connections {
+    my ($self) = @_;
+    return 0 + $self->_tell('connections');
+}
+
+sub stop {
+    my ($self) = @_;
+    return if !defined $self->{pid};
+    print { $self->{control} } "quit\n"; # others may hold our end open
+    close $self->{control};
+    waitpid(delete $self->{pid}, 0);
+    return;
+}
+
+END {
+    my $status = $?;
+    $_->stop for @running;
+    $? = $status;
+}
+
+package MockBackend::Server;
+use strict;
+use warnings;
+
+use Errno qw(EAGAIN EINTR);
+use Socket qw(SOL_SOCKET SO_LINGER IPPROTO_TCP TCP_NODELAY);
+use Time::HiRes qw(time);
+
+sub main {
+    my ($name, $port) = @_;
+    my $listener = MockBackend::_listen($port);
+    my $self = bless { name => $name, port => $listener->sockport, listener => $listener,
+                       control => \*STDIN, mode => 'answer', arg => '', conns => {}, seen => [],
+                       accepted => 0 }, __PACKAGE__;
+    $self->run;
+    return;
+}
+
+sub run {
+    my ($self) = @_;
+    while (1) {
+        my @handles = ($self->{control}, $self->{listener} // (),
+                       map { $_->{socket} } values %{ $self->{conns} });
+        my $select = IO::Select->new(@handles);
+        for my $h ($select->can_read($self->_wait)) {
+            return if $h == $self->{control} && !$self->_obey;
+            $self->_accept if defined $self->{listener} && $h == $self->{listener};
+            my $conn = $self->{conns}{ fileno($h) // -1 };
+            $self->_read($conn) if defined $conn && $conn->{socket} == $h;
+        }
+        $self->_answer_due;
+    }
+}
+
+# Seconds until a late answer is due; undef when none is.
+sub _wait {
+    my ($self) = @_;
+    my $least;
+    for my $conn (values %{ $self->{conns} }) {
+        next if !@{ $conn->{owed} } || $self->{mode} eq 'hang';
+        my $left = $conn->{owed}[0]{due} - time;
+        $left = 0 if $left < 0;
+        $least = $left if !defined $least || $left < $least;
+    }
+    return $least;
+}
+
+sub _obey {
+    my ($self) = @_;
+    my $line = readline($self->{control}) // return 0;
+    chomp $line;
+    return 0 if $line eq 'quit';
+    my ($verb, $mode, $arg) = split(/ /, $line, 3);
+    my $answer = 'ok';
+    if ($verb eq 'mode') {
+        $self->_set_mode($mode, $arg // '');
+    } elsif ($verb eq 'seen') {
+        $answer = join("\t", @{ $self->{seen} });
+        $self->{seen} = [];
+    } elsif ($verb eq 'connections') {
+        $answer = $self->{accepted};
+    } elsif ($verb eq 'port') {
+        $answer = $self->{port};
+    }
+    syswrite(STDOUT, "$answer\n");
+    return 1;
+}
+
+sub _set_mode {
+    my ($self, $mode, $arg) = @_;
+    @$self{qw(mode arg)} = ($mode, $arg);
+    if ($mode eq 'refuse') {
+        CORE::close(delete $self->{listener}) if defined $self->{listener};
+        $self->_drop($_) for values %{ $self->{conns} };
+    } elsif (!defined $self->{listener}) {
+        $self->{listener} = MockBackend::_listen($self->{port});
+    }
+    return;
+}
+
+sub _accept {
+    my ($self) = @_;
+    my $socket = $self->{listener}->accept or return;
+    setsockopt($socket, IPPROTO_TCP, TCP_NODELAY, 1);
+    $self->{accepted}++;
+    $self->{conns}{ fileno($socket) } = { socket => $socket, in => '', owed => [] };
+    return;
+}
+
+sub _drop {
+    my ($self, $conn, $with_reset) = @_;
+    delete $self->{conns}{ fileno($conn->{socket}) };
+    setsockopt($conn->{socket}, SOL_SOCKET, SO_LINGER, pack('ii', 1, 0)) if $with_reset;
+    CORE::close($conn->{socket});
+    return;
+}
+
+sub _read {
+    my ($self, $conn) = @_;
+    my $n = sysread($conn->{socket}, $conn->{in}, 1 << 16, length $conn->{in});
+    return $self->_drop($conn) if !$n;
+    while ($conn->{in} =~ /\A([^\r\n]*)\r\n/) {
+        my $line = $1;
+        my ($verb, @words) = split(/ /, $line);
+        my $value_bytes = $verb =~ /^(?:set|add|replace|append|prepend|cas)$/ ? $words[3] + 2
+                        : $verb eq 'ms'                                       ? $words[1] + 2
+                        :                                                       0;
+        return if length($conn->{in}) < length($line) + 2 + $value_bytes;
+        substr($conn->{in}, 0, length($line) + 2 + $value_bytes, '');
+        push @{ $self->{seen} }, $line;
+        my $delay = $self->{mode} eq 'late' ? $self->{arg} / 1000 : 0;
+        push @{ $conn->{owed} }, { due => time + $delay, reply => $self->_reply($verb, @words) };
+    }
+    return;
+}
+
+sub _reply {
+    my ($self, $verb, @words) = @_;
+    return "$self->{arg}\r\n" if $self->{mode} eq 'line';
+    return $self->{arg} =~ s/\\r/\r/gr =~ s/\\n/\n/gr if $self->{mode} eq 'bytes';
+    return $self->_values($verb, @words) if $verb =~ /^(?:get|gets|gat|gats)$/;
+    return "STORED\r\n" if $verb =~ /^(?:set|add|replace|append|prepend|cas)$/;
+    return "DELETED\r\n" if $verb eq 'delete';
+    return "TOUCHED\r\n" if $verb eq 'touch';
+    return "7\r\n" if $verb =~ /^(?:incr|decr)$/;
+    return $self->_meta_get(@words) if $verb eq 'mg';
+    return "HD\r\n" if $verb =~ /^m[sda]$/;
+    return "ME $words[0] mock=1\r\n" if $verb eq 'me';
+    return "VERSION mock\r\n" if $verb eq 'version';
+    return "OK\r\n" if $verb eq 'flush_all';
+    return "ERROR\r\n";
+}
+
+sub _values {
+    my ($self, $verb, @words) = @_;
+    shift @words if $verb =~ /^gat/;
+    my $reply = '';
+    for my $key (grep { !/^miss/ } @words) {
+        my $value = "$self->{name}:$key";
+        my $cas = $verb =~ /s$/ ? ' 1' : '';
+        $reply .= sprintf("VALUE %s 0 %d%s\r\n%s\r\n", $key, length $value, $cas, $value);
+    }
+    return $reply . "END\r\n";
+}
+
+sub _meta_get {
+    my ($self, $key, @flags) = @_;
+    return "EN\r\n" if $key =~ /^miss/;
+    my $echo = join('', map { /^O/ ? " $_" : $_ eq 'k' ? " k$key" : () } @flags);
+    return "HD$echo\r\n" if !grep { $_ eq 'v' } @flags;
+    my $value = "$self->{name}:$key";
+    return sprintf("VA %d%s\r\n%s\r\n", length $value, $echo, $value);
+}
+
+sub _answer_due {
+    my ($self) = @_;
+    return if $self->{mode} eq 'hang';
+    for my $conn (values %{ $self->{conns} }) {
+        while (@{ $conn->{owed} } && $conn->{owed}[0]{due} <= time) {
+            last if !$self->_write($conn, (shift @{ $conn->{owed} })->{reply});
+        }
+    }
+    return;
+}
+
+# False if the connection is gone.
+sub _write {
+    my ($self, $conn, $bytes) = @_;
+    my $mode = $self->{mode};
+    if ($mode eq 'reset' || $mode eq 'close') {
+        syswrite($conn->{socket}, substr($bytes, 0, $self->{arg})) if $self->{arg} > 0;
+        $self->_drop($conn, $mode eq 'reset');
+        $self->{mode} = 'answer';
+        return 0;
+    }
+    my $step = $mode eq 'split' ? 1 : length $bytes;
+    for (my $at = 0; $at < length $bytes; $at += $step) {
+        my $n = syswrite($conn->{socket}, substr($bytes, $at, $step));
+        if (!defined $n) {
+            $self->_drop($conn);
+            return 0;
+        }
+    }
+    return 1;
+}
+
+1;
