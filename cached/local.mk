@@ -1,6 +1,7 @@
 # The node.
 bin_PROGRAMS += mfcached
 mfcached_SOURCES = \
+	cached/announce.c cached/announce.h \
 	cached/conn.c cached/conn.h \
 	cached/exec.h \
 	cached/exec_admin.c \
@@ -16,4 +17,4 @@ mfcached_SOURCES = \
 	cached/outbox.c cached/outbox.h \
 	cached/stats.c cached/stats.h \
 	cached/worker.c cached/worker.h
-mfcached_LDADD = libmfstore.a $(NET_LIBS) $(PROTO_LIBS) $(CORE_LIBS) $(SYSTEM_LIBS)
+mfcached_LDADD = libmfstore.a $(PUSH_LIBS) $(FLEET_LIBS) $(NET_LIBS) $(PROTO_LIBS) $(CORE_LIBS) $(SYSTEM_LIBS)

@@ -1,4 +1,5 @@
 #include "cached/metrics_page.h"
+#include "cached/announce.h"
 #include "cached/worker.h"
 #include "common/core/log.h"
 #include "common/core/version.h"
@@ -120,6 +121,9 @@ on_metrics(void *arg, struct http_reply *reply)
     }
     metric_render_prometheus(node->metrics, "", out);
     metric_render_prometheus(store_metrics(node->store), "", out);
+    if (node->announce != NULL) {
+        metric_render_prometheus(announce_metrics(node), "", out);
+    }
 }
 
 /* Alive and ready are the same for a cache node: there is nothing it waits for. */

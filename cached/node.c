@@ -1,4 +1,5 @@
 #include "cached/node.h"
+#include "cached/announce.h"
 #include "cached/metrics_page.h"
 #include "cached/worker.h"
 #include "common/core/assert.h"
@@ -282,7 +283,7 @@ open_doors(struct node *node)
     if (node->options.metrics_addr != NULL && !metrics_page_start(node)) {
         return false;
     }
-    return true;
+    return node->options.control.count == 0 || announce_start(node);
 }
 
 struct node *
@@ -322,6 +323,7 @@ void
 node_destroy(struct node **node)
 {
     struct node *it = *node;
+    announce_stop(it);
     metrics_page_stop(it);
     for (unsigned i = 0; i < it->listener_count; i++) {
         listener_destroy(&it->listeners[i]);

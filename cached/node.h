@@ -15,6 +15,7 @@
 
 #include <pthread.h>
 
+struct announce;
 struct http_server;
 struct worker;
 
@@ -30,6 +31,7 @@ struct node {
     struct listener **listeners;
     unsigned listener_count;
     struct loop_signal signals[2];
+    struct announce *announce; /* NULL without a control plane */
     struct http_server *http;
 
     uint64_t started_mono_ms;

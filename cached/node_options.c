@@ -7,6 +7,7 @@
 #define ITEM_MAX_LOWEST   1024u
 #define ITEM_MAX_HIGHEST  (1024u << 20)
 #define THREADS_HIGHEST   256
+#define WEIGHT_HIGHEST    1000
 #define CONNECTIONS_LIMIT 10000000
 
 #define OPTIONS_STRUCT struct node_options
@@ -107,12 +108,30 @@ check_ranges(const struct node_options *o)
 }
 
 static bool
+check_fleet(const struct node_options *o)
+{
+    if (o->control.count > 0 && o->node_name == NULL) {
+        return complain("--control", "needs --node-name, our name in the fleet");
+    }
+    if (o->control.count > 0 && o->pool == NULL) {
+        return complain("--control", "needs --pool, the pool to offer ourselves to");
+    }
+    if (o->control.count == 0 && (o->node_name != NULL || o->pool != NULL)) {
+        return complain("--node-name", "and --pool have no meaning without --control");
+    }
+    if (o->weight < 1 || o->weight > WEIGHT_HIGHEST) {
+        return complain("--weight", "the weight must be between 1 and 1000");
+    }
+    return true;
+}
+
+static bool
 check_all(struct node_options *o)
 {
     if (!parse_mode(o->unix_mask, &o->unix_mode)) {
         return complain("-a", "expected an octal access mode such as 700");
     }
-    return check_unserved(o) && check_ranges(o);
+    return check_unserved(o) && check_ranges(o) && check_fleet(o);
 }
 
 enum options_outcome

@@ -54,6 +54,18 @@
       "ascii or auto, which are the same; binary is not served")                                   \
     X(0,   "metrics",         STRING,    metrics_addr,      "ADDR",   NULL,                        \
       "serve /metrics, /healthz and /readyz over HTTP here")                                       \
+    X(0,   "control",         STRINGS,   control,           "ADDR",   NULL,                        \
+      "mfcontrol to register with; may be repeated")                                               \
+    X(0,   "node-name",       STRING,    node_name,         "NAME",   NULL,                        \
+      "our name in the fleet (with --control)")                                                    \
+    X(0,   "pool",            STRING,    pool,              "NAME",   NULL,                        \
+      "the pool to offer ourselves to (with --control)")                                           \
+    X(0,   "zone",            STRING,    zone,              "NAME",   NULL,                        \
+      "where we run (with --control)")                                                             \
+    X(0,   "weight",          NUMBER,    weight,            "NUM",    "1",                         \
+      "our share of the ring (with --control)")                                                    \
+    X(0,   "advertise",       STRING,    advertise,         "ADDR",   NULL,                        \
+      "the address that proxies shall use (default: the first listened on)")                       \
     X(0,   "debug-clock",     BOOL,      debug_clock,       "",       NULL,                        \
       "serve \"debugtime\", with which tests move the clock")                                      \
     X('W', "disable-watch",   IGNORED,   ignored_W,         "",       NULL,                        \

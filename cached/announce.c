@@ -1,0 +1,143 @@
+#include "cached/announce.h"
+#include "cached/worker.h"
+#include "common/core/clock.h"
+#include "common/core/mem.h"
+#include "common/push/follow.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define BOOT_ID_BYTES 16
+#define HUNG_MS       3000 /* an idle worker turns ten times a second */
+
+struct heartbeat {
+    uint64_t turns;   /* of the worker when it was last seen to move */
+    uint64_t seen_ms; /* when that was */
+};
+
+struct announce {
+    struct follower *follower;
+    struct node *node;
+    struct heartbeat *heartbeats; /* one a worker; the follower's thread only */
+    char boot_id[2 * BOOT_ID_BYTES + 1];
+    char advertise[ADDR_TEXT_MAX];
+};
+
+/* A node routes nothing, so it holds a table as soon as it has seen it. */
+static bool
+on_table(void *arg, struct table *table, char *why)
+{
+    struct announce *a = arg;
+    follower_ack(a->follower, table->epoch);
+    return true;
+}
+
+/* A worker that hangs must cost us the lease: a node that accepts connections
+ * and does not answer is worse than one that is gone. */
+static bool
+is_healthy(void *arg)
+{
+    struct announce *a = arg;
+    uint64_t now_ms = clock_mono_ms();
+    bool healthy = true;
+    for (unsigned i = 0; i < a->node->worker_count; i++) {
+        struct heartbeat *beat = &a->heartbeats[i];
+        uint64_t turns = worker_turns(a->node->workers[i]);
+        if (turns != beat->turns || beat->seen_ms == 0) {
+            *beat = (struct heartbeat){turns, now_ms};
+        }
+        healthy = healthy && now_ms - beat->seen_ms < HUNG_MS;
+    }
+    return healthy;
+}
+
+/* New with every start, which is how the control plane knows that a node came
+ * back empty. */
+static void
+make_boot_id(struct announce *a)
+{
+    unsigned char random[BOOT_ID_BYTES];
+    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
+        abort(); /* cannot happen once the system is up, for so few bytes */
+    }
+    for (size_t i = 0; i < sizeof(random); i++) {
+        snprintf(a->boot_id + 2 * i, 3, "%02x", random[i]);
+    }
+}
+
+/* Where proxies reach us: what was told, else the first address bound; who
+ * binds every address is reached under the host's name. */
+static void
+choose_address(struct announce *a)
+{
+    const char *told = a->node->options.advertise;
+    char bound[ADDR_TEXT_MAX];
+    addr_format(listener_addr(a->node->listeners[0]), bound);
+    const char *port = strrchr(bound, ':');
+    bool everywhere = strncmp(bound, "0.0.0.0:", 8) == 0 || strncmp(bound, "[::]:", 5) == 0;
+    if (told == NULL && everywhere) {
+        char host[200] = "localhost";
+        gethostname(host, sizeof(host) - 1);
+        snprintf(a->advertise, sizeof(a->advertise), "%s%s", host, port);
+    } else {
+        snprintf(a->advertise, sizeof(a->advertise), "%s", told != NULL ? told : bound);
+    }
+}
+
+bool
+announce_start(struct node *node)
+{
+    struct announce *a = mem_zalloc(sizeof(*a));
+    a->node = node;
+    a->heartbeats = mem_zalloc(node->worker_count * sizeof(a->heartbeats[0]));
+    node->announce = a;
+    make_boot_id(a);
+    choose_address(a);
+    const struct node_options *o = &node->options;
+    struct follower_options options = {
+        .control = &o->control,
+        .identity = {.role = FOLLOWER_NODE,
+                     .id = o->node_name,
+                     .zone = o->zone,
+                     .boot_id = a->boot_id,
+                     .pool = o->pool,
+                     .advertise = a->advertise,
+                     .weight = o->weight,
+                     .memory_bytes = o->memory_bytes},
+        .adopt = on_table,
+        .healthy = is_healthy,
+        .arg = a,
+    };
+    char *error;
+    a->follower = follower_create(&options, &error);
+    if (a->follower == NULL) {
+        fprintf(stderr, "mfcached: %s\n", error);
+        free(error);
+        return false;
+    }
+    follower_start(a->follower);
+    return true;
+}
+
+void
+announce_stop(struct node *node)
+{
+    struct announce *a = node->announce;
+    if (a == NULL) {
+        return;
+    }
+    if (a->follower != NULL) {
+        follower_destroy(&a->follower, false);
+    }
+    free(a->heartbeats);
+    free(a);
+    node->announce = NULL;
+}
+
+const struct metric_set *
+announce_metrics(const struct node *node)
+{
+    return node->announce != NULL ? follower_metrics(node->announce->follower) : NULL;
+}
