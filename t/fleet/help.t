@@ -4,12 +4,14 @@ use strict;
 use warnings;
 use Memfleet;
 
-# The option tables: header, and the macro with the rows.
+# The option tables: headers, and the macros with the rows.
 my %table = (
-    mfcached  => ['cached/node_options.h', 'MFCACHED_OPTIONS'],
-    mfproxy   => ['proxy/proxy_options.h', 'PROXY_OPTIONS'],
-    mfcontrol => ['control/control_options.h', 'CONTROL_OPTIONS'],
-    mfctl     => ['control/ctl_options.h', 'CTL_OPTIONS'],
+    mfcached  => { 'cached/node_options.h' => 'MFCACHED_OPTIONS' },
+    mfproxy   => { 'proxy/proxy_options.h' => 'PROXY_OPTIONS' },
+    mfcontrol => { 'control/control_options.h' => 'CONTROL_OPTIONS',
+                   'control/etcd_arguments.h' => 'ETCD_ARGUMENTS' },
+    mfctl     => { 'control/ctl.h' => 'CTL_OPTIONS',
+                   'control/etcd_arguments.h' => 'ETCD_ARGUMENTS' },
 );
 
 # (exit status, stdout, stderr)
@@ -30,12 +32,13 @@ sub run {
 # The rows X('l', "listen", NUMBER, ...) of a program: name => type.
 sub rows_of {
     my ($program) = @_;
-    my ($file, $macro) = @{ $table{$program} };
-    my ($rows) = slurp(srcdir() . "/$file") =~ /^#define $macro\(X\)((?:.*\\\n)*.*)/m
-        or die "$file: no $macro\n";
     my %rows;
-    while ($rows =~ /\bX\(\s*(?:'(.)'|0)\s*,\s*(?:"([^"]+)"|NULL)\s*,\s*(\w+)/g) {
-        $rows{$2 // $1} = $3;
+    while (my ($file, $macro) = each %{ $table{$program} }) {
+        my ($text) = slurp(srcdir() . "/$file") =~ /^#define $macro\(X\)((?:.*\\\n)*.*)/m
+            or die "$file: no $macro\n";
+        while ($text =~ /\bX\(\s*(?:'(.)'|0)\s*,\s*(?:"([^"]+)"|NULL)\s*,\s*(\w+)/g) {
+            $rows{$2 // $1} = $3;
+        }
     }
     return %rows;
 }

@@ -8,18 +8,19 @@ use Memfleet::Fleet;
 my $fleet = Memfleet::Fleet->new(etcd => 3, controls => 2, nodes => 2);
 my $load = mfreplay($fleet->proxy->addr, '--set-every', 5, '-c', 4);
 
-my $leader = $fleet->etcd_leader;
-$leader->kill_hard;
-pass('the leader of etcd is killed: ' . $leader->name);
+my $leader;
+wait_until(sub { defined($leader = $fleet->etcd->leader) }, deadline(10), 'etcd has a leader');
+$fleet->etcd->kill($leader);
+pass("the leader of etcd is killed, member $leader");
 ok($fleet->wait_serving($fleet->add_node), 'a node joins all the same');
-isnt($fleet->etcd_leader->name, $leader->name, 'another member leads');
+isnt($fleet->etcd->leader, $leader, 'another member leads');
 
 my ($control) = $fleet->controls;
 $control->kill_hard;
 pass('an mfcontrol is killed');
 ok($fleet->wait_serving($fleet->add_node), 'a node joins by the other one');
 
-$leader->restart;
+$fleet->etcd->revive($leader);
 $control->restart;
 my ($last) = reverse $fleet->controls;
 $last->kill_hard;

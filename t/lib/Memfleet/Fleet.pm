@@ -12,18 +12,20 @@ use warnings;
 
 use Carp qw(croak);
 use Memfleet;
+use Memfleet::Etcd;
 
 my $CLUSTER = 'test';
 
 sub new {
     my ($class, %opt) = @_;
     skip_without('etcd');
-    my $self = bless { dir => scratch_dir(), nodes => [], controls => [], etcd => [] }, $class;
-    $self->_start_etcd($opt{etcd} // 1);
+    my $self = bless { nodes => [], controls => [] }, $class;
+    $self->{etcd} = Memfleet::Etcd->start(members => $opt{etcd} // 1);
     $self->ctl_ok('init');
-    $self->ctl_ok('pool', 'create', 'main');
+    my $nodes = $opt{nodes} // 3;
+    $self->ctl_ok('pool', 'create', 'main', '--min-nodes', $nodes);
     $self->add_control for 1 .. $opt{controls} // 1;
-    $self->add_node for 1 .. $opt{nodes} // 3;
+    $self->add_node for 1 .. $nodes;
     $self->{proxy} = mfproxy(args => $self->_proxy_args)->listen_again;
     wait_until(sub { $self->proxy->connect->set('fleet', 'up') eq 'STORED' }, deadline(20),
                'a set through the proxy succeeds');
@@ -33,53 +35,9 @@ sub new {
 sub proxy    { return $_[0]{proxy} }
 sub nodes    { return @{ $_[0]{nodes} } }
 sub controls { return @{ $_[0]{controls} } }
-sub etcd     { return @{ $_[0]{etcd} } }
+sub etcd     { return $_[0]{etcd} }
 
-# ---- etcd -------------------------------------------------------------------
-
-sub _start_etcd {
-    my ($self, $count) = @_;
-    my @members = map { { name => "etcd$_", client => free_port(), peer => free_port() } }
-        1 .. $count;
-    my $cluster = join(',', map { "$_->{name}=http://127.0.0.1:$_->{peer}" } @members);
-    for my $m (@members) {
-        my ($client, $peer) = map { "http://127.0.0.1:$m->{$_}" } qw(client peer);
-        my $program = start_program({
-            name => $m->{name}, path_name => 'etcd', listens => 0, ends => qr/^signal 15$/,
-            args => ['--name', $m->{name}, '--data-dir', "$self->{dir}/$m->{name}",
-                     '--logger', 'zap', '--log-level', 'warn',
-                     '--listen-client-urls', $client, '--advertise-client-urls', $client,
-                     '--listen-peer-urls', $peer, '--initial-advertise-peer-urls', $peer,
-                     '--initial-cluster', $cluster] });
-        $program->set_addr("127.0.0.1:$m->{client}");
-        push @{ $self->{etcd} }, $program;
-    }
-    wait_until(sub { $self->etcd_leader }, deadline(20), 'etcd has a leader');
-    return;
-}
-
-sub _etcd_post {
-    my ($addr, $path, $body) = @_;
-    my $r = HTTP::Tiny->new(timeout => deadline(3))
-        ->post("http://$addr$path", { content => JSON::PP::encode_json($body) });
-    return $r->{success} ? JSON::PP::decode_json($r->{content}) : undef;
-}
-
-# The member that leads, or undef while none is known to.
-sub etcd_leader {
-    my ($self) = @_;
-    for my $member (grep { $_->is_running } $self->etcd) {
-        my $status = _etcd_post($member->addr, '/v3/maintenance/status', {}) // next;
-        return $member if ($status->{leader} // 0) ne '0'
-            && $status->{leader} eq $status->{header}{member_id};
-    }
-    return undef;
-}
-
-sub etcd_urls {
-    my ($self) = @_;
-    return join(',', map { 'http://' . $_->addr } $self->etcd);
-}
+sub etcd_urls { return join(',', $_[0]{etcd}->urls) }
 
 # ---- the programs -----------------------------------------------------------
 
@@ -98,8 +56,8 @@ sub ctl_ok {
 sub add_control {
     my ($self) = @_;
     my $n = @{ $self->{controls} } + 1;
-    my $control = mfcontrol(name => "control$n", args => ['--etcd', $self->etcd_urls, '--cluster', $CLUSTER,
-                                     '--state-dir', scratch_dir()])->listen_again;
+    my @args = ('--etcd', $self->etcd_urls, '--cluster', $CLUSTER, '--state-dir', scratch_dir());
+    my $control = mfcontrol(name => "control$n", args => \@args)->listen_again;
     push @{ $self->{controls} }, $control;
     return $control;
 }
@@ -138,16 +96,22 @@ sub wait_serving {
 # Power cut for all that steers: every mfcontrol and every member of etcd.
 sub kill_control_plane {
     my ($self) = @_;
-    $_->kill_hard for $self->controls, $self->etcd;
+    $_->kill_hard for $self->controls;
+    $self->{etcd}->kill($self->_members);
     return;
 }
 
 sub restart_control_plane {
     my ($self) = @_;
-    $_->restart for $self->etcd;
-    wait_until(sub { $self->etcd_leader }, deadline(20), 'etcd has a leader again');
+    $self->{etcd}->revive($self->_members);
     $_->restart for $self->controls;
     return;
+}
+
+sub _members {
+    my ($self) = @_;
+    my @urls = $self->{etcd}->urls;
+    return 0 .. $#urls;
 }
 
 1;
