@@ -27,10 +27,12 @@ my $preset = "flush_all\r\n"
 # Everything that has arrived, without waiting, and whether the stream ended.
 # After two barriers on another connection of the same worker it is all that
 # ever will arrive: the first may have been served in the same turn as the case
-# and before it, the second has a turn of its own.
+# and before it, the second has a turn of its own. The `mn` before the case
+# makes sure that the worker has the connection.
 sub reply_to {
     my ($bytes) = @_;
     my $c = $node->connect;
+    $c->ask('');
     $c->send($bytes);
     $helper->ask('') for 1 .. 2;
     my $reply = '';
