@@ -1,14 +1,12 @@
 #include "common/proto/command.h"
 
-#include "common/core/assert.h"
-
 static const char *const names[] = {
 #define X(id, wire, shape) wire,
     PROTO_COMMANDS(X)
 #undef X
 };
 
-static const unsigned char shapes[] = {
+const unsigned char command_shapes[CMD_COUNT] = {
 #define X(id, wire, shape) SHAPE_##shape,
     PROTO_COMMANDS(X)
 #undef X
@@ -19,13 +17,6 @@ command_name(enum proto_command cmd)
 {
     ASSERT(cmd < CMD_COUNT);
     return names[cmd];
-}
-
-enum command_shape
-command_shape(enum proto_command cmd)
-{
-    ASSERT(cmd < CMD_COUNT);
-    return (enum command_shape)shapes[cmd];
 }
 
 /* `len` is a constant wherever this is inlined, so the compiler keeps only the

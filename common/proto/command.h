@@ -3,6 +3,7 @@
  *
  * Source: memcached's doc/protocol.txt, dialect of 1.6.45. */
 #pragma once
+#include "common/core/assert.h"
 #include "common/core/span.h"
 
 #include <stdint.h>
@@ -66,9 +67,17 @@ enum proto_command {
 
 /* The wire word, e.g. "get". */
 const char *command_name(enum proto_command cmd);
-enum command_shape command_shape(enum proto_command cmd);
 /* CMD_UNKNOWN if there is none; case matters, as in memcached. */
 enum proto_command command_find(struct span word);
+
+extern const unsigned char command_shapes[CMD_COUNT];
+
+static inline enum command_shape
+command_shape(enum proto_command cmd)
+{
+    ASSERT(cmd < CMD_COUNT);
+    return (enum command_shape)command_shapes[cmd];
+}
 
 /* Does a value block (bytes, then CRLF) follow the command line? */
 static inline bool

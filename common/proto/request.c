@@ -99,6 +99,11 @@ parse_line(struct request *r)
     if (r->line.len < 2) {
         return request_refuse(r, PROTO_ERR_BAD_FORMAT);
     }
+    if (r->line.len > 4 && memcmp(c.at, "get ", 4) == 0) { /* most lines are */
+        r->cmd = CMD_GET;
+        c.at += 3;
+        return request_parse_get(r, c);
+    }
     c.at = scan_key_bytes(c.at, c.end);
     if (c.at != c.end && *c.at != ' ') {
         return request_refuse(r, PROTO_ERR_UNKNOWN_COMMAND);

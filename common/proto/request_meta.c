@@ -117,26 +117,39 @@ is_letter(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
+/* The end of the flag at `p`, most of which are a letter alone; NULL if it holds
+ * a control character. */
+static const char *
+flag_end(const char *p, const char *end)
+{
+    if (++p == end || *p == ' ') {
+        return p;
+    }
+    p = scan_key_bytes(p, end);
+    return p == end || *p == ' ' ? p : NULL;
+}
+
 static enum proto_error
-read_flags(struct request *r, struct cursor *c)
+read_flags(struct request *r, struct cursor c)
 {
     struct meta_args *m = &r->meta;
     unsigned max = r->cmd == CMD_MS ? META_FLAGS_MAX - 1 : META_FLAGS_MAX;
     for (;;) {
-        struct span word;
-        enum word_status status = scan_word(c, &word);
-        if (status == WORD_NONE) {
+        scan_skip_spaces(&c);
+        if (c.at == c.end) {
             return PROTO_OK;
         }
-        if (status == WORD_BAD || !is_letter(word.ptr[0])) {
+        char letter = *c.at;
+        const char *end = is_letter(letter) ? flag_end(c.at, c.end) : NULL;
+        if (end == NULL) {
             return PROTO_ERR_BAD_FORMAT;
         }
-        uint64_t bit = meta_bit(word.ptr[0]);
+        uint64_t bit = meta_bit(letter);
         if ((m->present & bit) != 0) {
             return PROTO_ERR_DUPLICATE_FLAG;
         }
-        struct span arg = span_skip(word, 1);
-        enum proto_error error = read_flag(r, word.ptr[0], arg);
+        struct span arg = {c.at + 1, (size_t)(end - c.at) - 1};
+        enum proto_error error = read_flag(r, letter, arg);
         if (error != PROTO_OK) {
             return error;
         }
@@ -144,7 +157,8 @@ read_flags(struct request *r, struct cursor *c)
             return PROTO_ERR_FLAGS_TOO_LONG;
         }
         m->present |= bit;
-        m->flags[m->count++] = (struct meta_flag){word.ptr[0], arg};
+        m->flags[m->count++] = (struct meta_flag){letter, arg};
+        c.at = end;
     }
 }
 
@@ -238,7 +252,7 @@ parse_me(struct request *r, struct cursor c)
 static enum parse_status
 parse_flags(struct request *r, struct cursor c)
 {
-    enum proto_error error = read_flags(r, &c);
+    enum proto_error error = read_flags(r, c);
     if (error != PROTO_OK) {
         return refuse_flags(r, error);
     }
@@ -266,21 +280,35 @@ take_length(struct request *r, struct cursor *c)
     return true;
 }
 
+/* The key, good or not: what stands behind a bad one is still to be read. */
+static bool
+take_key(struct request *r, struct cursor *c, bool *good)
+{
+    struct cursor args = *c;
+    enum word_status status = scan_word(c, &r->wire_key);
+    if (status == WORD_BAD) {
+        *c = args;
+        scan_any_word(c, &r->wire_key);
+    }
+    *good = status == WORD_OK && r->wire_key.len <= KEY_MAX_BYTES;
+    return status != WORD_NONE;
+}
+
 enum parse_status
 request_parse_meta(struct request *r, struct cursor c)
 {
+    bool good;
     begin_meta(&r->meta);
-    if (!scan_any_word(&c, &r->wire_key)) {
+    if (!take_key(r, &c, &good)) {
         return r->cmd == CMD_MS ? request_close(r, PROTO_ERR_BAD_FORMAT)
                                 : request_refuse(r, PROTO_ERR_BAD_FORMAT);
     }
     if (r->cmd == CMD_MS && !take_length(r, &c)) {
         return request_close(r, PROTO_ERR_BAD_FORMAT);
     }
-    const char *key_end = r->wire_key.ptr + r->wire_key.len;
-    if (r->wire_key.len > KEY_MAX_BYTES || scan_key_bytes(r->wire_key.ptr, key_end) != key_end) {
-        return r->cmd == CMD_MA ? request_refuse(r, PROTO_ERR_INVALID_OR_DUP)
-                                : request_refuse(r, PROTO_ERR_BAD_FORMAT);
+    if (!good) {
+        return request_refuse(r,
+                              r->cmd == CMD_MA ? PROTO_ERR_INVALID_OR_DUP : PROTO_ERR_BAD_FORMAT);
     }
     return r->cmd == CMD_ME ? parse_me(r, c) : parse_flags(r, c);
 }
