@@ -16,7 +16,7 @@ EXTRA_DIST += \
 	docs/decisions/0009-tap-everywhere.md \
 	docs/decisions/0010-manual-from-help.md
 
-MANUAL_PAGES = docs/mfcached.1 docs/mfcontrol.1 docs/mfproxy.1
+MANUAL_PAGES = docs/mfcached.1 docs/mfcontrol.1 docs/mfctl.1 docs/mfproxy.1
 man1_MANS = $(MANUAL_PAGES)
 CLEANFILES += $(MANUAL_PAGES)
 MANUAL_PAGE = $(AM_V_GEN)$(MKDIR_P) docs && name=`basename $@ .1` && ./$$name --help >$@.help && \
@@ -26,6 +26,8 @@ MANUAL_PAGE = $(AM_V_GEN)$(MKDIR_P) docs && name=`basename $@ .1` && ./$$name --
 docs/mfcached.1: mfcached$(EXEEXT) docs/manpage.awk
 	$(MANUAL_PAGE)
 docs/mfcontrol.1: mfcontrol$(EXEEXT) docs/manpage.awk
+	$(MANUAL_PAGE)
+docs/mfctl.1: mfctl$(EXEEXT) docs/manpage.awk
 	$(MANUAL_PAGE)
 docs/mfproxy.1: mfproxy$(EXEEXT) docs/manpage.awk
 	$(MANUAL_PAGE)

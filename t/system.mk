@@ -2,10 +2,11 @@
 FLEET_TESTS = \
 	t/fleet/clients.t \
 	t/fleet/dist.t \
+	t/fleet/help.t \
 	t/fleet/node_dies.t \
 	t/fleet/replay.t \
 	t/fleet/trace.t
-WAITING = t/fleet/control_lost.t t/fleet/help.t t/fleet/leaders_die.t t/fleet/quickstart.t \
+WAITING = t/fleet/control_lost.t t/fleet/leaders_die.t t/fleet/quickstart.t \
 	t/fleet/table_load.t
 TAP_TESTS += $(FLEET_TESTS)
 EXTRA_DIST += \

@@ -148,17 +148,15 @@ sub mfcontrol {
 sub mfctl {
     my (@args) = @_;
     my $path = program_path('mfctl') // die "mfctl is not built\n";
-    open(my $out, '-|') // _exec_merged($path, @args);
+    my $pid = open(my $out, '-|') // die "fork: $!";
+    if ($pid == 0) {
+        open(STDERR, '>&', \*STDOUT);
+        exec { $path } $path, @args or POSIX::_exit(127);
+    }
     local $/;
     my $text = <$out> // '';
     close $out;
     return ($? >> 8 || $? & 127, $text);
-}
-
-sub _exec_merged {
-    my (@command) = @_;
-    open(STDERR, '>&', \*STDOUT);
-    exec { $command[0] } @command or POSIX::_exit(127);
 }
 
 # Debian's memcached, the program whose replies ours must equal; undef if it is

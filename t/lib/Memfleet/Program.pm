@@ -293,7 +293,7 @@ sub _log_tail {
     my ($self, $lines) = @_;
     my @all = split(/\n/, $self->log_text);
     splice(@all, 0, @all - $lines) if @all > $lines;
-    return join("\n", map { "  $_" } @all);
+    return join("\n", map { '  ' . substr($_, 0, 400) } @all);
 }
 
 # Last started, first stopped: proxies before nodes, all before etcd.
