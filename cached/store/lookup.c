@@ -116,7 +116,9 @@ begin_growth(struct store_thread *th, struct shard *sh, uint64_t now_ms)
     }
     struct store_item **slots = calloc((size_t)1 << bits, sizeof(slots[0]));
     shard_lock(sh);
-    bool wanted = slots != NULL && assoc_crowded(&sh->assoc) && sh->assoc.bits + 1 == bits;
+    /* The evictions that made room may have left the table less crowded. It is
+     * grown all the same, or each insertion would evict for it once more. */
+    bool wanted = slots != NULL && sh->assoc.old_slots == NULL && sh->assoc.bits + 1 == bits;
     if (wanted) {
         assoc_begin_growth(&sh->assoc, slots);
         atomic_fetch_add_explicit(&th->st->table_bytes, assoc_bytes(bits), memory_order_relaxed);

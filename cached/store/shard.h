@@ -45,15 +45,22 @@ void shard_link(struct shard *sh, struct store_item *it);
 /* The table's reference becomes the caller's. */
 void shard_unlink(struct shard *sh, struct store_item *it);
 
+/* Notes that somebody wanted the item, though not to read it. */
+static inline void
+shard_use(struct store_item *it, uint64_t now_ms)
+{
+    it->accessed_ms = now_ms;
+    if (it->uses < ITEM_USES_MAX) {
+        it->uses++;
+    }
+}
+
 /* Notes a hit. */
 static inline void
 shard_bump(struct store_item *it, uint64_t now_ms)
 {
-    it->accessed_ms = now_ms;
+    shard_use(it, now_ms);
     it->marks |= ITEM_FETCHED;
-    if (it->uses < ITEM_USES_MAX) {
-        it->uses++;
-    }
 }
 
 /* The item that should go next, found by turning the clock a bounded way; NULL

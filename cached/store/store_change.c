@@ -120,6 +120,16 @@ finish_number(struct store_thread *th, struct shard *sh, struct store_item *it,
     out->expiry_ms = it->expiry_ms;
 }
 
+/* What a replacement inherits. As in memcached, a number that has grown out of
+ * its item is a fresh item; one that would have fitted keeps its marks, since
+ * only a reader who happened to be there has made it need another. */
+static uint8_t
+kept_marks(const struct store_item *it, size_t digits)
+{
+    bool grown = digits > it->value_bytes;
+    return it->marks & (uint8_t)(grown ? ITEM_BINARY_KEY : ~ITEM_LINKED);
+}
+
 /* Under the lock: the number goes into the item itself if nobody is reading it
  * and there is room, else into `spare`, which replaces it. *need is how long a
  * spare value must be when there is none that fits. */
@@ -134,7 +144,7 @@ change_number(struct store_thread *th, struct shard *sh, struct store_item *it,
     if (d.len <= it->value_bytes && item_unshared(it)) {
         it->expiry_ms = how->touch ? how->touch_expiry_ms : it->expiry_ms;
         finish_number(th, sh, it, &d, how, out);
-        shard_bump(it, now_ms);
+        shard_use(it, now_ms);
         return;
     }
     if (spare == NULL || spare->value_bytes != len) {
@@ -143,7 +153,7 @@ change_number(struct store_thread *th, struct shard *sh, struct store_item *it,
     }
     spare->expiry_ms = how->touch ? how->touch_expiry_ms : it->expiry_ms;
     spare->flags = it->flags;
-    spare->marks |= it->marks & (ITEM_BINARY_KEY | ITEM_FETCHED);
+    spare->marks |= kept_marks(it, d.len);
     finish_number(th, sh, spare, &d, how, out);
     link_item(th, sh, spare, it, now_ms, after);
 }

@@ -73,6 +73,7 @@ vivify(struct store_thread *th, const struct store_key *key, const struct store_
        uint64_t now_ms, struct store_view *view)
 {
     struct store_item *fresh = item_create(th, key, 0, now_ms);
+    view->item = NULL;
     if (fresh == NULL) {
         count(th, METRIC_ID_STORE_REFUSED_MEMORY);
         return STORE_NOT_FOUND;

@@ -197,7 +197,8 @@ START_TEST(outdated_write_is_kept_as_stale)
     open_default();
     struct store_write first = {.expiry_ms = T0 + 77};
     write_at("k", "old", &first, T0, NULL);
-    struct store_write w = {.compare = true, .compare_cas = cas_of("k") - 1, .stale_if_older = true};
+    struct store_write w = {
+        .compare = true, .compare_cas = cas_of("k") - 1, .stale_if_older = true};
     ck_assert_int_eq(write_at("k", "outdated", &w, T0, NULL), STORE_OK);
     struct store_key k = key_of("k");
     struct store_view view;
@@ -409,8 +410,8 @@ END_TEST
 START_TEST(counts_only_numbers)
 {
     open_default();
-    static const char *const wrong[] = {"", "x", "-5", "1x", "18446744073709551616",
-                                        "1111111111111111111111", "  "};
+    static const char *const wrong[] = {
+        "", "x", "-5", "1x", "18446744073709551616", "1111111111111111111111", "  "};
     struct store_number n;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         set("k", wrong[i]);
@@ -438,6 +439,35 @@ START_TEST(counting_leaves_a_reader_its_value)
     store_release(th, &view.item);
     store_get(th, &k, NULL, T0, &view);
     ck_assert_uint_eq(view.flags, 7);
+    store_release(th, &view.item);
+    close_store();
+}
+END_TEST
+
+/* Whether somebody happens to be reading decides where the number goes, and
+ * nothing else. */
+START_TEST(counting_keeps_the_stale_mark)
+{
+    open_default();
+    set("k", "50");
+    struct store_key k = key_of("k");
+    struct store_removal mark = {.mark_stale = true};
+    ck_assert_int_eq(store_delete(th, &k, &mark, T0), STORE_OK);
+    struct store_view first, view;
+    struct store_lookup peek = {.peek = true};
+    struct store_number n;
+    store_get(th, &k, &peek, T0, &first);
+    ck_assert(first.stale && first.won);
+    for (int reading = 1; reading >= 0; reading--) {
+        ck_assert_int_eq(add_to("k", 1, false, &n), STORE_OK);
+        store_get(th, &k, &peek, T0, &view);
+        ck_assert(view.stale && view.taken && !view.won && !view.fetched);
+        store_release(th, &view.item);
+        store_release(th, &first.item);
+    }
+    ck_assert_int_eq(add_to("k", 100, false, &n), STORE_OK);
+    store_get(th, &k, &peek, T0, &view);
+    ck_assert(!view.stale && !view.taken);
     store_release(th, &view.item);
     close_store();
 }
@@ -519,6 +549,43 @@ START_TEST(keeps_the_memory_limit)
     ck_assert_uint_gt(metric_sum(store_metrics(st), METRIC_ID_STORE_EVICTIONS), 15000);
     ck_assert_ptr_nonnull(value_at("fill19999", T0));
     ck_assert_ptr_null(value_at("fill0", T0));
+    close_store();
+}
+END_TEST
+
+/* A table is not tried again and again that the evictions for it make needless. */
+START_TEST(makes_room_for_a_table_once)
+{
+    for (unsigned memory = MB * 5 / 4; memory < MB * 3 / 2; memory += MB / 64) {
+        open_store(memory, true);
+        uint64_t evicted = 0;
+        unsigned bursts = 0;
+        for (unsigned i = 0; i < 60000; i++) {
+            char key[16];
+            snprintf(key, sizeof(key), "%u", i);
+            set(key, "v");
+            uint64_t now = metric_sum(store_metrics(st), METRIC_ID_STORE_EVICTIONS);
+            bursts += now > evicted + 20;
+            evicted = now;
+        }
+        ck_assert_uint_gt(evicted, 0);
+        ck_assert_uint_le(bursts, 8);
+        close_store();
+    }
+}
+END_TEST
+
+START_TEST(a_vivify_without_memory_is_a_miss)
+{
+    open_store(64 * 1024, false);
+    fill(1000, 100);
+    fill(1000, 0);
+    struct store_key k = key_of("k");
+    struct store_lookup how = {.vivify = true};
+    struct store_view view;
+    memset(&view, 0xff, sizeof(view));
+    ck_assert_int_eq(store_get(th, &k, &how, T0, &view), STORE_NOT_FOUND);
+    ck_assert_ptr_null(view.item);
     close_store();
 }
 END_TEST
@@ -664,8 +731,9 @@ UNIT_MAIN("store", stores_by_mode, append_keeps_flags_and_expiry, append_can_viv
           compares_and_sets, append_compares, outdated_write_is_kept_as_stale, expires, touches,
           a_reference_outlives_the_key, views_tell_what_was_before, one_caller_wins_the_refill,
           recache_hands_out_the_token_once, deletes_and_marks, drops_a_value_and_keeps_the_expiry,
-          counts, counts_only_numbers, counting_leaves_a_reader_its_value, counters_can_be_made,
-          flushes_now_and_later, refuses_what_never_fits, keeps_the_memory_limit,
-          keeps_what_is_used, without_eviction_says_so, does_not_evict_what_is_being_read,
-          a_lower_limit_is_worked_off, sweeps_the_dead, walks_all_while_the_table_grows,
-          finds_all_after_growing, without_cas_nothing_matches)
+          counts, counts_only_numbers, counting_leaves_a_reader_its_value,
+          counting_keeps_the_stale_mark, counters_can_be_made, flushes_now_and_later,
+          refuses_what_never_fits, keeps_the_memory_limit, makes_room_for_a_table_once,
+          a_vivify_without_memory_is_a_miss, keeps_what_is_used, without_eviction_says_so,
+          does_not_evict_what_is_being_read, a_lower_limit_is_worked_off, sweeps_the_dead,
+          walks_all_while_the_table_grows, finds_all_after_growing, without_cas_nothing_matches)
