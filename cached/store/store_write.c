@@ -154,6 +154,9 @@ try_commit(struct store_thread *th, struct shard *sh, const struct store_key *ke
     struct aftermath after = {0};
     shard_lock(sh);
     struct store_item *old = find_live(th, sh, key, now_ms, &after);
+    if (after.dropped_count > 0) {
+        count(th, METRIC_ID_STORE_RECLAIMED);
+    }
     struct judgement j = old != NULL ? judge_present(th->st, w, old) : judge_absent(w);
     switch (j.verdict) {
     case VERDICT_STORE: store_fresh(th, sh, fresh, old, w, now_ms, &after); break;
