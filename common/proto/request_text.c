@@ -3,6 +3,7 @@
  * it: whether the client wants no reply, and how many bytes to swallow. */
 #include "common/proto/request_shapes.h"
 
+#include "common/core/assert.h"
 #include "common/core/num.h"
 
 /* The last word of `rest` is noreply. Words between it and the arguments mean
@@ -209,7 +210,7 @@ request_parse_arith(struct request *r, struct cursor c)
     case WORD_NONE: return refuse(r, PROTO_ERR_BAD_FORMAT);
     case WORD_BAD: return refuse(r, PROTO_ERR_BAD_DELTA);
     }
-    return PARSE_ERROR;
+    UNREACHABLE();
 }
 
 enum parse_status
@@ -223,7 +224,7 @@ request_parse_touch(struct request *r, struct cursor c)
     case WORD_NONE: return refuse(r, PROTO_ERR_BAD_FORMAT);
     case WORD_BAD: return refuse(r, PROTO_ERR_BAD_EXPTIME);
     }
-    return PARSE_ERROR;
+    UNREACHABLE();
 }
 
 /* --- administration ------------------------------------------------------- */
@@ -258,7 +259,7 @@ check_verbosity(struct request *r, struct cursor c)
     case WORD_NONE: return request_refuse(r, PROTO_ERR_UNKNOWN_COMMAND);
     case WORD_BAD: return request_refuse(r, PROTO_ERR_BAD_FORMAT);
     }
-    return PARSE_ERROR;
+    UNREACHABLE();
 }
 
 /* The bare line ends before the noreply that ends the line, or several. */

@@ -23,11 +23,18 @@ struct bad_input {
     bool closed;
 };
 
+/* Freed by the caller. */
+static char *
+source_path(const char *file)
+{
+    const char *source = getenv("top_srcdir");
+    return mem_printf("%s/%s", source ? source : ".", file);
+}
+
 static json_t *
 load(const char *file)
 {
-    const char *source = getenv("top_srcdir");
-    char *path = mem_printf("%s/t/data/%s", source ? source : ".", file);
+    char *path = source_path(file);
     json_error_t error;
     json_t *root = json_load_file(path, JSON_ALLOW_NUL, &error);
     ck_assert_msg(root != NULL, "%s: %s", path, error.text);
@@ -103,9 +110,8 @@ drop_case(struct bad_input *c)
 static unsigned
 each_case(void (*run)(const struct bad_input *c))
 {
-    json_t *differences = load("bad_inputs_differences.json");
-    const char *source = getenv("top_srcdir");
-    char *path = mem_printf("%s/t/data/bad_inputs.jsonl", source ? source : ".");
+    json_t *differences = load("t/data/bad_inputs_differences.json");
+    char *path = source_path("t/data/bad_inputs.jsonl");
     FILE *f = fopen(path, "re");
     ck_assert_msg(f != NULL, "%s", path);
     char *line = NULL;
@@ -215,8 +221,7 @@ END_TEST
 static struct buf
 read_text(const char *file)
 {
-    const char *source = getenv("top_srcdir");
-    char *path = mem_printf("%s/%s", source ? source : ".", file);
+    char *path = source_path(file);
     FILE *f = fopen(path, "re");
     ck_assert_msg(f != NULL, "%s", path);
     struct buf text = BUF_EMPTY;
@@ -234,7 +239,7 @@ read_text(const char *file)
 /* The binary protocol's cases go by one name, since they have one reason. */
 START_TEST(the_manual_names_every_difference)
 {
-    json_t *differences = load("bad_inputs_differences.json");
+    json_t *differences = load("t/data/bad_inputs_differences.json");
     struct buf manual = read_text("docs/protocol.md");
     const char *name;
     json_t *difference;
