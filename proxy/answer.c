@@ -2,7 +2,7 @@
 #include "common/core/assert.h"
 #include "proxy/client.h"
 #include "proxy/multiget.h"
-#include "proxy/worker.h"
+#include "proxy/proxy_worker.h"
 
 /* Quiet meta commands hide the answer that most often comes: a miss of mg, the
  * success of the others. Everything else is shown. */

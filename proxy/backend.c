@@ -7,7 +7,7 @@
 #include "proxy/answer.h"
 #include "proxy/pending.h"
 #include "proxy/roster.h"
-#include "proxy/worker.h"
+#include "proxy/proxy_worker.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -19,7 +19,7 @@
 #include "proxy/failure.h"
 #include "proxy/health.h"
 #include "proxy/placement.h"
-#include "proxy/worker.h"
+#include "proxy/proxy_worker.h"
 
 #define BACKEND_OUT_MAX  (16u << 20) /* unsent bytes; beyond, the node is overloaded */
 #define BACKEND_OWED_MAX (1u << 20)  /* bytes of timed-out requests without a reply */

@@ -4,7 +4,7 @@
 #include "common/core/mem.h"
 #include "proxy/dispatch.h"
 #include "proxy/pending.h"
-#include "proxy/worker.h"
+#include "proxy/proxy_worker.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,8 +13,9 @@
 
 #define READ_BYTES           65536
 #define READ_BYTES_MAX       (1u << 20) /* of one read, for a large value */
-#define REPLY_BYTES_AT_FIRST 4096       /* a new client's replies are taken to be so long */
-#define HALF_BYTES_PER_MS    16         /* half a command may stand longer if it grows so fast */
+#define DISCARD_READS        16
+#define REPLY_BYTES_AT_FIRST 4096 /* a new client's replies are taken to be so long */
+#define HALF_BYTES_PER_MS    16   /* half a command may stand longer if it grows so fast */
 
 static void on_ready(void *arg, int ready);
 
@@ -36,6 +37,19 @@ client_create(struct worker *w, int fd)
     return c;
 }
 
+/* A socket that is closed with input unread resets the connection, and the
+ * client might never see the last line that it was sent. */
+static void
+discard_input(struct client *c)
+{
+    char *room = buf_room(&c->worker->scratch, READ_BYTES);
+    for (int i = 0; room != NULL && i < DISCARD_READS; i++) {
+        if (recv(c->fd, room, READ_BYTES, MSG_DONTWAIT) <= 0) {
+            return;
+        }
+    }
+}
+
 void
 client_destroy(struct client **client)
 {
@@ -48,6 +62,9 @@ client_destroy(struct client **client)
         pending_abandon(p);
     }
     client_release(c, c->held);
+    if (c->closing && !c->ended) {
+        discard_input(c);
+    }
     loop_io_deinit(&c->io);
     close(c->fd);
     list_remove(&c->link);

@@ -7,7 +7,7 @@
 #include "proxy/multiget.h"
 #include "proxy/pending.h"
 #include "proxy/roster.h"
-#include "proxy/worker.h"
+#include "proxy/proxy_worker.h"
 
 /* Old memcacheds cut a gat line longer than 2048 bytes as abuse; get lines they
  * take at any length. */

@@ -19,10 +19,10 @@ libmfproxy_a_SOURCES = \
 	proxy/proxy_metrics.h \
 	proxy/proxy_options.c proxy/proxy_options.h \
 	proxy/proxy_stats.c \
-	proxy/roster.c proxy/roster.h \
-	proxy/worker.c proxy/worker.h
+	proxy/proxy_worker.c proxy/proxy_worker.h \
+	proxy/roster.c proxy/roster.h
 
 bin_PROGRAMS += mfproxy
 mfproxy_SOURCES = proxy/mfproxy.c
-mfproxy_LDADD = libmfproxy.a libmfroute.a $(NET_LIBS) $(FLEET_LIBS) \
+mfproxy_LDADD = libmfproxy.a libmfroute.a $(PUSH_LIBS) $(NET_LIBS) $(FLEET_LIBS) \
 	$(PROTO_LIBS) $(CORE_LIBS) $(SYSTEM_LIBS)

@@ -2,7 +2,7 @@
 #include "common/core/assert.h"
 #include "common/core/version.h"
 #include "proxy/client.h"
-#include "proxy/worker.h"
+#include "proxy/proxy_worker.h"
 
 #define WORDS_MAX 4
 

@@ -3,7 +3,7 @@
 #include "proxy/client.h"
 #include "proxy/multiget.h"
 #include "proxy/roster.h"
-#include "proxy/worker.h"
+#include "proxy/proxy_worker.h"
 
 /* What a failed meta command echoes, while its line is still at hand. */
 static void

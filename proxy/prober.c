@@ -3,7 +3,7 @@
  * that a probe proves the very way that requests will go. */
 #include "proxy/backend.h"
 #include "proxy/pending.h"
-#include "proxy/worker.h"
+#include "proxy/proxy_worker.h"
 
 void
 prober_run(struct backend *b, uint64_t now_us)

@@ -4,6 +4,7 @@
 #include "common/core/log.h"
 #include "common/core/mem.h"
 #include "common/net/daemon.h"
+#include "common/push/follow.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -128,10 +129,10 @@ adopt(void *arg, struct table *table, char *why)
     if (next == NULL) {
         return false;
     }
-    pthread_mutex_lock(&proxy->placement_lock);
+    pthread_mutex_lock(&proxy->lock);
     previous = proxy->placement;
     proxy->placement = next;
-    pthread_mutex_unlock(&proxy->placement_lock);
+    pthread_mutex_unlock(&proxy->lock);
     placement_unref(&previous);
     for (unsigned i = 0; i < proxy->worker_count; i++) {
         worker_give_placement(proxy->workers[i], next);
@@ -144,15 +145,40 @@ adopt(void *arg, struct table *table, char *why)
 struct placement *
 proxy_placement(struct proxy *proxy)
 {
-    pthread_mutex_lock(&proxy->placement_lock);
+    pthread_mutex_lock(&proxy->lock);
     struct placement *p = proxy->placement != NULL ? placement_ref(proxy->placement) : NULL;
-    pthread_mutex_unlock(&proxy->placement_lock);
+    pthread_mutex_unlock(&proxy->lock);
     return p;
 }
 
 static void
 on_placement_clear(void *arg, struct placement *placement)
 {
+    struct proxy *proxy = arg;
+    pthread_mutex_lock(&proxy->lock);
+    if (proxy->follower != NULL) {
+        follower_ack(proxy->follower, placement->table->epoch);
+    }
+    pthread_mutex_unlock(&proxy->lock);
+}
+
+/* What mfcontrol weighs when it asks who is down. */
+static void
+on_report(void *arg, json_t *report)
+{
+    struct proxy *proxy = arg;
+    struct placement *p = proxy_placement(proxy);
+    json_t *nodes = json_object();
+    for (unsigned i = 0; p != NULL && i < p->node_count; i++) {
+        const struct node_stats *s = p->nodes[i].stats;
+        uint64_t failed = atomic_load(&s->timeouts) + atomic_load(&s->broken);
+        json_t *node =
+            json_pack("{s:I, s:I, s:i}", "requests", (json_int_t)atomic_load(&s->requests),
+                      "failed", (json_int_t)failed, "down", (int)atomic_load(&s->down));
+        json_object_set_new(nodes, p->nodes[i].node->id, node);
+    }
+    json_object_set_new(report, "nodes", nodes);
+    placement_unref(&p);
 }
 
 static struct table *
@@ -162,7 +188,7 @@ table_of_servers(const struct proxy_options *o)
     struct table *table =
         table_from_servers(o->servers.items, (unsigned)o->servers.count, o->ring, o->hash, error);
     if (table == NULL) {
-        fprintf(stderr, "mfproxy: %s\n", error);
+        fprintf(stderr, "mfproxy: option --servers: %s\n", error);
         return NULL;
     }
     table->pools[0].connect_timeout_ms = o->connect_timeout;
@@ -173,17 +199,41 @@ table_of_servers(const struct proxy_options *o)
 static bool
 follow_table(struct proxy *proxy)
 {
-    char why[TABLE_ERROR_MAX];
-    struct table *table = table_of_servers(proxy->options);
-    if (table == NULL) {
+    const struct proxy_options *o = proxy->options;
+    struct follower_options options = {
+        .table_file = o->table,
+        .control = o->control.count > 0 ? &o->control : NULL,
+        .state_dir = o->state_dir,
+        .identity = {.role = FOLLOWER_PROXY, .id = proxy->id, .zone = o->zone},
+        .adopt = adopt,
+        .report = on_report,
+        .arg = proxy,
+    };
+    if (o->servers.count > 0 && (options.fixed = table_of_servers(o)) == NULL) {
         return false;
     }
-    bool ok = adopt(proxy, table, why);
-    if (!ok) {
-        fprintf(stderr, "mfproxy: %s\n", why);
+    char *error = NULL;
+    proxy->follower = follower_create(&options, &error);
+    if (proxy->follower == NULL) {
+        fprintf(stderr, "mfproxy: %s\n", error);
+        free(error);
+        return false;
     }
-    table_unref(&table);
-    return ok;
+    follower_start(proxy->follower);
+    return true;
+}
+
+/* Workers may be telling it that an epoch is clear, so it goes under the lock. */
+static void
+unfollow(struct proxy *proxy)
+{
+    pthread_mutex_lock(&proxy->lock);
+    struct follower *follower = proxy->follower;
+    proxy->follower = NULL;
+    pthread_mutex_unlock(&proxy->lock);
+    if (follower != NULL) {
+        follower_destroy(&follower, false);
+    }
 }
 
 /* --- start and end ------------------------------------------------------------------ */
@@ -263,11 +313,15 @@ proxy_start(struct proxy *proxy, const struct proxy_options *options)
     proxy->loop = loop_create();
     proxy->metrics = metric_set_create("mfproxy", descs, PROXY_METRIC_COUNT);
     proxy->accept_metrics = metric_set_block(proxy->metrics);
-    pthread_mutex_init(&proxy->placement_lock, NULL);
+    pthread_mutex_init(&proxy->lock, NULL);
     loop_timer_init(&proxy->drain_timer, proxy->loop, on_drain_poll, proxy);
     loop_signal_init(&proxy->sigterm, proxy->loop, SIGTERM, on_signal, proxy);
     loop_signal_init(&proxy->sigint, proxy->loop, SIGINT, on_signal, proxy);
     daemon_want_descriptors(options->max_connections + SPARE_DESCRIPTORS);
+    char host[256] = "";
+    gethostname(host, sizeof(host) - 1);
+    proxy->id =
+        options->id != NULL ? mem_strdup(options->id) : mem_printf("%s-%d", host, (int)getpid());
     fill_limits(proxy);
     start_workers(proxy);
     return follow_table(proxy) && listen_everywhere(proxy) && serve_http(proxy);
@@ -288,6 +342,7 @@ proxy_stop(struct proxy *proxy)
     }
     free(proxy->listeners);
     http_server_destroy(&proxy->http);
+    unfollow(proxy);
     for (unsigned i = 0; i < proxy->worker_count; i++) {
         worker_destroy(&proxy->workers[i]);
     }
@@ -298,7 +353,7 @@ proxy_stop(struct proxy *proxy)
     loop_timer_deinit(&proxy->drain_timer);
     loop_destroy(&proxy->loop);
     metric_set_destroy(&proxy->metrics);
-    pthread_mutex_destroy(&proxy->placement_lock);
+    pthread_mutex_destroy(&proxy->lock);
     free(proxy->id);
 }
 

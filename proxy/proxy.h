@@ -12,7 +12,7 @@
 #include "proxy/placement.h"
 #include "proxy/proxy_metrics.h"
 #include "proxy/proxy_options.h"
-#include "proxy/worker.h"
+#include "proxy/proxy_worker.h"
 
 struct follower;
 
@@ -30,9 +30,9 @@ struct proxy {
     struct listener **listeners;
     unsigned listener_count;
     struct http_server *http;
-    struct follower *follower;
-    pthread_mutex_t placement_lock;
-    struct placement *placement; /* the newest; covered by the lock */
+    pthread_mutex_t lock;        /* covers the two below */
+    struct follower *follower;   /* NULL when it has ended */
+    struct placement *placement; /* the newest; NULL before there is a table */
     _Atomic unsigned connections;
     atomic_bool draining;
     uint64_t drain_until_us;

@@ -1,10 +1,54 @@
 /* proxy_http.c - the HTTP endpoints. They read only and run on the main thread. */
 #include "common/core/version.h"
+#include "common/push/follow.h"
 #include "proxy/proxy.h"
 
 #include <inttypes.h>
 
 #define WORKER_SILENT_MAX_MS 5000
+
+/* clang-format off */
+/*    name                   of node_stats  kind     one sentence */
+#define NODE_METRICS(X)                                                                            \
+    X("node_down_workers",   down,          gauge,   "Workers that look on the node as DOWN.")     \
+    X("node_requests_total", requests,      counter, "Requests sent to the node.")                 \
+    X("node_timeouts_total", timeouts,      counter, "Of them, not answered in time.")             \
+    X("node_broken_total",   broken,        counter, "Of them, lost with their connection.")       \
+    X("node_refused_total",  refused,       counter,                                               \
+      "Requests not sent because the node was DOWN or over the limit.")                            \
+    X("node_connects_total", connects,      counter, "Connections made to the node.")
+/* clang-format on */
+
+static void
+put_nodes(struct proxy *proxy, struct buf *out)
+{
+    struct placement *p = proxy_placement(proxy);
+#define X(name, field, kind, help)                                                                 \
+    buf_printf(out, "# HELP mfproxy_%s %s\n# TYPE mfproxy_%s %s\n", name, help, name, #kind);      \
+    for (unsigned i = 0; p != NULL && i < p->node_count; i++) {                                    \
+        buf_printf(out, "mfproxy_%s{node=\"%s\"} %" PRIu64 "\n", name, p->nodes[i].node->id,       \
+                   (uint64_t)atomic_load(&p->nodes[i].stats->field));                              \
+    }
+    NODE_METRICS(X)
+#undef X
+    placement_unref(&p);
+}
+
+static void
+put_table(struct proxy *proxy, struct buf *out)
+{
+    pthread_mutex_lock(&proxy->lock);
+    if (proxy->follower != NULL) {
+        metric_render_prometheus(follower_metrics(proxy->follower), "", out);
+        uint64_t age_ms = follower_table_age_ms(proxy->follower);
+        buf_printf(out,
+                   "# HELP mfproxy_table_age_seconds Time since the table in use was confirmed as "
+                   "the newest.\n# TYPE mfproxy_table_age_seconds gauge\n"
+                   "mfproxy_table_age_seconds %" PRIu64 ".%03" PRIu64 "\n",
+                   age_ms / 1000, age_ms % 1000);
+    }
+    pthread_mutex_unlock(&proxy->lock);
+}
 
 static void
 on_metrics(void *arg, struct http_reply *reply)
@@ -12,26 +56,8 @@ on_metrics(void *arg, struct http_reply *reply)
     struct proxy *proxy = arg;
     reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
     metric_render_prometheus(proxy->metrics, "", &reply->body);
-    struct placement *p = proxy_placement(proxy);
-    for (unsigned i = 0; p != NULL && i < p->node_count; i++) {
-        const struct place_node *n = &p->nodes[i];
-        const struct {
-            const char *name;
-            uint64_t value;
-        } rows[] = {
-            {"node_down_workers", atomic_load(&n->stats->down)},
-            {"node_requests_total", atomic_load(&n->stats->requests)},
-            {"node_timeouts_total", atomic_load(&n->stats->timeouts)},
-            {"node_broken_total", atomic_load(&n->stats->broken)},
-            {"node_refused_total", atomic_load(&n->stats->refused)},
-            {"node_connects_total", atomic_load(&n->stats->connects)},
-        };
-        for (size_t j = 0; j < sizeof(rows) / sizeof(rows[0]); j++) {
-            buf_printf(&reply->body, "mfproxy_%s{node=\"%s\"} %" PRIu64 "\n", rows[j].name,
-                       n->node->id, rows[j].value);
-        }
-    }
-    placement_unref(&p);
+    put_nodes(proxy, &reply->body);
+    put_table(proxy, &reply->body);
 }
 
 static void

@@ -3,6 +3,7 @@
  * read a proxy too; everything of our own follows under its own names. */
 #include "common/core/clock.h"
 #include "common/core/version.h"
+#include "common/push/follow.h"
 #include "proxy/proxy.h"
 
 #include <inttypes.h>
@@ -72,6 +73,24 @@ put_row(void *arg, const struct metric_desc *desc, uint64_t value)
 }
 
 static void
+put_follow_row(void *arg, const struct metric_desc *desc, uint64_t value)
+{
+    put_u64(arg, desc->name, value);
+}
+
+static void
+put_table(struct proxy *proxy, struct buf *out)
+{
+    pthread_mutex_lock(&proxy->lock);
+    if (proxy->follower != NULL) {
+        buf_printf(out, "STAT table_source %s\r\n", follower_source(proxy->follower));
+        put_u64(out, "table_age_ms", follower_table_age_ms(proxy->follower));
+        metric_each(follower_metrics(proxy->follower), put_follow_row, out);
+    }
+    pthread_mutex_unlock(&proxy->lock);
+}
+
+static void
 put_general(struct proxy *proxy, struct buf *out)
 {
     put_process(proxy, out);
@@ -83,9 +102,7 @@ put_general(struct proxy *proxy, struct buf *out)
     put_u64(out, "get_misses", gets > hits ? gets - hits : 0);
     struct row_sink sink = {proxy, out, 0};
     metric_each(proxy->metrics, put_row, &sink);
-    struct placement *p = proxy_placement(proxy);
-    put_u64(out, "table_epoch", p != NULL ? p->table->epoch : 0);
-    placement_unref(&p);
+    put_table(proxy, out);
 }
 
 static void

@@ -2,7 +2,7 @@
 #include "common/core/assert.h"
 #include "common/core/mem.h"
 #include "proxy/backend.h"
-#include "proxy/worker.h"
+#include "proxy/proxy_worker.h"
 
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-/* worker.h - a thread that serves its own clients over its own connections to
+/* proxy_worker.h - a thread that serves its own clients over its own connections to
  * every node. Nothing on the way of a request is shared between workers.
  *
  *     turn:  readable clients  -> parse -> route -> append to backends' output

@@ -1,4 +1,4 @@
-#include "proxy/worker.h"
+#include "proxy/proxy_worker.h"
 #include "common/core/assert.h"
 #include "common/core/backoff.h"
 #include "common/core/clock.h"
