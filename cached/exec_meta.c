@@ -71,14 +71,15 @@ put_hit_flags(struct metaline *line, const struct worker *w, const struct reques
         case 'k': metaline_key(line, view->key, view->binary_key); break;
         }
     }
-    if (view->won) {
-        metaline_mark(line, 'W');
+    /* In memcached's order. */
+    if (view->taken) {
+        metaline_mark(line, 'Z');
     }
     if (view->stale) {
         metaline_mark(line, 'X');
     }
-    if (view->taken) {
-        metaline_mark(line, 'Z');
+    if (view->won) {
+        metaline_mark(line, 'W');
     }
 }
 

@@ -17,6 +17,7 @@ t_unit_check_store_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_store_LDADD = $(STORE_TEST_LIBS)
 
 NODE_TESTS = \
+	t/node/meta_marks.t \
 	t/node/bad_inputs.t
 TAP_TESTS += $(NODE_TESTS)
 EXTRA_DIST += $(NODE_TESTS)

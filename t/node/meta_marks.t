@@ -1,0 +1,30 @@
+# Who is to refill an item (W), who is not (Z), and that it is stale (X): what
+# memcached answers, in its order, and how incr treats the marks.
+use strict;
+use warnings;
+use Memfleet;
+
+my $node = mfcached(args => [qw(-t 1)]);
+my $c = $node->connect;
+
+my @talk = (
+    ["set k 0 0 1\r\n1\r\n", "STORED\r\n"],
+    ["mg k h v\r\n", "VA 1 h0\r\n1\r\n", 'fresh'],
+    ["md k I\r\n", "HD\r\n"],
+    ["mg k v\r\n", "VA 1 X W\r\n1\r\n", 'the first to see it stale refills it'],
+    ["mg k t v\r\n", "VA 1 t-1 Z X\r\n1\r\n", 'the next does not'],
+    ["incr k 1\r\n", "2\r\n"],
+    ["mg k v\r\n", "VA 1 Z X\r\n2\r\n", 'incr keeps the marks'],
+    ["incr k 100\r\n", "102\r\n"],
+    ["mg k h v\r\n", "VA 3 h0\r\n102\r\n", 'a number that outgrows its item has none'],
+    ["set k 0 0 1\r\n1\r\n", "STORED\r\n"],
+    ["incr k 1\r\n", "2\r\n"],
+    ["mg k h v\r\n", "VA 1 h0\r\n2\r\n", 'incr is no fetch'],
+    ["mg new N30 v\r\n", "VA 0 W\r\n\r\n", 'made by a miss'],
+    ["mg new N30 v\r\n", "VA 0 Z\r\n\r\n", 'and being filled'],
+);
+for my $turn (@talk) {
+    my ($request, $reply, $what) = @$turn;
+    is($c->ask($request), $reply, $what // $request =~ s/\r\n.*//sr);
+}
+done_testing;
