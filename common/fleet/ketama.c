@@ -1,15 +1,15 @@
 #include "common/fleet/ketama.h"
 #include "common/core/assert.h"
 #include "common/core/mem.h"
+#include "common/core/num.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define POINTS_PER_DIGEST 4
 #define WEIGHTED_POINTS   160 /* a server, on the average */
 #define UNWEIGHTED_POINTS 100
-#define SUFFIX_MAX        12 /* "-" and a 32-bit number */
+#define SUFFIX_MAX        (1 + NUM_MAX_DIGITS) /* "-" and the number */
 
 /* Every intermediate result is a float, as in the originals; the tiny term is a
  * double there too. Named steps keep a compiler from fusing two roundings. */
@@ -32,8 +32,9 @@ struct point_name {
 static struct span
 numbered(const struct point_name *name, unsigned number)
 {
-    int n = snprintf(name->text + name->label_len, SUFFIX_MAX, "-%u", number);
-    return span_make(name->text, name->label_len + (size_t)n);
+    name->text[name->label_len] = '-';
+    size_t digits = num_format_u64(number, name->text + name->label_len + 1);
+    return span_make(name->text, name->label_len + 1 + digits);
 }
 
 static void

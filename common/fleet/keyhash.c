@@ -75,18 +75,23 @@ hash_one_at_a_time(struct span key)
 }
 
 /* CRC-16/CCITT by a register of 32 bits that is never cut to 16: what was
- * shifted out at the top stays in the result. */
+ * shifted out at the top stays in the result. The usual table of 256 is the
+ * exclusive or of these two, one for each half of a byte. */
 static uint32_t
 hash_crc16(struct span key)
 {
+    static const uint16_t low[16] = {
+        0x0000, 0x1021, 0x2042, 0x3063, 0x4084, 0x50a5, 0x60c6, 0x70e7,
+        0x8108, 0x9129, 0xa14a, 0xb16b, 0xc18c, 0xd1ad, 0xe1ce, 0xf1ef,
+    };
+    static const uint16_t high[16] = {
+        0x0000, 0x1231, 0x2462, 0x3653, 0x48c4, 0x5af5, 0x6ca6, 0x7e97,
+        0x9188, 0x83b9, 0xb5ea, 0xa7db, 0xd94c, 0xcb7d, 0xfd2e, 0xef1f,
+    };
     uint32_t crc = 0;
     for (size_t i = 0; i < key.len; i++) {
-        uint32_t row = ((crc >> 8) ^ byte(key, i)) & 0xff;
-        row <<= 8;
-        for (unsigned bit = 0; bit < 8; bit++) {
-            row = (row << 1) ^ (row & 0x8000 ? 0x1021 : 0);
-        }
-        crc = (crc << 8) ^ (row & 0xffff);
+        uint32_t at = crc >> 8 ^ byte(key, i);
+        crc = crc << 8 ^ (uint32_t)(low[at & 0xf] ^ high[at >> 4 & 0xf]);
     }
     return crc;
 }

@@ -12,5 +12,6 @@ libmffleet_a_SOURCES = \
 	common/fleet/table_build.c common/fleet/table_build.h \
 	common/fleet/table_json.c \
 	common/fleet/table_judge.c \
+	common/fleet/table_ring.c common/fleet/table_ring.h \
 	common/fleet/table_servers.c \
 	common/fleet/table_words.h

@@ -1,5 +1,6 @@
 #include "common/fleet/table_build.h"
 #include "common/core/mem.h"
+#include "common/fleet/table_ring.h"
 #include "common/fleet/table_words.h"
 
 #include <jansson.h>
@@ -56,13 +57,27 @@ node_json(bool *ok, const struct table_node *node)
     return json;
 }
 
+/* Without a ring there is no sha, and reading the document back says why. */
+static void
+put_ring_sha(bool *ok, json_t *json, const struct table_pool *pool)
+{
+    const char *why;
+    struct ring *ring = table_ring_create(pool, &why);
+    if (ring != NULL) {
+        char sha[RING_SHA_CHARS + 1];
+        ring_sha(ring, sha);
+        put_string(ok, json, "ring_sha", sha);
+    }
+    ring_destroy(&ring);
+}
+
 static json_t *
-pool_json(bool *ok, const struct table_pool *pool, const char *computed_sha)
+pool_json(bool *ok, const struct table_pool *pool)
 {
     json_t *json = json_object();
     put_string(ok, json, "ring", ring_kind_name(pool->ring_config.kind));
     put_string(ok, json, "key_hash", key_hash_name(pool->ring_config.hash));
-    put_string(ok, json, "ring_sha", computed_sha);
+    put_ring_sha(ok, json, pool);
     put_string(ok, json, "hash_strip_prefix", pool->strip_prefix);
     put_string(ok, json, "hash_stop", pool->hash_stop);
     char tag[] = {pool->tag.open, pool->tag.close, '\0'};
@@ -81,9 +96,8 @@ pool_json(bool *ok, const struct table_pool *pool, const char *computed_sha)
     return json;
 }
 
-/* `computed` (may be NULL) is the same table as parsed; its rings are built. */
 static json_t *
-table_json(bool *ok, const struct table *draft, const struct table *computed)
+table_json(bool *ok, const struct table *draft)
 {
     json_t *json = json_object();
     put_u64(ok, json, "memfleet_table", TABLE_SCHEMA);
@@ -101,21 +115,17 @@ table_json(bool *ok, const struct table *draft, const struct table *computed)
     json_t *pools = json_object();
     for (unsigned i = 0; i < draft->pool_count; i++) {
         const struct table_pool *pool = &draft->pools[i];
-        const char *sha = NULL;
-        if (computed != NULL) {
-            sha = table_pool_find(computed, span_cstr(pool->name))->ring_sha;
-        }
-        put(ok, pools, pool->name, pool_json(ok, pool, sha));
+        put(ok, pools, pool->name, pool_json(ok, pool));
     }
     put(ok, json, "pools", pools);
     return json;
 }
 
 static bool
-compose(const struct table *draft, const struct table *computed, struct buf *out, char *error)
+compose(const struct table *draft, struct buf *out, char *error)
 {
     bool ok = true;
-    json_t *json = table_json(&ok, draft, computed);
+    json_t *json = table_json(&ok, draft);
     char *text = ok ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     json_decref(json);
     ok = text != NULL && buf_append_span(out, span_cstr(text));
@@ -139,8 +149,6 @@ has_equal_pools(const struct table *draft)
     return false;
 }
 
-/* The first reading computes the rings, the second proves that what goes out
- * will be taken: ring_sha, size and all. */
 bool
 table_build(const struct table *draft, struct buf *out, char *error)
 {
@@ -148,22 +156,17 @@ table_build(const struct table *draft, struct buf *out, char *error)
         snprintf(error, TABLE_ERROR_MAX, "two pools have the same name");
         return false;
     }
-    struct buf plain = BUF_EMPTY, full = BUF_EMPTY;
-    struct table *computed = NULL, *proof = NULL;
-    if (compose(draft, NULL, &plain, error)) {
-        computed = table_parse(buf_span(&plain), error);
-    }
-    if (computed != NULL && compose(draft, computed, &full, error)) {
-        proof = table_parse(buf_span(&full), error);
+    struct buf document = BUF_EMPTY;
+    struct table *proof = NULL;
+    if (compose(draft, &document, error)) {
+        proof = table_parse(buf_span(&document), error);
     }
     bool ok = proof != NULL;
-    if (ok && !buf_append_span(out, buf_span(&full))) {
+    if (ok && !buf_append_span(out, buf_span(&document))) {
         snprintf(error, TABLE_ERROR_MAX, "out of memory");
         ok = false;
     }
-    table_unref(&computed);
     table_unref(&proof);
-    buf_deinit(&plain);
-    buf_deinit(&full);
+    buf_deinit(&document);
     return ok;
 }

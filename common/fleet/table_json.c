@@ -6,11 +6,11 @@
  *
  * The first fault ends it; the error names its place. */
 #include "common/core/addrname.h"
-#include "common/core/assert.h"
 #include "common/core/mem.h"
 #include "common/fleet/jsonread.h"
 #include "common/fleet/table.h"
 #include "common/fleet/table_build.h"
+#include "common/fleet/table_ring.h"
 #include "common/fleet/table_words.h"
 
 #include <inttypes.h>
@@ -174,13 +174,12 @@ refuse_equal_nodes(struct jsonread *r, struct jsonread_at at, const struct table
 
 /* Two nodes with one label would share every point of the ring. */
 static void
-refuse_equal_labels(struct jsonread *r, struct jsonread_at at, const struct table_pool *pool,
-                    const struct ring_server *servers)
+refuse_equal_labels(struct jsonread *r, struct jsonread_at at, const struct table_pool *pool)
 {
     struct named_node *names = mem_alloc((pool->node_count + 1) * sizeof(*names));
     char **labels = mem_alloc((pool->node_count + 1) * sizeof(*labels));
     for (unsigned i = 0; i < pool->node_count; i++) {
-        labels[i] = ring_server_label(pool->ring_config.kind, &servers[i]);
+        labels[i] = table_ring_label(pool, &pool->nodes[i]);
         names[i] = (struct named_node){labels[i], i};
     }
     refuse_duplicates(r, at, names, pool->node_count, "ring_name");
@@ -196,34 +195,13 @@ refuse_equal_labels(struct jsonread *r, struct jsonread_at at, const struct tabl
 static void
 build_ring(struct jsonread *r, struct jsonread_at at, struct table_pool *pool)
 {
-    struct addr_name *names = mem_alloc(pool->node_count * sizeof(*names));
-    struct ring_server *servers = mem_alloc(pool->node_count * sizeof(*servers));
-    for (unsigned i = 0; i < pool->node_count; i++) {
-        const struct table_node *node = &pool->nodes[i];
-        bool parsed = addr_parse(span_cstr(node->addr), 0, &names[i]);
-        ASSERT(parsed);
-        servers[i] = (struct ring_server){.host = names[i].host,
-                                          .port = names[i].port,
-                                          .weight = node->weight,
-                                          .name = node->ring_name};
+    const char *why = NULL;
+    pool->ring = table_ring_create(pool, &why);
+    if (pool->ring == NULL) {
+        jsonread_fail(r, at, "nodes", "%s", why);
+        return;
     }
-    refuse_equal_labels(r, at, pool, servers);
-    if (!r->failed) {
-        const char *why = NULL;
-        pool->ring = ring_create(&pool->ring_config, servers, pool->node_count, &why);
-        if (pool->ring == NULL) {
-            jsonread_fail(r, at, "nodes", "%s", why);
-        } else {
-            ring_sha(pool->ring, pool->ring_sha);
-        }
-    }
-    free(servers);
-    free(names);
-}
-
-static void
-compare_ring_sha(struct jsonread *r, struct jsonread_at at, const struct table_pool *pool)
-{
+    ring_sha(pool->ring, pool->ring_sha);
     const char *told = jsonread_string(r, at, "ring_sha", JSONREAD_OPTIONAL, RING_SHA_CHARS);
     if (told != NULL && strcmp(told, pool->ring_sha) != 0) {
         jsonread_fail(r, at, "ring_sha", "is not that of the ring computed here, %s",
@@ -331,10 +309,10 @@ read_pool(struct jsonread *r, struct jsonread_at at, const char *name, struct ta
     if (!r->failed) {
         refuse_pool_without_service(r, at, pool);
         refuse_equal_nodes(r, at, pool);
+        refuse_equal_labels(r, at, pool);
     }
     if (!r->failed) {
         build_ring(r, at, pool);
-        compare_ring_sha(r, at, pool);
     }
 }
 

@@ -10,8 +10,8 @@ static const char *const meta_error_words[] = {"ns", "raw"};
 
 #define WORD_COUNT(words) (sizeof(words) / sizeof((words)[0]))
 
-#define TABLE_SCHEMA           1
-#define TABLE_CONNECT_MS       200
-#define TABLE_REQUEST_MS       250
-#define TABLE_TIMEOUT_MAX_MS   600000
-#define TABLE_DEFAULT_RING     RING_LIBMEMCACHED
+#define TABLE_SCHEMA         1
+#define TABLE_CONNECT_MS     200
+#define TABLE_REQUEST_MS     250
+#define TABLE_TIMEOUT_MAX_MS 600000
+#define TABLE_DEFAULT_RING   RING_LIBMEMCACHED
