@@ -11,11 +11,24 @@ put_status(struct conn *c, const struct request *r, const char *status)
     metaline_put(&line, &c->out);
 }
 
+/* T and N act in the order of the flags, as in memcached: the later one decides
+ * the expiry of an item that N makes. */
+static uint64_t
+vivify_expiry_ms(const struct worker *w, const struct meta_args *m)
+{
+    int64_t ttl = 0;
+    for (unsigned i = 0; i < m->count; i++) {
+        switch (m->flags[i].letter) {
+        case 'T': ttl = m->ttl; break;
+        case 'N': ttl = m->vivify_ttl; break;
+        }
+    }
+    return node_expiry_ms(w->node, ttl, w->now_ms);
+}
+
 /* --- mg ---------------------------------------------------------------------- */
 
-/* T and N act in the order of the flags, as in memcached: the later one decides
- * the expiry of an item that N makes, and R compares what T has set if T stands
- * before it. */
+/* R compares what T has set if T stands before it. */
 static struct store_lookup
 lookup_of(const struct worker *w, const struct request *r)
 {
@@ -29,22 +42,15 @@ lookup_of(const struct worker *w, const struct request *r)
         .has_new_cas = meta_has(m, 'E'),
         .new_cas = m->new_cas,
     };
-    bool touch_seen = false, vivify_last = false;
+    bool touch_seen = false;
     how.touch_expiry_ms = node_expiry_ms(w->node, m->ttl, w->now_ms);
-    how.vivify_expiry_ms = node_expiry_ms(w->node, m->vivify_ttl, w->now_ms);
+    how.vivify_expiry_ms = vivify_expiry_ms(w, m);
     how.recache_before_ms = node_expiry_ms(w->node, m->recache_ttl, w->now_ms);
     for (unsigned i = 0; i < m->count; i++) {
         switch (m->flags[i].letter) {
-        case 'T':
-            touch_seen = true;
-            vivify_last = false;
-            break;
-        case 'N': vivify_last = true; break;
+        case 'T': touch_seen = true; break;
         case 'R': how.recache_after_touch = touch_seen; break;
         }
-    }
-    if (how.touch && !vivify_last) {
-        how.vivify_expiry_ms = how.touch_expiry_ms;
     }
     return how;
 }
@@ -187,7 +193,7 @@ arith_of(const struct worker *w, const struct request *r)
         .touch_expiry_ms = node_expiry_ms(w->node, m->ttl, w->now_ms),
         .vivify = meta_has(m, 'N'),
         .initial = m->initial,
-        .vivify_expiry_ms = node_expiry_ms(w->node, m->vivify_ttl, w->now_ms),
+        .vivify_expiry_ms = vivify_expiry_ms(w, m),
         .has_new_cas = meta_has(m, 'E'),
         .new_cas = m->new_cas,
         .binary_key = r->binary_key,

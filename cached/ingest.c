@@ -48,7 +48,7 @@ fill_meta(const struct worker *w, const struct request *r, struct ingest *in)
         .expiry_ms = node_expiry_ms(w->node, m->ttl, w->now_ms),
         .compare = meta_has(m, 'C'),
         .compare_cas = m->cas,
-        .stale_if_older = meta_has(m, 'I'),
+        .stale_if_older = meta_has(m, 'I') && m->cas != 0, /* 0 is older than nothing */
         .vivify = meta_has(m, 'N'),
         .vivify_expiry_ms = node_expiry_ms(w->node, m->vivify_ttl, w->now_ms),
         .has_new_cas = meta_has(m, 'E'),

@@ -22,6 +22,12 @@ my @talk = (
     ["mg k h v\r\n", "VA 1 h0\r\n2\r\n", 'incr is no fetch'],
     ["mg new N30 v\r\n", "VA 0 W\r\n\r\n", 'made by a miss'],
     ["mg new N30 v\r\n", "VA 0 Z\r\n\r\n", 'and being filled'],
+    ["ma made N30 T90 t\r\n", "HD t90\r\n", 'of T and N the later one decides'],
+    ["ma other T90 N30 t\r\n", "HD t30\r\n"],
+    ["mg mine N30 T90 t\r\n", "HD t90 W\r\n"],
+    ["ms k 1 I C0\r\nx\r\n", "EX\r\n", 'a CAS value of 0 is not an older one'],
+    ["ms k 1 I C1\r\nx\r\n", "HD\r\n"],
+    ["mg k v\r\n", "VA 1 X W\r\nx\r\n", 'an outdated value is kept as stale'],
 );
 for my $turn (@talk) {
     my ($request, $reply, $what) = @$turn;
