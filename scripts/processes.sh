@@ -72,7 +72,8 @@ addr_of() {
     [ -n "$addr" ]
 }
 
-# talk ADDR BYTES PATTERN: asks and looks for a line of the reply.
+# talk ADDR BYTES PATTERN: asks and looks for a line of the reply. The bytes end
+# with what makes the server close, else a reply without that line takes 3 s.
 talk() {
     local line=''
     exec 3<>"/dev/tcp/${1%:*}/${1##*:}" || return 1

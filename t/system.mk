@@ -1,16 +1,18 @@
 # Tests that span rooms, and the library that all Perl tests share.
 FLEET_TESTS = \
 	t/fleet/clients.t \
+	t/fleet/control_lost.t \
 	t/fleet/dist.t \
 	t/fleet/help.t \
+	t/fleet/leaders_die.t \
 	t/fleet/node_dies.t \
+	t/fleet/quickstart.t \
 	t/fleet/replay.t \
+	t/fleet/table_load.t \
 	t/fleet/trace.t
-WAITING = t/fleet/control_lost.t t/fleet/leaders_die.t t/fleet/quickstart.t \
-	t/fleet/table_load.t
 TAP_TESTS += $(FLEET_TESTS)
 EXTRA_DIST += \
-	$(FLEET_TESTS) $(WAITING) \
+	$(FLEET_TESTS) \
 	t/data/cache2k_web12.trace.xz \
 	t/lib/Memfleet.pm \
 	t/lib/Memfleet/Conn.pm \

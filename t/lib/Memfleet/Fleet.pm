@@ -56,7 +56,8 @@ sub ctl_ok {
 sub add_control {
     my ($self) = @_;
     my $n = @{ $self->{controls} } + 1;
-    my @args = ('--etcd', $self->etcd_urls, '--cluster', $CLUSTER, '--state-dir', scratch_dir());
+    my @args = ('--etcd', $self->etcd_urls, '--cluster', $CLUSTER, '--state-dir', scratch_dir(),
+                '--lease-ttl', '3s'); # how long the next leader waits
     my $control = mfcontrol(name => "control$n", args => \@args)->listen_again;
     push @{ $self->{controls} }, $control;
     return $control;
