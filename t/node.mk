@@ -17,7 +17,10 @@ t_unit_check_store_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_store_LDADD = $(STORE_TEST_LIBS)
 
 NODE_TESTS = \
+	t/node/bad_inputs.t \
+	t/node/expiry.t \
+	t/node/meta.t \
 	t/node/meta_marks.t \
-	t/node/bad_inputs.t
+	t/node/text.t
 TAP_TESTS += $(NODE_TESTS)
 EXTRA_DIST += $(NODE_TESTS)
