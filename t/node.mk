@@ -21,6 +21,7 @@ NODE_TESTS = \
 	t/node/expiry.t \
 	t/node/meta.t \
 	t/node/meta_marks.t \
+	t/node/pipeline.t \
 	t/node/text.t
 TAP_TESTS += $(NODE_TESTS)
 EXTRA_DIST += $(NODE_TESTS)

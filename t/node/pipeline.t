@@ -75,7 +75,6 @@ for my $size (0, 1, 2045, 2046, 2047, 2048, 2049, 16384, 65534, 65536, 1_000_000
     $c->ask('') for 1 .. 20;
     my $rss = rss_kb($node->pid);
     is($c->set('other', 'x'), 'STORED', 'others go on');
-    $lazy->ask('') if 0;
     my ($got, $wrong) = (0, 0);
     for (1 .. $asked) {
         $wrong++ if $lazy->read_line ne "VALUE v1000000 0 1000000\r\n";
@@ -106,13 +105,13 @@ for my $size (0, 1, 2045, 2046, 2047, 2048, 2049, 16384, 65534, 65536, 1_000_000
     $half->half_close;
     my $reply = $half->read_to_close;
     is(length $reply, length("VALUE v1000000 0 1000000\r\n") + 1_000_000
-       + length("\r\nEND\r\nVALUE v1 0 1\r\na\r\nEND\r\n") + 0, 'answers after a half close');
+       + length("\r\nEND\r\nVALUE v1 0 1\r\na\r\nEND\r\n"), 'answers after a half close');
 }
 
 # Connections that end in the middle of anything leave nothing behind.
 {
     my $before = $c->stats->{memory_used};
-    for my $part ("get v1", "set v1 0 0 1000000\r\nxxx", "set v1 0 0 9999999\r\nxxx", "get v1000000\r\n") {
+    for my $part ("get v1", "set v1 0 0 1000000\r\nxxx", "set v0 0 0 4000000\r\nxxx", "get v1000000\r\n") {
         my $gone = $node->connect;
         $gone->ask('');
         $gone->send($part);
