@@ -4,9 +4,12 @@
  *   follow_state.c, at the start -----------+-> follow_adopt.c -> adopt() ... follower_ack()
  *   follow_file.c   changed -> read --------+          |                             |
  *   follow_push.c   TABLE frame ------------+          +-> refused: NACK             +-> ACK
+ *
+ * What only the program itself refused is offered to it again after a while.
  */
 #include "common/push/follow.h"
 #include "common/core/assert.h"
+#include "common/core/backoff.h"
 #include "common/core/clock.h"
 #include "common/core/log.h"
 #include "common/core/mem.h"
@@ -23,14 +26,18 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define STOP_WAIT_MS 200
+#define STOP_WAIT_MS   200
+#define RETRY_FIRST_MS 1000  /* what adopt() refused is offered again then, */
+#define RETRY_MAX_MS   30000 /* and in the end so rarely */
 
 struct follower {
     struct follower_options options;
     struct metric_set *metrics;
-    struct loop *loop; /* NULL: a fixed table needs no thread */
+    struct loop *loop;
     pthread_t thread;
     bool started;
+    struct loop_timer retry; /* runs while a table is pending */
+    struct backoff retry_wait;
     struct follow_file *file;
     struct follow_push *push;
     struct follow_push_owner push_owner;
@@ -68,9 +75,33 @@ is_held(const struct follower *f)
     return f->adopt.held != NULL && f->adopt.held == f->adopt.adopted;
 }
 
+/* A table that is refused for what may pass (a name that DNS does not know yet)
+ * must not wait for somebody to send it again. */
+static void
+watch_pending(struct follower *f)
+{
+    if (f->adopt.pending == NULL) {
+        backoff_reset(&f->retry_wait, RETRY_FIRST_MS);
+        loop_timer_stop(&f->retry);
+    } else if (!loop_timer_running(&f->retry)) {
+        loop_timer_start(&f->retry, backoff_next_ms(&f->retry_wait));
+    }
+}
+
+static void
+on_retry(void *arg)
+{
+    struct follower *f = arg;
+    if (follow_adopt_retry(&f->adopt)) {
+        confirm(f, clock_mono_ms(), f->adopt.pending_source);
+    }
+    watch_pending(f);
+}
+
 static bool
 answer(struct follower *f, const struct adopt_result *result, const char *source)
 {
+    watch_pending(f);
     if (result->taken) {
         confirm(f, clock_mono_ms(), source);
     }
@@ -254,17 +285,13 @@ file_is_good(struct follower *f, char **error)
 static bool
 open_source(struct follower *f, char **error)
 {
-    if (f->options.fixed != NULL) {
-        return true;
-    }
-    if (f->options.state_dir != NULL) {
+    if (f->options.state_dir != NULL && f->options.fixed == NULL) {
         f->adopt.state = follow_state_create(f->options.state_dir, error);
         if (f->adopt.state == NULL) {
             return false;
         }
         follow_adopt_load_state(&f->adopt);
     }
-    f->loop = loop_create();
     if (f->options.table_file == NULL) {
         return true;
     }
@@ -298,6 +325,9 @@ follower_create(const struct follower_options *options, char **error)
         .goodbye_done = stop_loop,
         .arg = f,
     };
+    f->loop = loop_create();
+    loop_timer_init(&f->retry, f->loop, on_retry, f);
+    backoff_init(&f->retry_wait, RETRY_FIRST_MS / 2, RETRY_FIRST_MS, RETRY_MAX_MS, random_seed());
     pthread_mutex_init(&f->lookup_lock, NULL);
     atomic_init(&f->confirmed_ms, clock_mono_ms());
     atomic_init(&f->source, "none");
@@ -339,7 +369,7 @@ run(void *arg)
                                                           on_file_missing};
     if (f->file != NULL) {
         follow_file_watch(f->file, f->loop, &file_events, f);
-    } else {
+    } else if (f->options.fixed == NULL) {
         f->push = follow_push_create(f->loop, f->options.control, &f->push_owner);
     }
     loop_run(f->loop);
@@ -357,10 +387,8 @@ follower_start(struct follower *f)
 {
     ASSERT(!f->started);
     bring_first_table(f);
-    if (f->loop != NULL) {
-        ASSERT(pthread_create(&f->thread, NULL, run, f) == 0);
-        f->started = true;
-    }
+    ASSERT(pthread_create(&f->thread, NULL, run, f) == 0);
+    f->started = true;
 }
 
 static void
@@ -406,6 +434,7 @@ free_follower(struct follower *f)
 {
     follow_push_destroy(&f->push);
     follow_file_destroy(&f->file);
+    loop_timer_deinit(&f->retry);
     loop_destroy(&f->loop);
     follow_adopt_deinit(&f->adopt);
     table_unref(&f->options.fixed);
@@ -441,15 +470,13 @@ void
 follower_ack(struct follower *f, uint64_t epoch)
 {
     atomic_store(&f->acked_epoch, epoch);
-    if (f->loop != NULL) {
-        loop_post(f->loop, on_acked, f);
-    }
+    loop_post(f->loop, on_acked, f);
 }
 
 uint64_t
 follower_table_age_ms(const struct follower *f)
 {
-    if (f->loop == NULL) {
+    if (f->options.fixed != NULL) {
         return 0;
     }
     uint64_t at_ms = atomic_load_explicit(&f->confirmed_ms, memory_order_relaxed);

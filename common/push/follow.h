@@ -52,7 +52,8 @@ struct follower_options {
 
     /* Try to adopt. The table is good and may follow the one in use; the callee
      * takes its own reference. False refuses it with a sentence in `why`
-     * (TABLE_ERROR_MAX bytes), e.g. a name that does not resolve. */
+     * (TABLE_ERROR_MAX bytes), e.g. a name that does not resolve; it is offered
+     * again after 0.5 to 30 s, until it is adopted or another comes. */
     bool (*adopt)(void *arg, struct table *table, char *why);
     /* Node: is every worker alive? Asked before each renewal. May be NULL. */
     bool (*healthy)(void *arg);
@@ -76,11 +77,12 @@ struct follower_options {
 struct follower *follower_create(const struct follower_options *options, char **error);
 
 /* Brings the first table if one is at hand (fixed, file, last-known-good) before
- * it returns, then starts the thread. */
+ * it returns, calling adopt() on the caller's thread, then starts its own. */
 void follower_start(struct follower *f);
 
 /* Says goodbye to mfcontrol if connected (a BYE frame, `for_good` or coming
- * back), stops the thread and frees. Waits 200 ms at most. */
+ * back), stops the thread and frees. Waits 200 ms at most, or until a callback
+ * that runs has returned. */
 void follower_destroy(struct follower **f, bool for_good);
 
 /* Every worker uses this epoch and nothing of an older one is in flight. */

@@ -23,6 +23,7 @@ follow_adopt_deinit(struct follow_adopt *a)
     table_unref(&a->known);
     table_unref(&a->adopted);
     table_unref(&a->held);
+    table_unref(&a->pending);
 }
 
 static void
@@ -54,21 +55,45 @@ save(struct follow_adopt *a, const struct table *table)
     }
 }
 
-/* The program takes it, or has a reason not to. */
-static struct adopt_result
-try_adopt(struct follow_adopt *a, struct table *table, const char *source)
+static void
+take(struct follow_adopt *a, struct table *table, const char *source)
 {
-    char why[TABLE_ERROR_MAX] = "";
-    if (!a->adopt(a->arg, table, why)) {
-        return follow_adopt_refuse(a, table->epoch, "adopt", why);
-    }
+    bool news = a->known == NULL || strcmp(a->known->sha, table->sha) != 0;
     replace(&a->adopted, table);
     replace(&a->known, table);
     metric_add(a->counts, METRIC_ID_ADOPTED, 1);
     metric_set_value(a->counts, METRIC_ID_EPOCH, table->epoch);
     log_info("table_adopted", "source=%s epoch=%" PRIu64 " incarnation=%s pools=%u sha=%.12s",
              source, table->epoch, LOG_STR(table->incarnation), table->pool_count, table->sha);
+    if (news) {
+        save(a, table);
+    }
+    table_unref(&a->pending);
+}
+
+/* The program takes it, or has a reason not to. */
+static struct adopt_result
+try_adopt(struct follow_adopt *a, struct table *table, const char *source)
+{
+    char why[TABLE_ERROR_MAX] = "";
+    if (!a->adopt(a->arg, table, why)) {
+        replace(&a->pending, table);
+        a->pending_source = source;
+        return follow_adopt_refuse(a, table->epoch, "adopt", why);
+    }
+    take(a, table, source);
     return (struct adopt_result){.taken = true, .epoch = table->epoch};
+}
+
+bool
+follow_adopt_retry(struct follow_adopt *a)
+{
+    char why[TABLE_ERROR_MAX] = "";
+    if (!a->adopt(a->arg, a->pending, why)) {
+        return false;
+    }
+    take(a, a->pending, a->pending_source);
+    return true;
 }
 
 /* The very table that we know. What could not be done with it before is tried
@@ -90,13 +115,7 @@ follow_adopt_table(struct follow_adopt *a, struct table *table, const char *sour
 {
     enum table_verdict verdict = table_judge(a->known, table);
     switch (verdict) {
-    case TABLE_ADOPT: {
-        struct adopt_result result = try_adopt(a, table, source);
-        if (result.taken) {
-            save(a, table);
-        }
-        return result;
-    }
+    case TABLE_ADOPT: return try_adopt(a, table, source);
     case TABLE_SAME: return take_same(a, table, source);
     case TABLE_OLDER:
     case TABLE_CONFLICT:

@@ -16,11 +16,14 @@ struct follow_adopt {
     struct metric_block *counts; /* FOLLOW_METRICS */
     struct follow_state *state;  /* NULL: none; owned */
 
-    struct table *known;   /* the newest good one, what comes is judged against it: no older
-                              epoch follows, after a restart neither; NULL: none yet */
-    struct table *adopted; /* the last that adopt() took; NULL: none yet */
-    struct table *held;    /* every worker uses it; NULL: none yet */
-    bool unsaved;          /* `adopted` could not be written to disk */
+    /* Each NULL if there is none yet. */
+    struct table *known;   /* the newest good one; what comes is judged against it, so that no
+                              older epoch follows, after a restart neither */
+    struct table *adopted; /* the last that adopt() took */
+    struct table *held;    /* every worker uses it */
+    struct table *pending; /* the last that adopt() refused, if nothing came since */
+    const char *pending_source;
+    bool unsaved; /* `adopted` could not be written to disk */
 };
 
 struct adopt_result {
@@ -39,6 +42,11 @@ struct adopt_result follow_adopt_document(struct follow_adopt *a, struct span do
                                           const char *source);
 struct adopt_result follow_adopt_table(struct follow_adopt *a, struct table *table,
                                        const char *source);
+
+/* Offers the pending table once more: what the program could not do then, e.g.
+ * look a name up, it may be able to do now. True if that went well; nothing is
+ * logged or counted if not. Only with a pending table. */
+bool follow_adopt_retry(struct follow_adopt *a);
 
 /* Logs and counts a table that did not even get here. */
 struct adopt_result follow_adopt_refuse(struct follow_adopt *a, uint64_t epoch, const char *code,

@@ -69,8 +69,29 @@ START_TEST(what_the_program_refuses_changes_nothing)
     assert_epoch_outcome(&a, 6, "", "adopt");
     ck_assert_uint_eq(a.adopted->epoch, 5);
     ck_assert_uint_eq(a.known->epoch, 5);
+    ck_assert(!follow_adopt_retry(&a));
+    ck_assert_uint_eq(metric_sum(metrics, METRIC_ID_REJECTED), 1);
     host.refuses = false;
     assert_epoch_outcome(&a, 6, "", NULL);
+    ck_assert_ptr_null(a.pending);
+    follow_adopt_deinit(&a);
+}
+END_TEST
+
+START_TEST(what_the_program_refused_may_be_offered_again)
+{
+    make_folder();
+    struct follow_adopt a = adopter(folder);
+    host.refuses = true;
+    assert_epoch_outcome(&a, 6, "", "adopt");
+    host.refuses = false;
+    ck_assert(follow_adopt_retry(&a));
+    ck_assert_uint_eq(host.epoch, 6);
+    ck_assert_ptr_null(a.pending);
+    follow_adopt_deinit(&a);
+    a = adopter(folder);
+    ck_assert_uint_eq(a.known->epoch, 6);
+    remove_folder();
     follow_adopt_deinit(&a);
 }
 END_TEST
@@ -194,6 +215,7 @@ START_TEST(a_folder_that_is_none_is_an_error)
 END_TEST
 
 UNIT_MAIN("follow_adopt", epochs_go_forward, what_the_program_refuses_changes_nothing,
-          held_is_what_the_workers_use, a_restart_goes_on_from_disk_and_never_back,
-          a_damaged_state_is_set_aside, a_whole_state_that_is_no_table_is_not_obeyed,
-          a_disk_that_refuses_costs_no_table, a_folder_that_is_none_is_an_error)
+          what_the_program_refused_may_be_offered_again, held_is_what_the_workers_use,
+          a_restart_goes_on_from_disk_and_never_back, a_damaged_state_is_set_aside,
+          a_whole_state_that_is_no_table_is_not_obeyed, a_disk_that_refuses_costs_no_table,
+          a_folder_that_is_none_is_an_error)

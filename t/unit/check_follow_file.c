@@ -214,7 +214,7 @@ START_TEST(a_bad_first_start_says_why)
 }
 END_TEST
 
-START_TEST(a_fixed_table_needs_no_thread)
+START_TEST(a_fixed_table_is_taken_when_it_can_be)
 {
     char name[] = "a:1", *servers[] = {name};
     char why[TABLE_ERROR_MAX];
@@ -223,12 +223,16 @@ START_TEST(a_fixed_table_needs_no_thread)
         .identity = {.role = FOLLOWER_PROXY},
         .adopt = host_adopt,
     };
+    host.refuses = true;
     struct follower *f = start(&options);
-    ck_assert_uint_eq(host_epoch(), 1);
-    ck_assert_str_eq(follower_source(f), "fixed");
+    ck_assert_uint_eq(host_epoch(), 0);
+    ck_assert_str_eq(follower_source(f), "none");
+    pthread_mutex_lock(&host.lock);
+    host.refuses = false;
+    pthread_mutex_unlock(&host.lock);
+    host_wait_epoch(1);
     follower_ack(f, 1);
     ck_assert_uint_eq(follower_table_age_ms(f), 0);
-    ck_assert_uint_eq(metric_named(f, "table_epoch"), 1);
     follower_destroy(&f, false);
 }
 END_TEST
@@ -236,4 +240,4 @@ END_TEST
 UNIT_MAIN("follow_file", a_file_is_followed, a_bad_file_leaves_the_old_table,
           a_turned_symlink_is_noticed, the_slow_check_finds_what_inotify_misses,
           a_restart_without_the_file_uses_the_state, a_bad_first_start_says_why,
-          a_fixed_table_needs_no_thread)
+          a_fixed_table_is_taken_when_it_can_be)

@@ -308,6 +308,14 @@ START_TEST(what_is_refused_is_nacked_and_the_old_table_stays)
     expect_nack(&p.control, 5, "adopt");
     ck_assert_uint_eq(host_epoch(), 4);
     ck_assert_uint_eq(metric_named(p.follower, "table_epoch"), 4);
+
+    /* What the program alone refused is offered to it again, unasked. */
+    pthread_mutex_lock(&host.lock);
+    host.refuses = false;
+    pthread_mutex_unlock(&host.lock);
+    host_wait_epoch(5);
+    follower_ack(p.follower, 5);
+    expect_ack(&p.control, 5);
     pair_close(&p);
 }
 END_TEST
