@@ -14,13 +14,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define READ_BYTES        65536
-#define REPLY_VALUE_MAX   (1u << 30) /* memcached's own limit for -I */
-#define RECONNECT_GAP_US  20000      /* between connects to a node that refuses, failing open */
-#define STALL_TIMEOUTS    2          /* request timeouts without progress */
-#define KEEPALIVE_IDLE_S  30
-#define KEEPALIVE_EVERY_S 5
-#define KEEPALIVE_PROBES  3
+#define READ_BYTES         65536
+#define REPLY_VALUE_MAX    (1u << 30) /* memcached's own limit for -I */
+#define RECONNECT_GAP_US   20000      /* between connects to a node that refuses, failing open */
+#define STALL_TIMEOUTS     2          /* request timeouts without progress */
+#define OWN_STALL_US       50000
+#define OWN_STALL_GRACE_US 10000
+#define KEEPALIVE_IDLE_S   30
+#define KEEPALIVE_EVERY_S  5
+#define KEEPALIVE_PROBES   3
 
 static void on_timer(void *arg);
 
@@ -423,12 +425,21 @@ sleep_until_due(struct backend *b)
     }
 }
 
+/* A timer that comes much too late says that we were not running, so nobody may
+ * be blamed yet: what the nodes answered meanwhile is read first. */
 static void
 on_timer(void *arg)
 {
     struct backend *b = arg;
     uint64_t now = worker_now_us(b->worker);
+    bool stalled = now > b->timer_due_us + OWN_STALL_US;
     b->timer_due_us = 0;
+    if (stalled && !b->excused) {
+        b->excused = true; /* once, or a slow machine would never time out */
+        backend_wake_at(b, now + OWN_STALL_GRACE_US);
+        return;
+    }
+    b->excused = false;
     while (b->live != NULL && b->live->deadline_us <= now) {
         time_out(b);
     }

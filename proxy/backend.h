@@ -52,6 +52,7 @@ struct backend {
     uint64_t connect_after_us; /* after a failed connect: not before */
     struct loop_timer timer;
     uint64_t timer_due_us; /* 0: not running */
+    bool excused;          /* the timer came late, and time was given for it */
     struct health health;
     struct leg *probe; /* the one on its way */
     /* as the current roster has it */

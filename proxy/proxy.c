@@ -220,7 +220,13 @@ follow_table(struct proxy *proxy)
         return false;
     }
     follower_start(proxy->follower);
-    return true;
+    struct placement *first = proxy_placement(proxy);
+    bool ok = first != NULL || o->servers.count == 0; /* other sources may bring one later */
+    placement_unref(&first);
+    if (!ok) {
+        fprintf(stderr, "mfproxy: option --servers: not usable, see the log above\n");
+    }
+    return ok;
 }
 
 /* Workers may be telling it that an epoch is clear, so it goes under the lock. */

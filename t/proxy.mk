@@ -1,11 +1,34 @@
 # Tests of the proxy: pure rooms one by one, then conversations.
-PROXY_UNIT_LDADD = libmfproxy.a libmfroute.a $(PUSH_LIBS) $(NET_LIBS) $(FLEET_LIBS) \
+PROXY_UNIT_LIBS = libmfproxy.a libmfroute.a $(PUSH_LIBS) $(NET_LIBS) $(FLEET_LIBS) \
 	$(PROTO_LIBS) $(CORE_LIBS) $(UNIT_LIBS) $(SYSTEM_LIBS)
 
+UNIT_TESTS += t/unit/check_failure
+t_unit_check_failure_SOURCES = t/unit/check_failure.c t/unit/unit.h
+t_unit_check_failure_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_failure_LDADD = $(PROXY_UNIT_LIBS)
+
+UNIT_TESTS += t/unit/check_health
+t_unit_check_health_SOURCES = t/unit/check_health.c t/unit/unit.h
+t_unit_check_health_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_health_LDADD = $(PROXY_UNIT_LIBS)
+
+UNIT_TESTS += t/unit/check_multiget
+t_unit_check_multiget_SOURCES = t/unit/check_multiget.c t/unit/unit.h
+t_unit_check_multiget_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_multiget_LDADD = $(PROXY_UNIT_LIBS)
+
+UNIT_TESTS += t/unit/check_placement
+t_unit_check_placement_SOURCES = t/unit/check_placement.c t/unit/unit.h
+t_unit_check_placement_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_placement_LDADD = $(PROXY_UNIT_LIBS)
+
 PROXY_TESTS = \
+	t/proxy/admin.t \
 	t/proxy/bad_inputs.t \
 	t/proxy/conversation.t \
 	t/proxy/failures.t \
-	t/proxy/memccapable.t
+	t/proxy/memccapable.t \
+	t/proxy/order.t \
+	t/proxy/pressure.t
 TAP_TESTS += $(PROXY_TESTS)
 EXTRA_DIST += t/lib/BadInputs.pm t/lib/MockBackend.pm $(PROXY_TESTS)

@@ -264,18 +264,20 @@ sub _meta_get {
     return sprintf("VA %d%s\r\n%s\r\n", length $value, $echo, $value);
 }
 
+# What is due goes out together, as a server would send it.
 sub _answer_due {
     my ($self) = @_;
     return if $self->{mode} eq 'hang';
     for my $conn (values %{ $self->{conns} }) {
+        my $bytes = '';
         while (@{ $conn->{owed} } && $conn->{owed}[0]{due} <= time) {
-            last if !$self->_write($conn, (shift @{ $conn->{owed} })->{reply});
+            $bytes .= (shift @{ $conn->{owed} })->{reply};
         }
+        $self->_write($conn, $bytes) if $bytes ne '';
     }
     return;
 }
 
-# False if the connection is gone.
 sub _write {
     my ($self, $conn, $bytes) = @_;
     my $mode = $self->{mode};
@@ -283,17 +285,13 @@ sub _write {
         syswrite($conn->{socket}, substr($bytes, 0, $self->{arg})) if $self->{arg} > 0;
         $self->_drop($conn, $mode eq 'reset');
         $self->{mode} = 'answer';
-        return 0;
+        return;
     }
     my $step = $mode eq 'split' ? 1 : length $bytes;
     for (my $at = 0; $at < length $bytes; $at += $step) {
-        my $n = syswrite($conn->{socket}, substr($bytes, $at, $step));
-        if (!defined $n) {
-            $self->_drop($conn);
-            return 0;
-        }
+        return $self->_drop($conn) if !defined syswrite($conn->{socket}, substr($bytes, $at, $step));
     }
-    return 1;
+    return;
 }
 
 1;

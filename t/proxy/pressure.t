@@ -1,0 +1,76 @@
+# Everything is bounded: requests on their way, replies that nobody takes, half
+# commands, connections. Over a bound there is a clear answer and a number.
+use strict;
+use warnings;
+use Memfleet;
+use MockBackend;
+
+my $mock = MockBackend->start(name => 'a');
+my @quiet = map { MockBackend->start(name => $_) } qw(b c);
+my $proxy = mfproxy(args => ['--servers', join(',', map { $_->addr } $mock, @quiet), '--threads', 1,
+                             '--max-inflight', 20, '--max-connections', 60, '-m', '4m',
+                             '--request-timeout', '20s', '--half-command-timeout', '300ms',
+                             '-I', '64k']);
+my $c = $proxy->connect;
+my @keys = grep { $c->get($_) =~ /^a:/ } map { "k$_" } 1 .. 90;
+my $key = $keys[0];
+
+# ---- requests on their way ---------------------------------------------------------
+$mock->mode('hang');
+my @waiting = map { $proxy->connect } 1 .. 20;
+$_->send("get $key\r\n") for @waiting;
+wait_until(sub { $c->stats->{backend_requests_total} >= 20 + 90 }, deadline(10), 'twenty wait');
+is($c->ask("get $key\r\n"), "END\r\n", 'over the limit a read is a miss');
+is($c->ask("set $key 0 0 1\r\nx\r\n"), "SERVER_ERROR overloaded\r\n", 'a write is refused');
+is($c->ask("set $key 0 0 1 noreply\r\nx\r\n"), '', 'silently if it asked for that');
+cmp_ok($c->stats->{failed_overloaded_total}, '>=', 3, 'and counted');
+
+# A single client with a deep pipeline is slowed down, not refused.
+$mock->mode('answer');
+is($_->read_line, "VALUE $key 0 @{[ length qq{a:$key} ]}\r\n", 'the waiting are served') for @waiting;
+my $deep = $proxy->connect;
+my $reply = $deep->ask("get $key\r\n" x 2000);
+is(scalar(() = $reply =~ /a:$key\r\n/g), 2000, 'two thousand pipelined gets are all hits');
+$_->close for @waiting;
+
+# ---- replies that nobody takes --------------------------------------------------------
+my $value = 'v' x 60_000;
+$mock->mode("bytes VALUE $key 0 60000\\r\\n$value\\r\\nEND\\r\\n");
+my @lazy = map { $proxy->connect } 1 .. 10;
+$_->send("get $key\r\n" x 200) for @lazy; # 120 MB if nothing stopped it
+my $most = 0;
+for (1 .. 50) {
+    my $held = $c->stats->{client_held_bytes};
+    $most = $held if $held > $most;
+    is($c->get('k0'), $c->get('k0'), 'others are served') if $_ % 25 == 0;
+}
+cmp_ok($most, '<', 24 << 20, "at most $most bytes were held");
+my $rss = slurp("/proc/@{[ $proxy->pid ]}/status") =~ /VmRSS:\s+(\d+)/ ? $1 : 0;
+cmp_ok($rss, '<', (slurp(builddir() . '/config.h') =~ /define HAVE_SANITIZER/ ? 600 : 60) << 10,
+       "RSS is $rss KB");
+$_->close for @lazy;
+$mock->mode('answer');
+wait_until(sub { ($c->get($key) // '') eq "a:$key" }, deadline(20), 'the node answers its queue');
+
+# ---- values, half commands, connections -----------------------------------------------
+my $huge = 'h' x 70_000;
+is($c->ask("set $key 0 0 70000\r\n$huge\r\nversion_\r\n"),
+   "SERVER_ERROR object too large for cache\r\nERROR\r\n", 'a value over the limit is swallowed');
+is($c->ask("set $key 0 0 70000 noreply\r\n$huge\r\n"), '', 'silently if it asked for that');
+
+my $half = $proxy->connect;
+$half->send("set $key 0 0 10\r\nabc");
+is($half->read_to_close, '', 'half a command is cut after a while');
+my $idle = $proxy->connect;
+$idle->ask('');
+cmp_ok($c->stats->{client_half_commands_total}, '==', 1, 'and counted');
+
+my @many = map { $proxy->connect } 1 .. 70;
+my @refused = grep { !eval { $_->ask(''); !$_->closed } } @many;
+cmp_ok(scalar @refused, '>=', 10, 'connections over the limit are refused');
+cmp_ok($c->stats->{rejected_connections}, '>=', 10, 'and counted');
+$_->close for @many;
+wait_until(sub { $c->stats->{curr_connections} < 10 }, deadline(10), 'they are gone');
+is($proxy->connect->get($key), "a:$key", 'and there is room again');
+ok($idle->ask("get $key\r\n"), 'an idle client was left alone');
+done_testing;

@@ -1,0 +1,107 @@
+#include "proxy/multiget.h"
+#include "t/unit/unit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct multiget m;
+
+/* "a:0 b:1 a:0": keys and the shard that serves each. */
+static void
+ask(const char *keys_and_shards)
+{
+    char keys[512] = "";
+    uint32_t shards[64], count = 0, most = 0;
+    char copy[512];
+    snprintf(copy, sizeof(copy), "%s", keys_and_shards);
+    for (char *word = strtok(copy, " "); word != NULL; word = strtok(NULL, " ")) {
+        char *colon = strchr(word, ':');
+        shards[count] = (uint32_t)atoi(colon + 1);
+        most = shards[count] > most ? shards[count] : most;
+        count++;
+        *colon = '\0';
+        strcat(strcat(keys, keys[0] != '\0' ? " " : ""), word);
+    }
+    ck_assert(multiget_init(&m, span_cstr(keys)));
+    for (uint32_t i = 0; i <= most; i++) {
+        ck_assert_uint_eq(multiget_add_shard(&m), i);
+    }
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t len = (uint32_t)strcspn(keys + at, " ");
+        multiget_add_key(&m, at, len, shards[i]);
+        at += len + 1;
+    }
+}
+
+static enum multiget_result
+answer(uint32_t shard, const char *key, const char *raw)
+{
+    return multiget_value(&m, shard, span_cstr(key), span_cstr(raw));
+}
+
+static void
+merges_to(const char *expected)
+{
+    struct buf out = BUF_EMPTY;
+    ck_assert(multiget_merge(&m, &out));
+    ck_assert_uint_eq(buf_len(&out), strlen(expected));
+    ck_assert(buf_len(&out) == 0 || memcmp(buf_span(&out).ptr, expected, buf_len(&out)) == 0);
+    buf_deinit(&out);
+    multiget_deinit(&m);
+}
+
+START_TEST(merges_in_the_clients_order)
+{
+    ask("a:0 b:1 c:0 d:1");
+    ck_assert_int_eq(answer(1, "b", "<b>"), MULTIGET_OK);
+    ck_assert_int_eq(answer(1, "d", "<d>"), MULTIGET_OK);
+    ck_assert_int_eq(answer(0, "a", "<a>"), MULTIGET_OK);
+    ck_assert_int_eq(answer(0, "c", "<c>"), MULTIGET_OK);
+    merges_to("<a><b><c><d>");
+}
+END_TEST
+
+START_TEST(what_is_not_answered_is_a_miss)
+{
+    ask("a:0 b:1 c:0 d:1 e:0");
+    ck_assert_int_eq(answer(0, "c", "<c>"), MULTIGET_OK);
+    merges_to("<c>");
+    ask("a:0 b:1");
+    merges_to("");
+}
+END_TEST
+
+START_TEST(doubled_keys_are_answered_each)
+{
+    ask("a:0 a:0 b:0 a:0");
+    ck_assert_int_eq(answer(0, "a", "<1>"), MULTIGET_OK);
+    ck_assert_int_eq(answer(0, "a", "<2>"), MULTIGET_OK);
+    ck_assert_int_eq(answer(0, "a", "<3>"), MULTIGET_OK);
+    merges_to("<1><2><3>");
+}
+END_TEST
+
+START_TEST(strange_answers_are_noticed)
+{
+    ask("a:0 b:1 c:0");
+    ck_assert_int_eq(answer(0, "b", "<b>"), MULTIGET_STRANGE); /* another shard's */
+    ck_assert_int_eq(answer(0, "x", "<x>"), MULTIGET_STRANGE);
+    ck_assert_int_eq(answer(0, "c", "<c>"), MULTIGET_OK);
+    ck_assert_int_eq(answer(0, "a", "<a>"), MULTIGET_STRANGE); /* behind its turn */
+    ck_assert_int_eq(answer(0, "c", "<c>"), MULTIGET_STRANGE); /* twice */
+    merges_to("<c>");
+}
+END_TEST
+
+START_TEST(keys_that_begin_alike)
+{
+    ask("ab:0 a:0 abc:0");
+    ck_assert_int_eq(answer(0, "a", "<a>"), MULTIGET_OK);
+    ck_assert_int_eq(answer(0, "abc", "<abc>"), MULTIGET_OK);
+    merges_to("<a><abc>");
+}
+END_TEST
+
+UNIT_MAIN("multiget", merges_in_the_clients_order, what_is_not_answered_is_a_miss,
+          doubled_keys_are_answered_each, strange_answers_are_noticed, keys_that_begin_alike)

@@ -1,0 +1,95 @@
+#include "proxy/placement.h"
+#include "proxy/route/route.h"
+#include "t/unit/unit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static char error[TABLE_ERROR_MAX];
+
+static struct placement *
+place(const char *json, const struct placement *previous)
+{
+    struct table *table = table_parse(span_cstr(json), error);
+    ck_assert_msg(table != NULL, "%s", error);
+    struct placement *p = placement_create(table, previous, 2, error);
+    table_unref(&table);
+    return p;
+}
+
+#define TABLE(epoch, nodes)                                                                        \
+    "{\"memfleet_table\":1,\"epoch\":" epoch ",\"pools\":{\"main\":{\"nodes\":[" nodes "]}}}"
+#define NODE(id, addr) "{\"id\":\"" id "\",\"addr\":\"" addr "\"}"
+
+START_TEST(nodes_are_known_again)
+{
+    struct placement *first =
+        place(TABLE("1", NODE("a", "127.0.0.1:1") "," NODE("b", "127.0.0.1:2")), NULL);
+    ck_assert_ptr_nonnull(first);
+    ck_assert_uint_eq(first->node_count, 2);
+    ck_assert_uint_eq(first->nodes[0].same_as, PLACE_NEW);
+    atomic_store(&first->nodes[1].stats->requests, 7);
+
+    /* b stays, a has another address, c is new */
+    struct placement *second = place(
+        TABLE("2",
+              NODE("b", "127.0.0.1:2") "," NODE("a", "127.0.0.1:9") "," NODE("c", "127.0.0.1:1")),
+        first);
+    ck_assert_uint_eq(second->nodes[0].same_as, 1);
+    ck_assert_uint_eq(second->nodes[1].same_as, PLACE_NEW);
+    ck_assert_uint_eq(second->nodes[2].same_as, PLACE_NEW);
+    placement_unref(&first);
+    ck_assert_uint_eq(atomic_load(&second->nodes[0].stats->requests), 7);
+    ck_assert_uint_eq(atomic_load(&second->nodes[1].stats->requests), 0);
+    placement_unref(&second);
+}
+END_TEST
+
+START_TEST(pools_share_a_node)
+{
+    const char *json =
+        "{\"memfleet_table\":1,\"epoch\":1,\"default_pool\":\"x\",\"pools\":{"
+        "\"x\":{\"nodes\":[" NODE(
+            "a", "127.0.0.1:1") "]},"
+                                "\"y\":{\"nodes\":[" NODE("b", "127.0.0.1:2") "," NODE(
+                                    "a", "127.0.0.1:1") "]}}}";
+    struct placement *p = place(json, NULL);
+    ck_assert_uint_eq(p->node_count, 2);
+    const struct table_pool *y = table_pool_find(p->table, SPAN_LIT("y"));
+    unsigned index = (unsigned)(y - p->table->pools);
+    ck_assert_str_eq(p->nodes[p->pools[index].nodes[1]].node->id, "a");
+    placement_unref(&p);
+}
+END_TEST
+
+START_TEST(a_name_that_does_not_resolve_is_refused)
+{
+    struct placement *p = place(TABLE("1", NODE("a", "nowhere.invalid:1")), NULL);
+    ck_assert_ptr_null(p);
+    ck_assert_ptr_nonnull(strstr(error, "nowhere.invalid"));
+    ck_assert_ptr_nonnull(strstr(error, "main"));
+}
+END_TEST
+
+START_TEST(keys_go_where_the_ring_says)
+{
+    struct placement *p =
+        place(TABLE("1", NODE("a", "127.0.0.1:1") "," NODE("b", "127.0.0.1:2")), NULL);
+    unsigned seen[2] = {0, 0};
+    for (int i = 0; i < 200; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "key%d", i);
+        struct route_place place_of = route_owner(p->table, span_cstr(key));
+        ck_assert_uint_eq(place_of.pool, p->table->default_pool);
+        ck_assert_uint_eq(place_of.node,
+                          table_pool_owner(&p->table->pools[place_of.pool], span_cstr(key)));
+        seen[place_of.node]++;
+    }
+    ck_assert_uint_gt(seen[0], 20);
+    ck_assert_uint_gt(seen[1], 20);
+    placement_unref(&p);
+}
+END_TEST
+
+UNIT_MAIN("placement", nodes_are_known_again, pools_share_a_node,
+          a_name_that_does_not_resolve_is_refused, keys_go_where_the_ring_says)
