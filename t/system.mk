@@ -18,6 +18,7 @@ EXTRA_DIST += \
 	t/lib/Memfleet/Conn.pm \
 	t/lib/Memfleet/Deadline.pm \
 	t/lib/Memfleet/Fleet.pm \
+	t/lib/Memfleet/Follower.pm \
 	t/lib/Memfleet/Program.pm \
 	t/tools/client_commands.py \
 	t/tools/client_replay.py
