@@ -282,7 +282,7 @@ take_length(struct request *r, struct cursor *c)
 
 /* The key, good or not: what stands behind a bad one is still to be read. */
 static bool
-take_key(struct request *r, struct cursor *c, bool *good)
+take_wire_key(struct request *r, struct cursor *c, bool *good)
 {
     struct cursor args = *c;
     enum word_status status = scan_word(c, &r->wire_key);
@@ -299,7 +299,7 @@ request_parse_meta(struct request *r, struct cursor c)
 {
     bool good;
     begin_meta(&r->meta);
-    if (!take_key(r, &c, &good)) {
+    if (!take_wire_key(r, &c, &good)) {
         return r->cmd == CMD_MS ? request_close(r, PROTO_ERR_BAD_FORMAT)
                                 : request_refuse(r, PROTO_ERR_BAD_FORMAT);
     }
