@@ -116,7 +116,8 @@ listen_for_followers(struct control *c)
     if (!find_addr("--listen", c->options->listen, &addr)) {
         return false;
     }
-    c->push = push_server_create(c->loop, &addr, &push_events, c, c->metrics, &error);
+    c->push = push_server_create(c->loop, &addr, c->options->follower_timeout, &push_events, c,
+                                 c->metrics, &error);
     return c->push != NULL || complain(error);
 }
 
@@ -202,7 +203,14 @@ serve_http(struct control *c)
 static void
 start_rooms(struct control *c)
 {
-    struct mirror_options mirror = {.cluster = c->options->cluster, .state_file = c->state_file};
+    c->builder = offload_create(c->loop);
+    c->saver = offload_create(c->loop);
+    struct mirror_options mirror = {
+        .cluster = c->options->cluster,
+        .state_file = c->state_file,
+        .parser = c->builder,
+        .saver = c->saver,
+    };
     c->mirror = mirror_create(&mirror, &mirror_events, c, c->metrics);
     if (mirror_table(c->mirror) != NULL) {
         push_server_publish(c->push, mirror_table(c->mirror));
@@ -216,7 +224,7 @@ start_rooms(struct control *c)
         .address = c->advertise,
         .lease_ttl_s = (int64_t)(c->options->lease_ttl / 1000),
     };
-    c->leader = leader_create(c->etcd, c->mirror, &leader, c->metrics);
+    c->leader = leader_create(c->etcd, c->mirror, c->builder, &leader, c->metrics);
     mirror_follow(c->mirror, c->etcd);
 }
 
@@ -293,6 +301,8 @@ void
 control_stop(struct control *c)
 {
     status_page_destroy(&c->status);
+    offload_destroy(&c->builder);
+    offload_destroy(&c->saver);
     push_server_destroy(&c->push); /* while the registrar is there to be told */
     leader_destroy(&c->leader);
     presence_destroy(&c->presence, false);

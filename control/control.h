@@ -8,8 +8,9 @@
  *            v                                         |
  *        push_server <====== push streams ======> nodes and proxies
  *
- * One thread, one loop: each of these is a room of callbacks and owns its part
- * of the state. What is served does not depend on etcd being there. */
+ * One loop: each of these is a room of callbacks and owns its part of the state;
+ * two helper threads build, parse and save tables. What is served does not
+ * depend on etcd being there. */
 #pragma once
 #include "control/control_options.h"
 #include "control/leader.h"
@@ -28,6 +29,7 @@ struct control {
     struct metric_block *metrics;
     struct push_server *push;
     struct etcd *etcd;
+    struct offload *builder, *saver;
     struct mirror *mirror;
     struct registrar *registrar;
     struct presence *presence;

@@ -2,8 +2,9 @@
 #include "common/core/log.h"
 #include "common/core/version.h"
 
-#define LEASE_TTL_MIN_MS 3000
-#define LEASE_TTL_MAX_MS 600000
+#define LEASE_TTL_MIN_MS        3000
+#define LEASE_TTL_MAX_MS        600000
+#define FOLLOWER_TIMEOUT_MIN_MS 1000
 
 #define OPTIONS_STRUCT struct control_options
 static const struct option_row rows[] = {CONTROL_OPTIONS(OPTION_ROW)};
@@ -36,6 +37,9 @@ find_fault(const struct control_options *o)
     if (o->lease_ttl < LEASE_TTL_MIN_MS || o->lease_ttl > LEASE_TTL_MAX_MS ||
         o->node_lease_ttl < LEASE_TTL_MIN_MS || o->node_lease_ttl > LEASE_TTL_MAX_MS) {
         return "options --lease-ttl and --node-lease-ttl: expected 3s to 10m";
+    }
+    if (o->follower_timeout < FOLLOWER_TIMEOUT_MIN_MS) {
+        return "option --follower-timeout: expected at least 1s";
     }
     if (!log_level_find(span_cstr(o->log_level), &ignored)) {
         return "option --log-level: expected error, warn, info or debug";

@@ -22,6 +22,8 @@
       "how long the leader's lease lasts: a standby takes over after that")                        \
     X(0,   "node-lease-ttl", DURATION, node_lease_ttl, "TIME", "15s",                              \
       "how long a node stays registered after it was last heard and healthy")                      \
+    X(0,   "follower-timeout", DURATION, follower_timeout, "TIME", "30s",                          \
+      "drop a follower that takes nothing off us, or says nothing, for so long")                   \
     X('P', "pid-file",     STRING,   pid_file,  "FILE",   NULL,                                    \
       "write the process id here")                                                                 \
     X('u', "user",         STRING,   user,      "NAME",   NULL,                                    \

@@ -73,12 +73,11 @@ document_split(struct span text, struct document *out, char *error)
         json_decref(table);
         return false;
     }
-    char sha[TABLE_SHA_CHARS + 1];
-    document_sha(text, sha);
+    document_sha(text, out->sha);
     json_t *shas = split_pools(table, out);
     bool ok = shas != NULL && deflate_span(text, &out->packed);
     if (ok) {
-        json_t *head = json_pack("{s:i s:s s:O s:O}", "schema", DOCUMENT_SCHEMA, "sha256", sha,
+        json_t *head = json_pack("{s:i s:s s:O s:O}", "schema", DOCUMENT_SCHEMA, "sha256", out->sha,
                                  "table", table, "parts", shas);
         out->head = json_dumps(head, CANONICAL);
         json_decref(head);

@@ -24,6 +24,7 @@ struct document_part {
 };
 
 struct document {
+    char sha[TABLE_SHA_CHARS + 1];
     char *head; /* JSON text */
     struct document_part *parts;
     unsigned part_count;

@@ -17,11 +17,13 @@
 struct leader {
     struct etcd *client;
     struct mirror *mirror;
+    struct offload *offload;
     struct leader_options options;
     struct metric_block *metrics;
     struct election *election;
     struct publisher *publisher;
     struct loop_timer plan;
+    bool building;            /* the helper is at it */
     bool gathering;           /* the timer runs for GATHER_MS: further nudges do not put it off */
     uint64_t published_epoch; /* our last, as long as the mirror does not show it ... */
     uint64_t published_ms;    /* ... or until then + ECHO_MS */
@@ -44,44 +46,99 @@ set_trouble(struct leader *l, const char *text)
     }
 }
 
+/* --- building, on the helper thread ------------------------------------------ */
+
+struct build {
+    struct offload_job job; /* first */
+    struct leader *leader;
+    struct plan plan;
+    struct table *base; /* a reference, or NULL */
+    struct document document;
+    bool fit;
+    char error[TABLE_ERROR_MAX];
+};
+
 /* The checks of every consumer, before the write instead of after it. */
 static bool
-is_fit(struct leader *l, struct span document, const struct table *base)
+is_fit(struct build *b, struct span text)
 {
-    char error[TABLE_ERROR_MAX];
-    struct table *next = table_parse(document, error);
+    struct table *next = table_parse(text, b->error);
     if (next == NULL) {
-        set_trouble(l, error);
         return false;
     }
-    enum table_verdict verdict = table_judge(base, next);
+    enum table_verdict verdict = table_judge(b->base, next);
     table_unref(&next);
     if (verdict != TABLE_ADOPT) {
-        set_trouble(l, table_verdict_why(verdict));
-        return false;
+        snprintf(b->error, sizeof(b->error), "%s", table_verdict_why(verdict));
     }
-    return true;
+    return verdict == TABLE_ADOPT;
 }
 
 static void
-publish(struct leader *l, const struct plan *plan, const struct table *base)
+build(struct offload_job *job)
 {
-    struct buf document = BUF_EMPTY;
-    char error[TABLE_ERROR_MAX];
-    if (!table_build(&plan->draft, &document, error)) {
-        set_trouble(l, error);
-    } else if (is_fit(l, buf_span(&document), base)) {
-        l->publishing_epoch = plan->draft.epoch;
-        if (publisher_start(l->publisher, mirror_inventory(l->mirror), buf_span(&document),
-                            plan->draft.epoch, error)) {
-            log_info("table_publishing", "epoch=%" PRIu64 " reason=%s", plan->draft.epoch,
-                     LOG_STR(plan->reason));
-        } else {
-            set_trouble(l, error);
+    struct build *b = (struct build *)job;
+    struct buf text = BUF_EMPTY;
+    b->fit = table_build(&b->plan.draft, &text, b->error) && is_fit(b, buf_span(&text)) &&
+             document_split(buf_span(&text), &b->document, b->error);
+    buf_deinit(&text);
+}
+
+static void
+publish(struct leader *l, struct build *b)
+{
+    const struct table *base;
+    const char *why;
+    if (!b->fit) {
+        set_trouble(l, b->error);
+        return;
+    }
+    if (!mirror_base(l->mirror, &base, &why) || base != b->base) {
+        leader_nudge(l); /* the ground has moved: plan anew */
+        return;
+    }
+    l->publishing_epoch = b->plan.draft.epoch;
+    if (!publisher_start(l->publisher, mirror_inventory(l->mirror), &b->document,
+                         l->publishing_epoch, b->error)) {
+        set_trouble(l, b->error);
+        return;
+    }
+    log_info("table_publishing", "epoch=%" PRIu64 " reason=%s", l->publishing_epoch,
+             LOG_STR(b->plan.reason));
+}
+
+static void
+on_built(struct offload_job *job, bool worked)
+{
+    struct build *b = (struct build *)job;
+    struct leader *l = b->leader;
+    if (worked) {
+        l->building = false;
+        if (election_is_leader(l->election)) {
+            publish(l, b);
         }
     }
-    buf_deinit(&document);
+    plan_deinit(&b->plan);
+    table_unref(&b->base);
+    document_deinit(&b->document);
+    free(b);
 }
+
+/* Takes the plan over. */
+static void
+begin_build(struct leader *l, const struct plan *plan, const struct table *base)
+{
+    struct build *b = mem_zalloc(sizeof(*b));
+    b->job.work = build;
+    b->job.done = on_built;
+    b->leader = l;
+    b->plan = *plan;
+    b->base = base != NULL ? table_ref((struct table *)base) : NULL;
+    l->building = true;
+    offload_run(l->offload, &b->job);
+}
+
+/* --- planning -------------------------------------------------------------------- */
 
 /* Has the watch not shown yet what we wrote last? */
 static bool
@@ -99,15 +156,15 @@ on_plan(void *arg)
     const struct table *base;
     const char *why;
     l->gathering = false;
-    if (!election_is_leader(l->election) || publisher_is_busy(l->publisher)) {
-        return;
+    if (!election_is_leader(l->election) || l->building || publisher_is_busy(l->publisher)) {
+        return; /* whoever is busy comes back here */
     }
     if (awaits_echo(l)) {
         loop_timer_start(&l->plan, RETRY_MS);
         return;
     }
     if (!mirror_base(l->mirror, &base, &why)) {
-        set_trouble(l, why);
+        set_trouble(l, mirror_is_live(l->mirror) ? why : "");
         return;
     }
     struct plan plan;
@@ -117,10 +174,19 @@ on_plan(void *arg)
     case PLAN_WAIT: loop_timer_start(&l->plan, plan.wait_ms); break;
     case PLAN_PUBLISH:
         set_trouble(l, plan.refusals);
-        publish(l, &plan, base);
-        break;
+        begin_build(l, &plan, base);
+        return;
     }
     plan_deinit(&plan);
+}
+
+/* Does not put off a plan that is due sooner. */
+static void
+plan_again(struct leader *l)
+{
+    if (!l->gathering) {
+        loop_timer_start(&l->plan, RETRY_MS);
+    }
 }
 
 static void
@@ -132,13 +198,15 @@ on_published(void *arg, enum publish_outcome outcome, const char *detail)
         log_info("table_published", "epoch=%" PRIu64, l->publishing_epoch);
         l->published_epoch = l->publishing_epoch;
         l->published_ms = clock_mono_ms();
-        loop_timer_start(&l->plan, RETRY_MS);
+        if (awaits_echo(l)) {
+            plan_again(l);
+        }
         return;
     case PUBLISH_FENCED:
     case PUBLISH_FAILED:
         log_warn("table_not_published", "epoch=%" PRIu64 " outcome=%s reason=%s",
                  l->publishing_epoch, publish_outcome_name(outcome), LOG_STR(detail));
-        loop_timer_start(&l->plan, RETRY_MS);
+        plan_again(l);
         return;
     }
 }
@@ -185,8 +253,8 @@ on_leader(void *arg, const struct etcd_kv *leader)
 }
 
 struct leader *
-leader_create(struct etcd *client, struct mirror *mirror, const struct leader_options *options,
-              struct metric_block *metrics)
+leader_create(struct etcd *client, struct mirror *mirror, struct offload *offload,
+              const struct leader_options *options, struct metric_block *metrics)
 {
     static const struct election_events events = {
         .elected = on_elected,
@@ -196,6 +264,7 @@ leader_create(struct etcd *client, struct mirror *mirror, const struct leader_op
     struct leader *l = mem_zalloc(sizeof(*l));
     l->client = client;
     l->mirror = mirror;
+    l->offload = offload;
     l->options = *options;
     l->metrics = metrics;
     loop_timer_init(&l->plan, etcd_loop(client), on_plan, l);

@@ -1,9 +1,10 @@
 /* leader.h - one mfcontrol of a cluster leads: it plans tables and publishes
  * them. All of them campaign.
  *
- *     something changed -> plan_make() -> table_build() -> table_judge() -> publisher
- *          ^                  | wait: again when joins have settled          |
- *          +------------------+------------- done, fenced, failed -----------+
+ *     something changed -> plan_make() -> built and judged -> publisher
+ *          ^                  | wait: again      | (helper)      | done, fenced,
+ *          |                  v when settled     v unfit         v failed
+ *          +------------------+------------------+---------------+
  *
  * Nothing is planned on a view that is old, nor while the table in etcd is not
  * the one that is served (mirror_base()). Being deposed stops it at once; a
@@ -14,6 +15,7 @@
 #include "control/etcd/etcd.h"
 #include "control/metrics.h"
 #include "control/mirror.h"
+#include "control/offload.h"
 
 struct leader;
 
@@ -24,8 +26,9 @@ struct leader_options {
     int64_t lease_ttl_s; /* 0: the election's default */
 };
 
-/* Campaigns at once. What it points to outlives the leader. */
-struct leader *leader_create(struct etcd *client, struct mirror *mirror,
+/* Campaigns at once. What it is given outlives the leader, but for `offload`,
+ * which is destroyed before it. */
+struct leader *leader_create(struct etcd *client, struct mirror *mirror, struct offload *offload,
                              const struct leader_options *options, struct metric_block *metrics);
 void leader_destroy(struct leader **leader);
 

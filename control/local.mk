@@ -10,6 +10,7 @@ libmfcontrol_a_SOURCES = \
 	control/leader.c control/leader.h \
 	control/metrics.h \
 	control/mirror.c control/mirror.h \
+	control/offload.c control/offload.h \
 	control/planner.c control/planner.h \
 	control/pool_config.c control/pool_config.h \
 	control/presence.c control/presence.h \

@@ -57,18 +57,48 @@ load_state(struct mirror *m)
     buf_deinit(&text);
 }
 
+struct save {
+    struct offload_job job; /* first */
+    struct mirror *mirror;
+    struct table *table; /* a reference */
+    bool saved;
+    int error;
+};
+
+static void
+save(struct offload_job *job)
+{
+    struct save *s = (struct save *)job;
+    s->saved = statefile_write(s->mirror->options.state_file, STATE_KIND,
+                               buf_span(&s->table->document)) == STATEFILE_OK;
+    s->error = errno;
+}
+
+static void
+on_saved(struct offload_job *job, bool worked)
+{
+    struct save *s = (struct save *)job;
+    if (worked && !s->saved) {
+        metric_add(s->mirror->metrics, METRIC_ID_STATE_ERRORS, 1);
+        log_error("state_not_written", "file=%s reason=%s", LOG_STR(s->mirror->options.state_file),
+                  LOG_STR(strerror(s->error)));
+    }
+    table_unref(&s->table);
+    free(s);
+}
+
 static void
 save_state(struct mirror *m)
 {
     if (m->options.state_file == NULL) {
         return;
     }
-    if (statefile_write(m->options.state_file, STATE_KIND, buf_span(&m->served->document)) !=
-        STATEFILE_OK) {
-        metric_add(m->metrics, METRIC_ID_STATE_ERRORS, 1);
-        log_error("state_not_written", "file=%s reason=%s", LOG_STR(m->options.state_file),
-                  LOG_STR(strerror(errno)));
-    }
+    struct save *s = mem_zalloc(sizeof(*s));
+    s->job.work = save;
+    s->job.done = on_saved;
+    s->mirror = m;
+    s->table = table_ref(m->served);
+    offload_run(m->options.saver, &s->job);
 }
 
 /* --- adoption --------------------------------------------------------------- */
@@ -107,7 +137,10 @@ judge(struct mirror *m, struct table *next)
     }
     enum table_verdict verdict = table_judge(m->served, next);
     switch (verdict) {
-    case TABLE_ADOPT: adopt(m, next); return;
+    case TABLE_ADOPT:
+        adopt(m, next);
+        m->events->changed(m->arg);
+        return;
     case TABLE_SAME: break;
     case TABLE_OLDER:
     case TABLE_CONFLICT:
@@ -118,6 +151,49 @@ judge(struct mirror *m, struct table *next)
         break;
     }
     table_unref(&next);
+}
+
+struct parse {
+    struct offload_job job; /* first */
+    struct mirror *mirror;
+    struct buf text;
+    struct table *table;
+    char error[TABLE_ERROR_MAX];
+};
+
+static void
+parse(struct offload_job *job)
+{
+    struct parse *p = (struct parse *)job;
+    p->table = table_parse(buf_span(&p->text), p->error);
+}
+
+static void
+on_parsed(struct offload_job *job, bool worked)
+{
+    struct parse *p = (struct parse *)job;
+    if (worked && p->table == NULL) {
+        refuse(p->mirror, "parse", p->error);
+    } else if (worked) {
+        judge(p->mirror, p->table);
+        p->table = NULL;
+    }
+    table_unref(&p->table);
+    buf_deinit(&p->text);
+    free(p);
+}
+
+/* Takes over what `text` holds. */
+static void
+begin_parse(struct mirror *m, struct buf *text)
+{
+    struct parse *p = mem_zalloc(sizeof(*p));
+    p->job.work = parse;
+    p->job.done = on_parsed;
+    p->mirror = m;
+    p->text = *text;
+    *text = BUF_EMPTY;
+    offload_run(m->options.parser, &p->job);
 }
 
 /* The sha that etcd's head names; NULL if there is none. */
@@ -143,22 +219,13 @@ look_at_head(struct mirror *m)
     }
     struct buf text = BUF_EMPTY;
     char error[TABLE_ERROR_MAX];
-    struct table *next = NULL;
     switch (document_join(&m->inventory, &text, error)) {
     case DOCUMENT_NONE: break;
     case DOCUMENT_INCOMPLETE: refuse(m, "incomplete", error); break;
     case DOCUMENT_DAMAGED: refuse(m, "damaged", error); break;
-    case DOCUMENT_JOINED:
-        next = table_parse(buf_span(&text), error);
-        if (next == NULL) {
-            refuse(m, "parse", error);
-        }
-        break;
+    case DOCUMENT_JOINED: begin_parse(m, &text); break;
     }
     buf_deinit(&text);
-    if (next != NULL) {
-        judge(m, next);
-    }
 }
 
 /* --- the watch's side --------------------------------------------------------- */

@@ -2,9 +2,9 @@
  *
  *     watch of etcd's prefix -> inventory -> changed()
  *                                  |
- *                            document_join -> table_parse -> table_judge -> served
- *                                                                 |          -> last-known-good
- *                                                                 +-> adopted()
+ *                            document_join -> table_parse -> table_judge -> served, adopted()
+ *                                              (helper)                   -> last-known-good
+ *                                                                            (helper)
  *
  * Every mfcontrol has one, leader or not, and serves what it last adopted for
  * as long as it lives, whatever happens to etcd. Never backwards: an etcd that
@@ -16,6 +16,7 @@
 #include "control/etcd/etcd.h"
 #include "control/inventory.h"
 #include "control/metrics.h"
+#include "control/offload.h"
 
 struct mirror;
 
@@ -29,10 +30,12 @@ struct mirror_events {
 struct mirror_options {
     const char *cluster;    /* tables of others are refused */
     const char *state_file; /* the last-known-good; NULL: keep none */
+    struct offload *parser; /* two helpers, so that a slow disk holds up no table */
+    struct offload *saver;
 };
 
 /* Loads the last-known-good, without calling adopted() for it. `events` and the
- * options' strings outlive the mirror. */
+ * options' strings outlive the mirror, its helpers are destroyed before it. */
 struct mirror *mirror_create(const struct mirror_options *options,
                              const struct mirror_events *events, void *arg,
                              struct metric_block *metrics);

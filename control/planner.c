@@ -50,13 +50,22 @@ static void __attribute__((format(printf, 2, 3))) add_words(char *text, const ch
     va_end(ap);
 }
 
-/* Texts of the plan's own; all others are borrowed. */
+/* Texts of the plan's own; all others are those of the current table. */
 static char *
 plan_own(struct plan *plan, char *text)
 {
-    plan->own = mem_realloc(plan->own, (plan->own_count + 1) * sizeof(*plan->own));
+    if (plan->own_count == plan->own_room) {
+        plan->own_room = plan->own_room > 0 ? plan->own_room * 2 : 64;
+        plan->own = mem_realloc(plan->own, plan->own_room * sizeof(*plan->own));
+    }
     plan->own[plan->own_count++] = text;
     return text;
+}
+
+static char *
+plan_copy(struct plan *plan, const char *text)
+{
+    return text != NULL ? plan_own(plan, mem_strdup(text)) : NULL;
 }
 
 /* --- places --------------------------------------------------------------- */
@@ -168,7 +177,7 @@ refreshed(struct planning *p, const struct table_pool *now, const struct table_n
         return next;
     }
     add_place(&p->addresses, r->addr, node->id, now->name);
-    next.addr = r->addr;
+    next.addr = plan_copy(p->plan, r->addr);
     tally->readdressed++;
     return next;
 }
@@ -246,10 +255,10 @@ join(struct planning *p, struct table_pool *next, const struct registration *r, 
     add_place(&p->addresses, r->addr, r->id, next->name);
     plan_own(p->plan, label);
     next->nodes[next->node_count++] = (struct table_node){
-        .id = r->id,
-        .addr = r->addr,
+        .id = plan_copy(p->plan, r->id),
+        .addr = plan_copy(p->plan, r->addr),
         .ring_name = label,
-        .zone = r->zone,
+        .zone = plan_copy(p->plan, r->zone),
         .weight = (uint32_t)r->weight,
         .state = NODE_ACTIVE,
         .kind = r->kind,
@@ -355,6 +364,9 @@ settled(struct planning *p, const struct pool_config *config, const struct table
         struct tally *tally)
 {
     struct table_pool next = config->settings;
+    next.name = plan_copy(p->plan, next.name);
+    next.strip_prefix = plan_copy(p->plan, next.strip_prefix);
+    next.hash_stop = plan_copy(p->plan, next.hash_stop);
     if (now != NULL && pool_config_differs(config, now)) {
         bool moves = table_pool_places_otherwise(now, &config->settings);
         if (moves && !config->force) {
@@ -509,13 +521,13 @@ plan_make(const struct inventory *inv, const struct table *current, const char *
     note_current(&p);
     plan_pools(&p);
     struct table *draft = &plan->draft;
-    draft->cluster = (char *)cluster;
-    draft->incarnation = (char *)incarnation;
+    draft->cluster = plan_copy(plan, cluster);
+    draft->incarnation = plan_copy(plan, incarnation);
     draft->epoch = current != NULL ? current->epoch + 1 : 1;
     draft->min_epoch = current != NULL ? current->min_epoch : 0;
     draft->force = p.total.force;
-    draft->by = (char *)by;
-    draft->reason = plan->reason;
+    draft->by = plan_copy(plan, by);
+    draft->reason = plan_copy(plan, plan->reason);
     draft->default_pool = choose_default(&p);
     free_places(&p.members);
     free_places(&p.addresses);

@@ -29,14 +29,14 @@ enum plan_outcome {
 };
 
 struct plan {
-    /* For table_build(). Its strings belong to the inventory, the table and
-     * this plan: build before any of them changes. */
+    /* For table_build(). Its strings are the plan's and those of `current`,
+     * which is kept until the plan is done with. */
     struct table draft;
     char reason[PLAN_TEXT_MAX];
     char refusals[PLAN_TEXT_MAX]; /* "" if everything can be followed */
     uint64_t wait_ms;
     char **own; /* texts that only the plan holds */
-    unsigned own_count;
+    unsigned own_count, own_room;
 };
 
 /* `current` NULL: nothing was ever published. `by` goes into the draft. */

@@ -176,18 +176,14 @@ on_committed(void *arg, const struct etcd_reply *reply)
 }
 
 bool
-publisher_start(struct publisher *p, const struct inventory *inv, struct span document,
+publisher_start(struct publisher *p, const struct inventory *inv, const struct document *document,
                 uint64_t epoch, char *error)
 {
     ASSERT(!p->busy);
 
-    struct document d;
-    if (!document_split(document, &d, error)) {
-        return false;
-    }
-    document_sha(document, p->sha);
+    strcpy(p->sha, document->sha);
     p->head_revision = revision_of(inv, KEY_HEAD);
-    struct etcd_txn *txn = compose(p, inv, &d, epoch);
+    struct etcd_txn *txn = compose(p, inv, document, epoch);
     bool fits = etcd_txn_ops(txn) <= ETCD_TXN_OPS_MAX && etcd_txn_bytes(txn) <= TXN_BYTES_MAX;
     if (fits) {
         p->busy = true;
@@ -198,7 +194,6 @@ publisher_start(struct publisher *p, const struct inventory *inv, struct span do
                  etcd_txn_ops(txn), etcd_txn_bytes(txn));
     }
     etcd_txn_destroy(&txn);
-    document_deinit(&d);
     return fits;
 }
 

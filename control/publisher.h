@@ -11,6 +11,7 @@
  *
  * Loop's thread only. */
 #pragma once
+#include "control/document.h"
 #include "control/etcd/election.h"
 #include "control/inventory.h"
 #include "control/metrics.h"
@@ -44,8 +45,8 @@ void publisher_destroy(struct publisher **p);
 
 bool publisher_is_busy(const struct publisher *p);
 
-/* Not while busy. `document` is what table_build() made of the inventory. False
- * and a sentence in `error` (DOCUMENT_ERROR_MAX bytes) if it cannot be written;
- * done() does not come then. */
-bool publisher_start(struct publisher *p, const struct inventory *inv, struct span document,
-                     uint64_t epoch, char *error);
+/* Not while busy. `document` follows the head that `inv` has; it is read before
+ * this returns. False and a sentence in `error` (DOCUMENT_ERROR_MAX bytes) if
+ * it is more than etcd takes at once; done() does not come then. */
+bool publisher_start(struct publisher *p, const struct inventory *inv,
+                     const struct document *document, uint64_t epoch, char *error);

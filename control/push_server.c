@@ -12,6 +12,7 @@ struct push_server {
     struct listener *listener;
     struct loop_timer beat;
     struct list sessions;
+    uint64_t patience_ms;
     const struct push_server_events *events;
     void *arg;
     struct metric_block *metrics;
@@ -100,7 +101,8 @@ on_accept(void *arg, int fd, const struct addr *peer)
 {
     struct push_server *server = arg;
     metric_add(server->metrics, METRIC_ID_ACCEPTED, 1);
-    struct session *s = session_create(server->loop, fd, &session_events, server, clock_mono_ms());
+    struct session *s = session_create(server->loop, fd, server->patience_ms, &session_events,
+                                       server, clock_mono_ms());
     list_push_back(&server->sessions, &s->link);
 }
 
@@ -150,12 +152,13 @@ on_beat(void *arg)
 }
 
 struct push_server *
-push_server_create(struct loop *loop, const struct addr *addr,
+push_server_create(struct loop *loop, const struct addr *addr, uint64_t patience_ms,
                    const struct push_server_events *events, void *arg, struct metric_block *metrics,
                    char **error)
 {
     struct push_server *server = mem_zalloc(sizeof(*server));
     server->loop = loop;
+    server->patience_ms = patience_ms;
     server->events = events;
     server->arg = arg;
     server->metrics = metrics;

@@ -31,8 +31,10 @@ struct push_server_events {
     void (*node_gone)(void *arg, struct session *s);
 };
 
-/* NULL and *error (the caller's to free) if the address cannot be bound. */
+/* NULL and *error (the caller's to free) if the address cannot be bound.
+ * `patience_ms`: see struct session. */
 struct push_server *push_server_create(struct loop *loop, const struct addr *addr,
+                                       uint64_t patience_ms,
                                        const struct push_server_events *events, void *arg,
                                        struct metric_block *metrics, char **error);
 void push_server_destroy(struct push_server **server);

@@ -21,18 +21,19 @@ static const struct stream_events stream_events = {
 };
 
 struct session *
-session_create(struct loop *loop, int fd, const struct session_events *events, void *arg,
-               uint64_t now_ms)
+session_create(struct loop *loop, int fd, uint64_t patience_ms, const struct session_events *events,
+               void *arg, uint64_t now_ms)
 {
-    static const struct stream_limits limits = {
+    struct stream_limits limits = {
         .input_max = SESSION_INPUT_MAX,
         .output_max = SESSION_OUTPUT_MAX,
-        .stall_ms = SESSION_STALL_MS,
+        .stall_ms = patience_ms,
     };
     struct session *s = mem_zalloc(sizeof(*s));
     list_init(&s->link);
     s->events = events;
     s->arg = arg;
+    s->patience_ms = patience_ms;
     s->accepted_ms = s->heard_ms = now_ms;
     s->stream = stream_adopt(loop, fd, &limits, &stream_events, s);
     return s;
@@ -287,10 +288,10 @@ session_overdue(const struct session *s, uint64_t now_ms)
     if (!s->greeted && now_ms - s->accepted_ms > SESSION_HELLO_MS) {
         return "no HELLO in time";
     }
-    if (s->sending != NULL && now_ms - s->sending_since_ms > SESSION_TABLE_MS) {
+    if (s->sending != NULL && now_ms - s->sending_since_ms > 2 * s->patience_ms) {
         return "takes a table too slowly";
     }
-    if (now_ms - s->heard_ms > SESSION_SILENT_MS) {
+    if (now_ms - s->heard_ms > s->patience_ms) {
         return "silent";
     }
     return NULL;

@@ -36,6 +36,8 @@ struct session {
     const struct session_events *events;
     void *arg;
     struct shared_bytes *sending, *waiting; /* table frames */
+    uint64_t
+        patience_ms; /* without a byte taken off us, or a frame; twice that for a whole table */
     uint64_t accepted_ms, heard_ms, sending_since_ms;
     const char *doomed; /* why it is about to end; nothing is read or sent any more */
 
@@ -63,8 +65,8 @@ struct session_events {
 };
 
 /* Takes over the connected fd. */
-struct session *session_create(struct loop *loop, int fd, const struct session_events *events,
-                               void *arg, uint64_t now_ms);
+struct session *session_create(struct loop *loop, int fd, uint64_t patience_ms,
+                               const struct session_events *events, void *arg, uint64_t now_ms);
 void session_destroy(struct session **s);
 
 /* Sends the table behind `frame` unless the follower has it already. */

@@ -54,8 +54,9 @@ sub send_bytes {
     return;
 }
 
-# The next frame as (name, decoded body), or () at the end of the stream. Nodes
-# report while they wait, as real ones do, unless told otherwise by `mute`.
+# The next frame as (name, decoded body), or () at the end of the stream. With
+# {raw} set bodies stay text, since decoding a large table takes seconds here.
+# Followers report while they wait, as real ones do, unless {mute} is set.
 sub next_frame {
     my ($self, $seconds) = @_;
     my $until = Time::HiRes::time() + ($seconds // deadline(15));
@@ -66,7 +67,7 @@ sub next_frame {
                 my $body = substr($self->{in}, 6, $length - 2);
                 substr($self->{in}, 0, 4 + $length) = '';
                 $self->{last_body} = $body;
-                return ($NAME{$number} // $number, $json->decode($body));
+                return ($NAME{$number} // $number, $self->{raw} ? $body : $json->decode($body));
             }
         }
         my $left = $until - Time::HiRes::time();

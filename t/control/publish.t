@@ -1,0 +1,107 @@
+#!/usr/bin/perl
+# From an empty etcd to a table that followers use, and how it changes.
+use strict;
+use warnings;
+use Digest::SHA qw(sha256_hex);
+use Memfleet;
+use Memfleet::Plane;
+
+my $plane = Memfleet::Plane->new;
+
+# ---- a cluster and a pool ----------------------------------------------------------
+
+my ($status, $text) = $plane->ctl('init');
+is($status, 1, 'init is refused where a cluster of that name exists');
+like($text, qr/exists already/, '... and says so');
+($status, $text) = $plane->ctl('pool', 'create', 'main', '--ring', 'no-such-ring');
+is($status, 64, 'a pool with an unknown ring is refused');
+like($text, qr/ring: expected one of libmemcached/, '... and names what was expected');
+$plane->ctl_ok('pool', 'create', 'main', '--min-nodes', 3, '--reason', 'a test');
+($status, $text) = $plane->ctl('pool', 'create', 'main');
+is($status, 1, 'a pool is created once');
+
+my $control = $plane->control;
+my $proxy   = $plane->proxy($control, 'proxy-1');
+
+# ---- the first table -----------------------------------------------------------------
+
+my @nodes = map { $plane->node($control, "n$_", "10.0.0.$_:11211") } 1 .. 2;
+ok(defined $_->wait_frame('LEASE'), 'a node gets its lease') for @nodes;
+is($plane->table, undef, 'no table below min-nodes');
+push @nodes, $plane->node($control, 'n3', '10.0.0.3:7000', weight => 2, zone => 'b');
+my $table = $proxy->wait_frame('TABLE');
+is($table->{epoch}, 1, 'the first table has epoch 1');
+is_deeply([Memfleet::Plane::nodes_of($table)], [qw(n1 n2 n3)], '... and all three nodes, in one step');
+is_deeply([map { $_->{ring_name} } @{ $table->{pools}{main}{nodes} }],
+          ['10.0.0.1', '10.0.0.2', '10.0.0.3:7000'],
+          '... under the labels that legacy clients give those addresses');
+is($table->{by}, 'control1', '... says who wrote it');
+like($table->{reason}, qr/new pool main: 3 joined: n1 n2 n3/, '... and why');
+is($_->wait_frame('TABLE')->{epoch}, 1, 'nodes get it too') for @nodes;
+
+my $late = $plane->proxy($control, 'proxy-2');
+is($late->wait_frame('TABLE')->{epoch}, 1, 'who comes later gets it at once');
+my $again = $plane->proxy($control, 'proxy-3', incarnation => $table->{incarnation}, epoch => 1,
+                          sha => sha256_hex($late->{last_body}));
+is_deeply([grep { $_ eq 'TABLE' } $again->frames_within(1)], [], 'who has it is not sent it');
+
+# ---- what followers answer -----------------------------------------------------------
+
+$proxy->ack($table);
+$late->nack($table, 'adopt', "a name \"x\" does not resolve\n");
+$control->wait_log(qr/event=table_nacked role=proxy id="proxy-2" epoch=1 code="adopt"/);
+wait_until(sub { $plane->metric($control, 'nacks_total') == 1 }, deadline(5), 'the NACK is counted');
+is($plane->metric($control, 'acks_total'), 1, 'the ACK is counted, and the NACK is not one');
+like($plane->page($control, '/'), qr/a name &quot;x&quot; does not resolve/, 'the status page shows the refusal, escaped');
+
+# ---- changes ---------------------------------------------------------------------------
+
+$nodes[0]->close;
+$nodes[0] = $plane->node($control, 'n1', '10.0.9.9:11211', generation => 4);
+$table = $proxy->wait_table(sub { $_[0]{epoch} == 2 });
+my ($n1) = grep { $_->{id} eq 'n1' } @{ $table->{pools}{main}{nodes} };
+is($n1->{addr}, '10.0.9.9:11211', 'a node that comes back elsewhere is found there');
+is($n1->{ring_name}, '10.0.0.1', '... and keeps its keys');
+is($n1->{generation}, 4, '... and the generation of its data is known');
+
+push @nodes, $plane->node($control, 'n4', '10.0.0.1:11211');
+$table = $proxy->wait_table(sub { $_[0]{epoch} == 3 });
+is($table->{pools}{main}{nodes}[3]{ring_name}, 'n4',
+   'a newcomer at an address whose label is taken goes by its id');
+
+my $thief = $plane->node($control, 'thief', '10.0.0.2:11211');
+$control->wait_log(qr/event=plan_refused reason="thief offers address 10.0.0.2:11211, which is that of n2"/);
+like(($plane->ctl('nodes'))[1], qr/^main\s+thief\s+\S+\s+waiting/m,
+     'a node with another\'s address waits, and mfctl shows it');
+$thief->bye(1);
+
+$plane->ctl_ok('pool', 'set', 'main', '--request-timeout', '300ms', '--by', 'me');
+$table = $proxy->wait_table(sub { $_[0]{epoch} == 4 });
+is($table->{pools}{main}{request_timeout_ms}, 300, 'settings reach the table');
+$plane->ctl_ok('pool', 'set', 'main', '--ring', 'twemproxy');
+$control->wait_log(qr/event=plan_refused reason="pool main: another ring or key hash needs force"/);
+$plane->ctl_ok('pool', 'set', 'main', '--ring', 'twemproxy', '--force');
+$table = $proxy->wait_table(sub { $_[0]{epoch} == 5 });
+ok($table->{force} && $table->{pools}{main}{ring} eq 'twemproxy', 'with force the ring changes');
+
+($status, $text) = $plane->ctl('node', 'remove', 'n4');
+is($status, 1, 'removing a quarter of a pool needs force');
+$plane->ctl_ok('node', 'remove', 'n4', '--force');
+$table = $proxy->wait_table(sub { $_[0]{epoch} == 6 });
+is_deeply([Memfleet::Plane::nodes_of($table)], [qw(n1 n2 n3)], 'a node is removed by order');
+$plane->ctl_ok('node', 'admit', 'legacy', '--pool', 'main', '--addr', '10.1.0.1:11211');
+$table = $proxy->wait_table(sub { $_[0]{epoch} == 7 });
+is($table->{pools}{main}{nodes}[3]{kind}, 'memcached', 'a plain memcached is admitted by order');
+
+# ---- what mfctl says ---------------------------------------------------------------------
+
+$text = $plane->ctl_ok('status');
+like($text, qr/^leader\s+control1 at \S+/m, 'mfctl status names the leader');
+like($text, qr/^table\s+epoch 7\b/m, '... and the epoch');
+is($plane->table->{epoch}, 7, 'mfctl table show');
+$text = $plane->ctl_ok('ring', 'explain', 'user:1');
+like($text, qr/^hashed\s+user:1\nhash\s+[0-9a-f]+\npoint\s.*\nnode\s+\S+/m, 'mfctl ring explain');
+is(scalar(grep { /^event=table_refused/ } split(/\n/, $control->log_text)), 0,
+   'nothing that was published was refused');
+
+done_testing;
