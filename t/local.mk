@@ -32,7 +32,11 @@ check_PROGRAMS += $(FUZZ_TARGETS)
 EXTRA_DIST += t/unit/unit.h t/fuzz/fuzz.h t/fuzz/replay.c
 TESTS += $(FUZZ_TARGETS) $(TAP_TESTS)
 
-# For scripts/test --only.
-.PHONY: list-tests
+# For scripts/test --only: the tests, and the programs that they start.
+.PHONY: list-tests list-test-tools
 list-tests:
 	@for t in $(TESTS); do echo $$t; done
+list-test-tools:
+	@for t in $(check_PROGRAMS); do \
+		case ' $(TESTS) ' in *" $$t "*) ;; *) echo $$t ;; esac; \
+	done
