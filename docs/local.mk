@@ -3,6 +3,7 @@ EXTRA_DIST += \
 	docs/manpage.awk \
 	docs/protocol.md \
 	docs/architecture.md \
+	docs/failure-modes.md \
 	docs/testing.md \
 	docs/decisions/README.md \
 	docs/decisions/0001-libraries.md \
