@@ -315,6 +315,9 @@ loop_hook_add(struct loop_hook *h, struct loop *loop, void (*fn)(void *arg), voi
     if (at_end) {
         loop->hook_next = &h->link;
     }
+    if (!loop->in_turn) {
+        wake(loop); /* or it would wait for whatever happens next */
+    }
 }
 
 void

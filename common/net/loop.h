@@ -87,7 +87,8 @@ struct loop_hook {
 
 /* Runs fn at the end of every turn until removed, in the order of adding. A
  * hook may add and remove any hook, itself included; one added during the
- * hooks still runs in the same turn. */
+ * hooks still runs in the same turn. For one added outside a turn there is a
+ * turn at once. */
 void loop_hook_add(struct loop_hook *h, struct loop *loop, void (*fn)(void *arg), void *arg);
 /* Safe for a zeroed hook and twice. */
 void loop_hook_remove(struct loop_hook *h);

@@ -187,6 +187,22 @@ END_TEST
 static struct loop_hook a, b, c;
 
 static void
+note_and_stop(void *arg)
+{
+    note(arg);
+    loop_stop(loop);
+}
+
+START_TEST(a_hook_added_before_the_loop_runs_needs_no_event)
+{
+    loop = loop_create();
+    loop_hook_add(&a, loop, note_and_stop, LETTER('a'));
+    loop_run(loop);
+    expect("a");
+}
+END_TEST
+
+static void
 note_and_leave(void *arg)
 {
     note(arg);
@@ -424,8 +440,8 @@ END_TEST
 UNIT_MAIN("loop", the_time_is_that_of_this_turn, the_time_stands_still_within_a_turn,
           stopped_before_it_runs, a_lost_peer_raises_no_signal, posts_run_in_order,
           posts_that_never_ran_are_freed, posts_of_many_threads_all_run,
-          hooks_run_in_the_order_of_adding, a_hook_removes_itself,
-          a_hook_removes_the_one_before_and_the_one_behind,
+          hooks_run_in_the_order_of_adding, a_hook_added_before_the_loop_runs_needs_no_event,
+          a_hook_removes_itself, a_hook_removes_the_one_before_and_the_one_behind,
           a_hook_added_by_the_last_one_runs_in_the_same_turn, a_hook_that_comes_back_runs_again,
           readiness_is_told_again_until_it_is_over, what_is_not_wanted_is_not_told,
           a_callback_ends_itself_and_another_that_is_due, a_timer_ends_itself,
