@@ -29,6 +29,7 @@ PROXY_TESTS = \
 	t/proxy/failures.t \
 	t/proxy/memccapable.t \
 	t/proxy/order.t \
-	t/proxy/pressure.t
+	t/proxy/pressure.t \
+	t/proxy/table.t
 TAP_TESTS += $(PROXY_TESTS)
 EXTRA_DIST += t/lib/BadInputs.pm t/lib/MockBackend.pm $(PROXY_TESTS)
