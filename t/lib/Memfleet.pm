@@ -31,7 +31,7 @@ use Test::More ();
 use Time::HiRes ();
 
 use Memfleet::Conn;
-use Memfleet::Deadline qw(deadline wait_until);
+use Memfleet::Deadline qw(deadline wait_until watch_test);
 use Memfleet::Program;
 
 our @EXPORT = (
@@ -49,6 +49,7 @@ BEGIN {
     $ENV{TSAN_OPTIONS}  //= 'halt_on_error=1 exitcode=66';
     $ENV{UBSAN_OPTIONS} //= 'print_stacktrace=1';
     $SIG{PIPE} = 'IGNORE';
+    watch_test();
 }
 
 # Where the programs are, and where the tree's own files are.

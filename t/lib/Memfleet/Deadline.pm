@@ -7,7 +7,7 @@ use Carp qw(croak);
 use Exporter qw(import);
 use Time::HiRes ();
 
-our @EXPORT_OK = qw(deadline wait_until now);
+our @EXPORT_OK = qw(deadline wait_until now watch_test);
 
 my $slower;
 
@@ -29,6 +29,21 @@ sub deadline {
     my ($seconds) = @_;
     $slower //= _slower();
     return $seconds * $slower;
+}
+
+# A whole test's own end: one that waits for an event which never comes shall
+# say so and clean up, not hold up everybody who waits for it. Armed when a test
+# loads Memfleet; a blocking read is interrupted by it.
+use constant TEST_SECONDS => 60;
+
+sub watch_test {
+    my $pid = $$;
+    $SIG{ALRM} = sub {
+        return if $$ != $pid;
+        die "the test has not ended after " . deadline(TEST_SECONDS) . " s\n";
+    };
+    alarm(deadline(TEST_SECONDS));
+    return;
 }
 
 # Calls the condition until it is true and returns its value; dies with `what`
