@@ -8,8 +8,11 @@ use Carp qw(croak);
 use Exporter qw(import);
 
 use Memfleet;
+use Memfleet::Deadline qw(now);
 
 our @EXPORT = qw(etcd_probe);
+
+my $SECONDS = 20;
 
 # etcd_probe(URL..., {args => [...], env => {...}}).
 sub etcd_probe {
@@ -51,10 +54,12 @@ sub expect {
 
 sub _until {
     my ($self, $pattern) = @_;
+    my $end = now() + deadline($SECONDS);
     while (1) {
         my $line = $self->line;
         return $line if $line =~ $pattern;
         push @{ $self->{skipped} }, $line;
+        croak 'waited in vain' if now() > $end;
     }
 }
 
