@@ -8,3 +8,8 @@ t_unit_check_loop_LDADD = $(NET_TEST_LIBS)
 t_unit_check_stream_SOURCES = t/unit/check_stream.c t/unit/unit.h
 t_unit_check_stream_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_stream_LDADD = $(NET_TEST_LIBS)
+
+UNIT_TESTS += t/unit/check_http
+t_unit_check_http_SOURCES = t/unit/check_http.c t/unit/unit.h
+t_unit_check_http_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_http_LDADD = $(NET_TEST_LIBS)

@@ -20,7 +20,8 @@ typedef void http_handler(void *arg, struct http_reply *reply);
 struct http_server *http_server_create(struct loop *loop, const struct addr *addr, char **error);
 void http_server_destroy(struct http_server **s);
 
-/* GET (and HEAD) of exactly `path`. Anything else is answered 404 or 405. */
+/* GET (and HEAD) of exactly `path`. Other paths are answered 404, other methods
+ * 405 or 501. */
 void http_server_route(struct http_server *s, const char *path, http_handler *fn, void *arg);
 
 /* The bound address, with the port that the kernel chose. */
