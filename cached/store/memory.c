@@ -134,12 +134,13 @@ item_create(struct store_thread *th, const struct store_key *key, uint64_t value
         memory_discharge(th->st, bytes);
         return NULL;
     }
-    /* The allocator rounds up. What it really took is charged too, though only
-     * now known; at worst the limit is passed by one item's rounding for the
-     * moment that the eviction takes. */
-    atomic_fetch_add_explicit(&th->st->memory_used, item_footprint(it) - bytes,
-                              memory_order_relaxed);
-    memory_enforce(th, 1, now_ms);
+    /* The allocator rounds up, and only now says how much: that is charged too. */
+    size_t rounding = item_footprint(it) - bytes;
+    if (!memory_charge(th, rounding, now_ms)) {
+        free(it);
+        memory_discharge(th->st, bytes);
+        return NULL;
+    }
     init_item(it, key, value_bytes, now_ms);
     return it;
 }

@@ -1,0 +1,112 @@
+# What is bounded: connections, half commands, idle time, the memory of an idle
+# connection, the requests of a turn.
+use strict;
+use warnings;
+use Memfleet;
+use Time::HiRes ();
+
+# Over -c a connection is told so and closed; a slot that is given back serves
+# the next.
+{
+    my $node = mfcached(args => [qw(-c 3)]);
+    my @held = map { $node->connect } 1 .. 3;
+    $_->ask('') for @held;
+    my $over = $node->connect;
+    is($over->read_to_close, "ERROR Too many open connections\r\n", 'over the limit: a line, closed');
+    my $stats = $held[0]->stats;
+    is($stats->{rejected_connections}, 1, 'counted');
+    is($stats->{max_connections}, 3, 'max_connections');
+    is($stats->{curr_connections}, 3, 'curr_connections');
+    (pop @held)->close;
+    wait_until(sub { $held[0]->stats->{curr_connections} == 2 }, deadline(10), 'a slot is free');
+    is($node->connect->ask("get a\r\n"), "END\r\n", 'and serves the next');
+}
+
+# With no_maxconns_fast it waits in the kernel's queue instead.
+{
+    my $node = mfcached(args => [qw(-c 2 -o no_maxconns_fast)]);
+    my @held = map { $node->connect } 1 .. 2;
+    $_->ask('') for @held;
+    my $waiting = $node->connect;
+    $waiting->send("get a\r\n");
+    wait_until(sub { $held[0]->stats->{accepting_conns} == 0 }, deadline(10), 'accepting stops');
+    is($waiting->unread, '', 'over the limit: not served');
+    (pop @held)->close;
+    is($waiting->read_line, "END\r\n", 'served when a slot is free');
+    $held[0]->close;
+    wait_until(sub { $waiting->stats->{accepting_conns} == 1 }, deadline(10), 'accepting goes on');
+}
+
+# Half a command for 10 s: cut, on the line and in the value. Whoever holds none
+# stays. The clock is moved.
+{
+    my $node = mfcached(args => [qw(--debug-clock -o idle_timeout=100)]);
+    my $idle = $node->connect;
+    my $line = $node->connect;
+    my $value = $node->connect;
+    my $swallow = $node->connect;
+    $_->ask('') for $idle, $line, $value, $swallow;
+    my $c = $node->connect;
+    $line->send('get a');
+    $value->send("set a 0 0 10\r\n12345");
+    $swallow->send("set a 0 0 9999999\r\n12345");
+    $c->ask('') for 1 .. 3;
+    $c->ask("debugtime 9\r\n");
+    $value->send('6');
+    wait_until(sub { $c->stats('conns'); 1 }, deadline(1), 'the clock was seen');
+    $c->ask("debugtime 5\r\n");
+    is($line->read_to_close, '', 'half a line is cut');
+    is($swallow->read_to_close, '', 'half a refused value is cut');
+    is($value->ask("7890\r\n"), "STORED\r\n", 'a value that goes on arriving is not');
+    is($idle->ask("get a\r\n"), "VALUE a 0 10\r\n1234567890\r\nEND\r\n", 'an idle connection is not');
+    is($c->stats->{half_kicks}, 2, 'counted');
+
+    $value->ask('');
+    $c->ask("debugtime 99\r\n");
+    $value->ask('');
+    $c->ask("debugtime 2\r\n");
+    is($idle->read_to_close, '', 'idle for longer than idle_timeout: closed');
+    is($value->ask("get none\r\n"), "END\r\n", 'another that was active is not');
+    is($c->stats->{idle_kicks}, 1, 'counted');
+}
+
+# Idle connections hold no buffers, whatever they did before.
+{
+    my $node = mfcached(args => [qw(-c 3000)]);
+    my $c = $node->connect;
+    my $value = 'x' x 20000;
+    $c->set('v', $value);
+    $c->ask("get v\r\n");
+    my $before = rss_kb($node->pid);
+    my $n = 1000;
+    my @idle = map { $node->connect } 1 .. $n;
+    for my $conn (@idle) {
+        $conn->ask("set w 0 0 20000\r\n$value\r\nget v\r\n");
+    }
+  SKIP: {
+        skip('a sanitizer has an allocator of its own', 1)
+            if slurp(builddir() . '/config.h') =~ /^#define HAVE_SANITIZER 1/m;
+        my $each = (rss_kb($node->pid) - $before) * 1024 / $n;
+        cmp_ok($each, '<', 1000, sprintf('%.0f bytes of memory for an idle connection', $each));
+    }
+}
+
+# A long pipeline of one client does not hold up another on the same worker.
+{
+    my $node = mfcached(args => [qw(-t 1 -R 20)]);
+    my $busy = $node->connect;
+    my $c = $node->connect;
+    $_->ask('') for $busy, $c;
+    $busy->send("get a\r\n" x 5000);
+    $c->ask('');
+    cmp_ok($c->stats->{conn_yields}, '>', 0, '-R: turns are given up');
+    is($busy->ask(''), "END\r\n" x 5000, 'and nothing is lost');
+}
+
+sub rss_kb {
+    my ($pid) = @_;
+    my ($kb) = slurp("/proc/$pid/status") =~ /^VmRSS:\s+(\d+) kB/m;
+    return $kb;
+}
+
+done_testing;
