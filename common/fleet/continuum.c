@@ -84,8 +84,19 @@ index_points(struct continuum *c)
     c->starts[1u << bits] = c->count;
 }
 
+/* The first of equal points is the one that a lookup finds. */
+static void
+give_ties_to_last(struct continuum *c)
+{
+    for (unsigned i = c->count - 1; i-- > 0;) {
+        if (c->points[i] == c->points[i + 1]) {
+            c->servers[i] = c->servers[i + 1];
+        }
+    }
+}
+
 void
-continuum_seal(struct continuum *c)
+continuum_seal(struct continuum *c, enum continuum_ties ties)
 {
     ASSERT(c->count > 0 && c->points == NULL);
     sort_points(c);
@@ -97,11 +108,15 @@ continuum_seal(struct continuum *c)
     }
     free(c->unsorted);
     c->unsorted = NULL;
+    if (ties == CONTINUUM_TIES_TO_LAST) {
+        give_ties_to_last(c);
+    }
     index_points(c);
 }
 
-unsigned
-continuum_at_or_after(const struct continuum *c, uint32_t hash)
+/* Index of the first point that is not below `hash`, or `count`. */
+static unsigned
+lower_bound(const struct continuum *c, uint32_t hash)
 {
     unsigned low = c->starts[hash >> c->shift];
     unsigned high = c->starts[(hash >> c->shift) + 1];
@@ -113,5 +128,22 @@ continuum_at_or_after(const struct continuum *c, uint32_t hash)
             high = middle;
         }
     }
-    return low < c->count ? low : 0;
+    return low;
+}
+
+unsigned
+continuum_at_or_after(const struct continuum *c, uint32_t hash)
+{
+    unsigned at = lower_bound(c, hash);
+    return at < c->count ? at : 0;
+}
+
+unsigned
+continuum_at_or_before(const struct continuum *c, uint32_t hash)
+{
+    unsigned at = lower_bound(c, hash);
+    if (at < c->count && c->points[at] == hash) {
+        return at;
+    }
+    return at > 0 ? at - 1 : c->count - 1;
 }

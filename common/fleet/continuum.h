@@ -1,8 +1,7 @@
 /* continuum.h - points on a circle of 2^32, each owned by a server.
  *
- * Points are added in any order, sealed once, then only read: from any number
- * of threads. Equal points keep the order of their servers' indexes, as
- * libmemcached has it. */
+ * Points are added in the order of their servers' indexes, sealed once, then
+ * only read: from any number of threads. */
 #pragma once
 #include <stdint.h>
 
@@ -20,8 +19,16 @@ void continuum_init(struct continuum *c, unsigned capacity);
 void continuum_deinit(struct continuum *c);
 
 void continuum_add(struct continuum *c, uint32_t point, uint32_t server);
+/* Which server owns a point that several have: the one added first, as in
+ * libmemcached, or last, as where a Java map's entry is overwritten. */
+enum continuum_ties { CONTINUUM_TIES_TO_FIRST, CONTINUUM_TIES_TO_LAST };
+
 /* At least one point was added. */
-void continuum_seal(struct continuum *c);
+void continuum_seal(struct continuum *c, enum continuum_ties ties);
 
 /* Index of the first point that is not below `hash`; past the last it is 0. */
 unsigned continuum_at_or_after(const struct continuum *c, uint32_t hash);
+
+/* Index of the last point that is not above `hash`; before the first it is the
+ * last of all. */
+unsigned continuum_at_or_before(const struct continuum *c, uint32_t hash);

@@ -38,7 +38,7 @@ numbered(const struct point_name *name, unsigned number)
 }
 
 static void
-add_weighted(struct continuum *c, const struct point_name *name, unsigned server, unsigned points)
+add_by_digests(struct continuum *c, const struct point_name *name, unsigned server, unsigned points)
 {
     for (unsigned i = 0; i < points / POINTS_PER_DIGEST; i++) {
         uint32_t words[POINTS_PER_DIGEST];
@@ -50,56 +50,74 @@ add_weighted(struct continuum *c, const struct point_name *name, unsigned server
 }
 
 static void
-add_unweighted(struct continuum *c, const struct point_name *name, unsigned server,
-               enum key_hash hash)
+add_by_hashes(struct continuum *c, const struct point_name *name, unsigned server,
+              enum key_hash hash)
 {
     for (unsigned i = 0; i < UNWEIGHTED_POINTS; i++) {
         continuum_add(c, key_hash(hash, numbered(name, i)), server);
     }
 }
 
+enum method {
+    WEIGHTED_DIGESTS, /* four points of an MD5, as many as the weight earns */
+    EQUAL_DIGESTS,    /* the same, WEIGHTED_POINTS for each server */
+    EQUAL_HASHES,     /* one point of the key hash, UNWEIGHTED_POINTS for each server */
+};
+
 /* libmemcached's plain ketama turns into the weighted ring as soon as one server
  * has a weight (hosts.cc), though its keys keep their hash. */
-static bool
-is_weighted(const struct ring_config *config, const struct ring_server *servers, unsigned count)
+static enum method
+method_of(enum ring_kind kind, const struct ring_server *servers, unsigned count)
 {
-    if (config->kind != RING_LIBMEMCACHED_KETAMA) {
-        return true;
+    if (kind == RING_SPYMEMCACHED || kind == RING_EVCACHE) {
+        return EQUAL_DIGESTS;
+    }
+    if (kind != RING_LIBMEMCACHED_KETAMA) {
+        return WEIGHTED_DIGESTS;
     }
     for (unsigned i = 0; i < count; i++) {
         if (servers[i].weight > 1) {
-            return true;
+            return WEIGHTED_DIGESTS;
         }
     }
-    return false;
+    return EQUAL_HASHES;
+}
+
+static unsigned
+points_of(enum method method, uint32_t weight, uint64_t total_weight, unsigned count)
+{
+    switch (method) {
+    case WEIGHTED_DIGESTS: return ketama_weighted_points(weight, total_weight, count);
+    case EQUAL_DIGESTS: return WEIGHTED_POINTS;
+    case EQUAL_HASHES: return UNWEIGHTED_POINTS;
+    }
+    UNREACHABLE();
 }
 
 void
 ketama_build(struct continuum *c, const struct ring_config *config,
              const struct ring_server *servers, unsigned count)
 {
-    bool weighted = is_weighted(config, servers, count);
+    enum method method = method_of(config->kind, servers, count);
     uint64_t total_weight = 0;
     unsigned total_points = 0;
     for (unsigned i = 0; i < count; i++) {
         total_weight += servers[i].weight;
     }
     for (unsigned i = 0; i < count; i++) {
-        total_points += weighted ? ketama_weighted_points(servers[i].weight, total_weight, count)
-                                 : UNWEIGHTED_POINTS;
+        total_points += points_of(method, servers[i].weight, total_weight, count);
     }
     continuum_init(c, total_points);
     for (unsigned i = 0; i < count; i++) {
         char *label = ring_server_label(config->kind, &servers[i]);
         struct point_name name = {.label_len = strlen(label)};
         name.text = mem_realloc(label, name.label_len + SUFFIX_MAX);
-        if (weighted) {
-            unsigned points = ketama_weighted_points(servers[i].weight, total_weight, count);
-            add_weighted(c, &name, i, points);
+        if (method == EQUAL_HASHES) {
+            add_by_hashes(c, &name, i, config->hash);
         } else {
-            add_unweighted(c, &name, i, config->hash);
+            add_by_digests(c, &name, i, points_of(method, servers[i].weight, total_weight, count));
         }
         free(name.text);
     }
-    continuum_seal(c);
+    continuum_seal(c, method == EQUAL_DIGESTS ? CONTINUUM_TIES_TO_LAST : CONTINUUM_TIES_TO_FIRST);
 }

@@ -1,5 +1,5 @@
-/* ketama.h - the points of the ketama family's servers (RINGS: classes C1, C2,
- * C2x, C3, C3w). Pure. */
+/* ketama.h - the points of the ketama family's servers: libmemcached, twemproxy,
+ * spymemcached, EVCache. Pure. */
 #pragma once
 #include "common/fleet/continuum.h"
 #include "common/fleet/ring.h"

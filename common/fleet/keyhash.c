@@ -307,6 +307,7 @@ key_hash(enum key_hash kind, struct span key)
     case KEY_HASH_HSIEH: return hash_hsieh(key);
     case KEY_HASH_MURMUR: return hash_murmur(key);
     case KEY_HASH_JENKINS: return hash_jenkins(key);
+    case KEY_HASH_OWN: break;
     case KEY_HASH_COUNT: break;
     }
     UNREACHABLE();

@@ -1,6 +1,6 @@
 /* keyhash.h - the hashes with which legacy clients place keys, bit for bit.
  *
- * Some of these are not what their names say (RINGS: "fnv1a_64" keeps 32 bits
+ * Some of these are not what their names say ("fnv1a_64" keeps 32 bits
  * of another prime; crc32 keeps 15 bits); the names are those of libmemcached
  * and twemproxy configuration. Bytes from 0x80 are sign-extended where the
  * original does `(uint32_t)key[x]` on x86-64's signed char. Pure. */
@@ -21,7 +21,8 @@
     X(FNV1A_32, "fnv1a_32")                                                                        \
     X(HSIEH, "hsieh")                                                                              \
     X(MURMUR, "murmur")                                                                            \
-    X(JENKINS, "jenkins")
+    X(JENKINS, "jenkins")                                                                          \
+    X(OWN, "own") /* the ring's own way, for rings that have one */
 
 enum key_hash {
 #define X(id, name) KEY_HASH_##id,
@@ -30,6 +31,7 @@ enum key_hash {
     KEY_HASH_COUNT,
 };
 
+/* Any kind but OWN. */
 uint32_t key_hash(enum key_hash kind, struct span key);
 
 /* The four little-endian words of the key's MD5, from which ketama takes a ring

@@ -1,10 +1,14 @@
 noinst_LIBRARIES += libmffleet.a
 libmffleet_a_SOURCES = \
 	common/fleet/continuum.c common/fleet/continuum.h \
+	common/fleet/dalli.c common/fleet/dalli.h \
+	common/fleet/furc.c common/fleet/furc.h \
 	common/fleet/jsonread.c common/fleet/jsonread.h \
 	common/fleet/ketama.c common/fleet/ketama.h \
 	common/fleet/keyhash.c common/fleet/keyhash.h \
 	common/fleet/keytag.c common/fleet/keytag.h \
+	common/fleet/modula.c common/fleet/modula.h \
+	common/fleet/rendezvous.c common/fleet/rendezvous.h \
 	common/fleet/ring.c common/fleet/ring.h \
 	common/fleet/ringcheck.c common/fleet/ringcheck.h \
 	common/fleet/ringscheme.c common/fleet/ringscheme.h \

@@ -1,18 +1,25 @@
 #include "common/fleet/ring.h"
 #include "common/core/assert.h"
 #include "common/core/mem.h"
+#include "common/fleet/dalli.h"
+#include "common/fleet/furc.h"
 #include "common/fleet/ketama.h"
+#include "common/fleet/modula.h"
+#include "common/fleet/rendezvous.h"
 
 #include <sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define DEFAULT_PORT 11211 /* left out of the name that is hashed */
+#define DEFAULT_PORT 11211 /* some clients leave it out of the name that is hashed */
 
+/* Only what the kind needs is filled, and nothing with one server. */
 struct ring {
     struct ring_config config;
     unsigned server_count;
-    struct continuum continuum; /* empty with one server */
+    struct continuum continuum;
+    struct modula modula;
+    struct rendezvous rendezvous;
 };
 
 static const struct ring_kind_row {
@@ -48,19 +55,57 @@ ring_kind_default_hash(enum ring_kind kind)
     return kinds[kind].hash;
 }
 
+static char *
+host_and_port(const struct ring_server *server)
+{
+    return server->port == 0 ? mem_strdup(server->host)
+                             : mem_printf("%s:%u", server->host, server->port);
+}
+
 char *
 ring_server_label(enum ring_kind kind, const struct ring_server *server)
 {
     if (server->name != NULL) {
         return mem_strdup(server->name);
     }
-    if (server->port == DEFAULT_PORT) {
-        return mem_strdup(server->host);
+    switch (kind) {
+    case RING_LIBMEMCACHED:
+    case RING_LIBMEMCACHED_KETAMA:
+        return server->port == DEFAULT_PORT ? mem_strdup(server->host)
+                                            : mem_printf("%s:%u", server->host, server->port);
+    case RING_TWEMPROXY:
+    case RING_TWEMPROXY_MODULA:
+        if (server->port == DEFAULT_PORT) {
+            return mem_strdup(server->host);
+        }
+        return server->port == 0 ? mem_printf("%s:", server->host) : host_and_port(server);
+    case RING_EVCACHE:
+        /* Host name, address and a port that is the same for all; with an address
+         * for a host the first two are one. */
+        return mem_printf("%s/%s:%u", server->host, server->host, DEFAULT_PORT);
+    case RING_SPYMEMCACHED:
+    case RING_DALLI:
+    case RING_MODULA:
+    case RING_CRC32_MOD:
+    case RING_RENDEZVOUS:
+    case RING_MCROUTER_CH3: return host_and_port(server);
+    case RING_KIND_COUNT: break;
     }
-    if (server->port == 0 && kind == RING_TWEMPROXY) {
-        return mem_printf("%s:", server->host);
+    UNREACHABLE();
+}
+
+const char *
+ring_config_fault(const struct ring_config *config)
+{
+    ASSERT(config->kind < RING_KIND_COUNT && config->hash < KEY_HASH_COUNT);
+    bool own = ring_kind_default_hash(config->kind) == KEY_HASH_OWN;
+    if (own && config->hash != KEY_HASH_OWN) {
+        return "this ring hashes keys in its own way and no other";
     }
-    return mem_printf("%s:%u", server->host, server->port);
+    if (!own && config->hash == KEY_HASH_OWN) {
+        return "this ring has no way of its own to hash keys";
+    }
+    return NULL;
 }
 
 static const char *
@@ -80,12 +125,34 @@ list_fault(const struct ring_server *servers, unsigned count)
     return NULL;
 }
 
+static void
+build(struct ring *ring, const struct ring_server *servers, unsigned count)
+{
+    switch (ring->config.kind) {
+    case RING_LIBMEMCACHED:
+    case RING_LIBMEMCACHED_KETAMA:
+    case RING_TWEMPROXY:
+    case RING_SPYMEMCACHED:
+    case RING_EVCACHE: ketama_build(&ring->continuum, &ring->config, servers, count); return;
+    case RING_DALLI: dalli_build(&ring->continuum, servers, count); return;
+    case RING_MODULA:
+    case RING_TWEMPROXY_MODULA:
+    case RING_CRC32_MOD: modula_init(&ring->modula, ring->config.kind, servers, count); return;
+    case RING_RENDEZVOUS: rendezvous_init(&ring->rendezvous, servers, count); return;
+    case RING_MCROUTER_CH3: return; /* needs no more than the count */
+    case RING_KIND_COUNT: break;
+    }
+    UNREACHABLE();
+}
+
 struct ring *
 ring_create(const struct ring_config *config, const struct ring_server *servers, unsigned count,
             const char **error)
 {
-    ASSERT(config->kind < RING_KIND_COUNT && config->hash < KEY_HASH_COUNT);
-    const char *fault = list_fault(servers, count);
+    const char *fault = ring_config_fault(config);
+    if (fault == NULL) {
+        fault = list_fault(servers, count);
+    }
     if (fault != NULL) {
         *error = fault;
         return NULL;
@@ -94,7 +161,7 @@ ring_create(const struct ring_config *config, const struct ring_server *servers,
     ring->config = *config;
     ring->server_count = count;
     if (count > 1) {
-        ketama_build(&ring->continuum, config, servers, count);
+        build(ring, servers, count);
     }
     return ring;
 }
@@ -106,50 +173,87 @@ ring_destroy(struct ring **ring)
         return;
     }
     continuum_deinit(&(*ring)->continuum);
+    modula_deinit(&(*ring)->modula);
+    rendezvous_deinit(&(*ring)->rendezvous);
     free(*ring);
     *ring = NULL;
+}
+
+/* --- lookup ------------------------------------------------------------------- */
+
+static struct ring_hit
+hit_point(const struct ring *ring, uint32_t hash, unsigned at)
+{
+    return (struct ring_hit){ring->continuum.servers[at], hash, ring->continuum.points[at]};
+}
+
+static struct ring_hit
+hit_slot(const struct ring *ring, uint32_t hash)
+{
+    struct ring_hit hit = {.hash = hash};
+    hit.server = modula_owner(&ring->modula, hash, &hit.point);
+    return hit;
+}
+
+/* python-memcached and its kin never use the hash 0. */
+static uint32_t
+at_least_one(uint32_t hash)
+{
+    return hash == 0 ? 1 : hash;
+}
+
+struct ring_hit
+ring_locate(const struct ring *ring, struct span key)
+{
+    struct ring_hit hit = {0};
+    if (ring->server_count == 1) {
+        return hit;
+    }
+    enum key_hash kind = ring->config.hash;
+    uint32_t hash = kind == KEY_HASH_OWN ? 0 : key_hash(kind, key);
+    switch (ring->config.kind) {
+    case RING_LIBMEMCACHED:
+    case RING_LIBMEMCACHED_KETAMA:
+    case RING_TWEMPROXY:
+    case RING_SPYMEMCACHED:
+    case RING_EVCACHE: return hit_point(ring, hash, continuum_at_or_after(&ring->continuum, hash));
+    case RING_DALLI: return hit_point(ring, hash, continuum_at_or_before(&ring->continuum, hash));
+    case RING_MODULA:
+    case RING_TWEMPROXY_MODULA: return hit_slot(ring, hash);
+    case RING_CRC32_MOD: return hit_slot(ring, at_least_one(hash));
+    case RING_RENDEZVOUS:
+        hit.server = rendezvous_owner(&ring->rendezvous, key, &hit.hash);
+        return hit;
+    case RING_MCROUTER_CH3: hit.server = furc_owner(key, ring->server_count); return hit;
+    case RING_KIND_COUNT: break;
+    }
+    UNREACHABLE();
 }
 
 unsigned
 ring_lookup(const struct ring *ring, struct span key)
 {
-    uint32_t point;
-    return ring_lookup_hash(ring, ring_hash(ring, key), &point);
-}
-
-uint32_t
-ring_hash(const struct ring *ring, struct span key)
-{
-    return ring->server_count == 1 ? 0 : key_hash(ring->config.hash, key);
-}
-
-unsigned
-ring_lookup_hash(const struct ring *ring, uint32_t hash, uint32_t *point)
-{
-    if (ring->server_count == 1) {
-        *point = 0;
-        return 0;
-    }
-    unsigned at = continuum_at_or_after(&ring->continuum, hash);
-    *point = ring->continuum.points[at];
-    return ring->continuum.servers[at];
+    return ring_locate(ring, key).server;
 }
 
 unsigned
 ring_points(const struct ring *ring)
 {
-    return ring->continuum.count;
+    const struct modula *m = &ring->modula;
+    return m->count > 0 ? m->ends[m->count - 1] : ring->continuum.count;
 }
 
 unsigned
 ring_points_of(const struct ring *ring, unsigned server)
 {
-    unsigned n = 0;
+    unsigned n = modula_slots_of(&ring->modula, server);
     for (unsigned i = 0; i < ring->continuum.count; i++) {
         n += ring->continuum.servers[i] == server;
     }
     return n;
 }
+
+/* --- identity ------------------------------------------------------------------ */
 
 static void
 put_big32(uint8_t *out, uint32_t v)
@@ -158,6 +262,15 @@ put_big32(uint8_t *out, uint32_t v)
     out[1] = (uint8_t)(v >> 16);
     out[2] = (uint8_t)(v >> 8);
     out[3] = (uint8_t)v;
+}
+
+static void
+add_pair(SHA2_CTX *sha, uint32_t a, uint32_t b)
+{
+    uint8_t pair[8];
+    put_big32(pair, a);
+    put_big32(pair + 4, b);
+    SHA256Update(sha, pair, sizeof(pair));
 }
 
 void
@@ -171,10 +284,14 @@ ring_sha(const struct ring *ring, char out[RING_SHA_CHARS + 1])
                      ring->server_count);
     SHA256Update(&sha, (const uint8_t *)head, (size_t)n);
     for (unsigned i = 0; i < ring->continuum.count; i++) {
-        uint8_t pair[8];
-        put_big32(pair, ring->continuum.points[i]);
-        put_big32(pair + 4, ring->continuum.servers[i]);
-        SHA256Update(&sha, pair, sizeof(pair));
+        add_pair(&sha, ring->continuum.points[i], ring->continuum.servers[i]);
+    }
+    for (unsigned i = 0; i < ring->modula.count; i++) {
+        add_pair(&sha, ring->modula.ends[i], ring->modula.servers[i]);
+    }
+    for (unsigned i = 0; i < ring->rendezvous.count; i++) {
+        const char *label = rendezvous_label(&ring->rendezvous, i);
+        SHA256Update(&sha, (const uint8_t *)label, strlen(label) + 1);
     }
     SHA256End(&sha, out);
 }

@@ -1,4 +1,5 @@
 /* ring.h - which server a key belongs to, exactly as a legacy client would say.
+ * docs/routing-table.md has the list of clients and their rings.
  *
  * A ring is immutable once built and may be read by any number of threads. It
  * knows nothing of health: a dead server keeps its points. */
@@ -8,11 +9,19 @@
 #include <stdbool.h>
 
 /* clang-format off */
-/*    id                    name in tables and options   default key hash */
-#define RING_KINDS(X)                                                                              \
-    X(LIBMEMCACHED,         "libmemcached",              MD5)           /* C1, weighted ketama */  \
-    X(LIBMEMCACHED_KETAMA,  "libmemcached-ketama",       ONE_AT_A_TIME) /* C3, C3w, C3a */         \
-    X(TWEMPROXY,            "twemproxy",                 FNV1A_64)      /* C2, C2x */
+/*    id                   name in options and tables, default key hash, like whom */
+#define RING_KINDS(X)                                                                         \
+    X(LIBMEMCACHED,        "libmemcached",         MD5)           /* weighted ketama */       \
+    X(LIBMEMCACHED_KETAMA, "libmemcached-ketama",  ONE_AT_A_TIME) /* plain ketama */          \
+    X(TWEMPROXY,           "twemproxy",            FNV1A_64)      /* its ketama */            \
+    X(SPYMEMCACHED,        "spymemcached",         MD5)           /* KetamaNodeLocator */     \
+    X(EVCACHE,             "evcache",              MD5)           /* Java, too */             \
+    X(DALLI,               "dalli",                CRC32A)        /* Dalli, for Ruby */       \
+    X(MODULA,              "modula",               ONE_AT_A_TIME) /* libmemcached, Go */      \
+    X(TWEMPROXY_MODULA,    "twemproxy-modula",     FNV1A_64)      /* weighted, sorted */      \
+    X(CRC32_MOD,           "crc32-mod",            CRC32)         /* python-memcached */      \
+    X(RENDEZVOUS,          "rendezvous",           OWN)           /* pymemcache HashClient */ \
+    X(MCROUTER_CH3,        "mcrouter-ch3",         OWN)           /* furc hash */
 /* clang-format on */
 
 enum ring_kind {
@@ -51,8 +60,11 @@ struct ring_config {
     enum key_hash hash; /* of keys; for libmemcached-ketama of points too */
 };
 
+/* NULL, or why this ring and this key hash do not go together. */
+const char *ring_config_fault(const struct ring_config *config);
+
 /* Copies what it needs. NULL and *error (static text) if the list is empty, too
- * long, or a weight is out of range. */
+ * long, a weight is out of range, or the config has a fault. */
 struct ring *ring_create(const struct ring_config *config, const struct ring_server *servers,
                          unsigned count, const char **error);
 void ring_destroy(struct ring **ring);
@@ -61,17 +73,22 @@ void ring_destroy(struct ring **ring);
  * tag; see keytag.h). */
 unsigned ring_lookup(const struct ring *ring, struct span key);
 
-/* The same from a hash, for `ring explain`; *point receives the ring point that
- * was hit. With one server nothing is hashed and both are 0. */
-uint32_t ring_hash(const struct ring *ring, struct span key);
-unsigned ring_lookup_hash(const struct ring *ring, uint32_t hash, uint32_t *point);
+/* The same and why, for `ring explain`. With one server nothing is hashed and
+ * all is 0. */
+struct ring_hit {
+    unsigned server;
+    uint32_t hash;  /* of the key; rendezvous: the winner's score; mcrouter-ch3: 0 */
+    uint32_t point; /* the ring point, or modula's slot, that was hit; else 0 */
+};
+struct ring_hit ring_locate(const struct ring *ring, struct span key);
 
+/* Points on the ring, or slots of a modula; 0 for rings that have neither. */
 unsigned ring_points(const struct ring *ring);
-/* Points that belong to one server. */
+/* Those that belong to one server. */
 unsigned ring_points_of(const struct ring *ring, unsigned server);
 
 #define RING_SHA_CHARS 64
 /* SHA-256, in hex and terminated, over what placement depends on: kind, hash,
- * and every (point, server) in order. Equal on every build and machine for equal
- * placement. */
+ * and every (point, server) in order, or what such a ring has instead. Equal on
+ * every build and machine for equal placement. */
 void ring_sha(const struct ring *ring, char out[RING_SHA_CHARS + 1]);

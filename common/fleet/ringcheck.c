@@ -171,11 +171,15 @@ build_cached(struct cached_ring *c, struct span list)
         s->host = names[c->count].host;
         s->port = names[c->count].port;
         s->weight = c->found->weights ? s->weight : 1;
+        s->name = ring_scheme_label(c->found, s->host, s->port);
         c->labels[c->count++] = mem_printf("%s:%u", s->host, s->port);
         list = span_skip(list, blank != NULL ? n + 1 : n);
     }
     const char *why;
     c->ring = ok ? ring_create(&c->found->config, servers, c->count, &why) : NULL;
+    for (unsigned i = 0; i < c->count; i++) {
+        free((char *)servers[i].name);
+    }
     free(servers);
     free(names);
 }
@@ -386,10 +390,8 @@ void
 ringcheck_explain(const struct table_pool *pool, struct span key, FILE *out)
 {
     struct span part = keytag_part(&pool->tag, key);
-    uint32_t hash = ring_hash(pool->ring, part);
-    uint32_t point;
-    unsigned owner = ring_lookup_hash(pool->ring, hash, &point);
-    const struct table_node *node = &pool->nodes[owner];
+    struct ring_hit hit = ring_locate(pool->ring, part);
+    const struct table_node *node = &pool->nodes[hit.server];
     fprintf(out, "pool    %s (ring %s, key_hash %s, %u nodes, %u points)\n", pool->name,
             ring_kind_name(pool->ring_config.kind), key_hash_name(pool->ring_config.hash),
             pool->node_count, ring_points(pool->ring));
@@ -397,7 +399,7 @@ ringcheck_explain(const struct table_pool *pool, struct span key, FILE *out)
     fputs("hashed  ", out);
     print_safe(hashed, out);
     free(hashed);
-    fprintf(out, "\nhash    %08" PRIx32 "\npoint   %08" PRIx32 "\n", hash, point);
+    fprintf(out, "\nhash    %08" PRIx32 "\npoint   %08" PRIx32 "\n", hit.hash, hit.point);
     fprintf(out, "node    %s (%s, %s, weight %u, %u points)\n", node->id, node->addr,
-            node_state_name(node->state), node->weight, ring_points_of(pool->ring, owner));
+            node_state_name(node->state), node->weight, ring_points_of(pool->ring, hit.server));
 }

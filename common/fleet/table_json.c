@@ -223,6 +223,10 @@ read_ring_config(struct jsonread *r, struct jsonread_at at, struct ring_config *
         (enum ring_kind)jsonread_word(r, at, "ring", kinds, RING_KIND_COUNT, TABLE_DEFAULT_RING);
     config->hash = (enum key_hash)jsonread_word(r, at, "key_hash", hashes, KEY_HASH_COUNT,
                                                 ring_kind_default_hash(config->kind));
+    const char *fault = ring_config_fault(config);
+    if (fault != NULL) {
+        jsonread_fail(r, at, "key_hash", "%s", fault);
+    }
 }
 
 static void

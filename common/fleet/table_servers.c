@@ -86,7 +86,11 @@ choose_ring(struct ring_config *config, const char *ring_name, const char *hash_
             return false;
         }
     }
-    return true;
+    const char *fault = ring_config_fault(config);
+    if (fault != NULL) {
+        snprintf(error, TABLE_ERROR_MAX, "ring and key hash: %s", fault);
+    }
+    return fault == NULL;
 }
 
 static struct table *

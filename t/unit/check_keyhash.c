@@ -52,7 +52,7 @@ END_TEST
 
 START_TEST(every_hash_bears_any_length)
 {
-    for (enum key_hash kind = 0; kind < KEY_HASH_COUNT; kind++) {
+    for (enum key_hash kind = 0; kind < KEY_HASH_OWN; kind++) {
         for (size_t len = 0; len < 130; len++) {
             char *exact = mem_alloc(len + 1);
             memset(exact, 0xe9, len);
@@ -68,7 +68,7 @@ END_TEST
 
 START_TEST(names_are_found)
 {
-    for (enum key_hash kind = 0; kind < KEY_HASH_COUNT; kind++) {
+    for (enum key_hash kind = 0; kind < KEY_HASH_OWN; kind++) {
         ck_assert_int_eq(key_hash_find(span_cstr(key_hash_name(kind))), kind);
     }
     ck_assert_int_eq(key_hash_find(SPAN_LIT("sha1")), KEY_HASH_COUNT);

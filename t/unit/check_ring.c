@@ -1,6 +1,7 @@
 /* Every applicable client of t/data/ring_vectors.csv.gz, to the key; and what
  * those vectors do not reach. */
 #include "common/core/mem.h"
+#include "common/fleet/furc.h"
 #include "common/fleet/ketama.h"
 #include "common/fleet/ringcheck.h"
 #include "t/unit/unit.h"
@@ -43,7 +44,7 @@ START_TEST(every_served_client_agrees_to_the_key)
             served++;
         }
     }
-    ck_assert_uint_ge(served, 28);
+    ck_assert_uint_eq(served, 47);
     ck_assert(ringcheck_agrees(check));
     ringcheck_destroy(&check);
 }
@@ -77,11 +78,12 @@ START_TEST(one_server_owns_all_without_a_hash)
 {
     struct ring_server one = {.host = "a", .port = 1, .weight = 7};
     struct ring *ring = ring_of(RING_TWEMPROXY, KEY_HASH_MURMUR, &one, 1);
-    uint32_t point = 1;
-    ck_assert_uint_eq(ring_hash(ring, SPAN_LIT("k")), 0);
-    ck_assert_uint_eq(ring_lookup_hash(ring, 77, &point), 0);
-    ck_assert_uint_eq(point, 0);
+    struct ring_hit hit = ring_locate(ring, SPAN_LIT("k"));
+    ck_assert_uint_eq(hit.server, 0);
+    ck_assert_uint_eq(hit.hash, 0);
+    ck_assert_uint_eq(hit.point, 0);
     ck_assert_uint_eq(ring_lookup(ring, SPAN_LIT("k")), 0);
+    ck_assert_uint_eq(ring_points(ring), 0);
     ring_destroy(&ring);
     ck_assert_ptr_null(ring);
 }
@@ -111,8 +113,8 @@ assert_label(enum ring_kind kind, struct ring_server server, const char *label)
     struct ring_server by_name = server;
     by_name.name = label;
     struct ring_server a[] = {server, other}, b[] = {by_name, other};
-    struct ring *one = ring_of(kind, KEY_HASH_MD5, a, 2);
-    struct ring *two = ring_of(kind, KEY_HASH_MD5, b, 2);
+    struct ring *one = ring_of(kind, ring_kind_default_hash(kind), a, 2);
+    struct ring *two = ring_of(kind, ring_kind_default_hash(kind), b, 2);
     char sha_one[RING_SHA_CHARS + 1], sha_two[RING_SHA_CHARS + 1];
     ring_sha(one, sha_one);
     ring_sha(two, sha_two);
@@ -132,6 +134,12 @@ START_TEST(labels_follow_each_client)
     assert_label(RING_LIBMEMCACHED_KETAMA, unix_socket, "/run/m.sock:0");
     assert_label(RING_TWEMPROXY, legacy, "cache1");
     assert_label(RING_TWEMPROXY, unix_socket, "/run/m.sock:");
+    assert_label(RING_TWEMPROXY_MODULA, unix_socket, "/run/m.sock:");
+    assert_label(RING_SPYMEMCACHED, legacy, "cache1:11211");
+    assert_label(RING_EVCACHE, tcp, "cache1/cache1:11211");
+    assert_label(RING_DALLI, legacy, "cache1:11211");
+    assert_label(RING_DALLI, unix_socket, "/run/m.sock");
+    assert_label(RING_RENDEZVOUS, legacy, "cache1:11211");
 }
 END_TEST
 
@@ -142,9 +150,8 @@ START_TEST(equal_points_go_to_the_lower_index)
                                   {.host = "a", .port = 1, .weight = 1}};
     struct ring *ring = ring_of(RING_LIBMEMCACHED, KEY_HASH_MD5, twins, 2);
     ck_assert_uint_eq(ring_points_of(ring, 1), 160);
-    for (uint64_t hash = 0; hash < UINT32_MAX; hash += 9999991) {
-        uint32_t point;
-        ck_assert_uint_eq(ring_lookup_hash(ring, (uint32_t)hash, &point), 0);
+    for (unsigned i = 0; i < 1000; i++) {
+        ck_assert_uint_eq(ring_lookup(ring, span_make(&i, sizeof(i))), 0);
     }
     ring_destroy(&ring);
 }
@@ -158,7 +165,7 @@ START_TEST(lookup_is_the_first_point_not_below)
     for (unsigned i = 0; i < 5; i++) {
         continuum_add(&c, points[i], i);
     }
-    continuum_seal(&c);
+    continuum_seal(&c, CONTINUUM_TIES_TO_FIRST);
     static const struct {
         uint32_t hash;
         unsigned server;
@@ -203,6 +210,111 @@ START_TEST(names_are_found)
     ck_assert_int_eq(ring_kind_find(SPAN_LIT("")), RING_KIND_COUNT);
     ck_assert_str_eq(ring_kind_name(RING_LIBMEMCACHED), "libmemcached");
     ck_assert_int_eq(ring_kind_default_hash(RING_TWEMPROXY), KEY_HASH_FNV1A_64);
+}
+END_TEST
+
+START_TEST(rings_with_a_hash_of_their_own_take_no_other)
+{
+    struct ring_server two[] = {{.host = "a", .port = 1, .weight = 1},
+                                {.host = "b", .port = 1, .weight = 1}};
+    const char *error = NULL;
+    struct ring_config config = {RING_RENDEZVOUS, KEY_HASH_MD5};
+    ck_assert_ptr_null(ring_create(&config, two, 2, &error));
+    ck_assert_str_eq(error, "this ring hashes keys in its own way and no other");
+    config = (struct ring_config){RING_LIBMEMCACHED, KEY_HASH_OWN};
+    ck_assert_ptr_null(ring_create(&config, two, 2, &error));
+    ck_assert_str_eq(error, "this ring has no way of its own to hash keys");
+}
+END_TEST
+
+START_TEST(a_java_ring_gives_ties_to_the_last)
+{
+    struct ring_server twins[] = {{.host = "a", .port = 1, .weight = 1},
+                                  {.host = "a", .port = 2, .weight = 1}};
+    struct ring *ring = ring_of(RING_EVCACHE, KEY_HASH_MD5, twins, 2);
+    for (unsigned i = 0; i < 1000; i++) {
+        ck_assert_uint_eq(ring_lookup(ring, span_make(&i, sizeof(i))), 1);
+    }
+    ring_destroy(&ring);
+}
+END_TEST
+
+START_TEST(the_last_point_not_above)
+{
+    struct continuum c;
+    static const uint32_t points[] = {0x10, 0x20, 0xfffffff0};
+    continuum_init(&c, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        continuum_add(&c, points[i], i);
+    }
+    continuum_seal(&c, CONTINUUM_TIES_TO_FIRST);
+    ck_assert_uint_eq(continuum_at_or_before(&c, 0xf), 2);
+    ck_assert_uint_eq(continuum_at_or_before(&c, 0x10), 0);
+    ck_assert_uint_eq(continuum_at_or_before(&c, 0x1f), 0);
+    ck_assert_uint_eq(continuum_at_or_before(&c, 0x20), 1);
+    ck_assert_uint_eq(continuum_at_or_before(&c, UINT32_MAX), 2);
+    continuum_deinit(&c);
+}
+END_TEST
+
+START_TEST(modula_counts_slots)
+{
+    struct ring_server servers[] = {{.host = "bb", .port = 11211, .weight = 2},
+                                    {.host = "a", .port = 11211, .weight = 3}};
+    struct ring *ring = ring_of(RING_MODULA, KEY_HASH_CRC32A, servers, 2);
+    ck_assert_uint_eq(ring_points(ring), 2);
+    ring_destroy(&ring);
+    ring = ring_of(RING_TWEMPROXY_MODULA, KEY_HASH_CRC32A, servers, 2);
+    ck_assert_uint_eq(ring_points(ring), 5);
+    ck_assert_uint_eq(ring_points_of(ring, 0), 2);
+    ck_assert_uint_eq(ring_points_of(ring, 1), 3);
+    /* CRC-32 of "123456789" is 0xcbf43926, slot 3 of 5; the shorter name comes first. */
+    struct ring_hit hit = ring_locate(ring, SPAN_LIT("123456789"));
+    ck_assert_uint_eq(hit.hash, 0xcbf43926);
+    ck_assert_uint_eq(hit.point, 0xcbf43926 % 5);
+    ck_assert_uint_eq(hit.server, hit.point < 3 ? 1 : 0);
+    ring_destroy(&ring);
+}
+END_TEST
+
+START_TEST(furc_moves_keys_to_the_new_server_only)
+{
+    for (unsigned k = 0; k < 2000; k++) {
+        struct span key = span_make(&k, sizeof(k));
+        uint32_t before = furc_owner(key, 1);
+        ck_assert_uint_eq(before, 0);
+        for (uint32_t n = 2; n < 40; n++) {
+            uint32_t owner = furc_owner(key, n);
+            ck_assert(owner == before || owner == n - 1);
+            before = owner;
+        }
+        ck_assert_uint_lt(furc_owner(key, FURC_SERVERS_MAX), FURC_SERVERS_MAX);
+    }
+    uint32_t plain = furc_owner(SPAN_LIT("key"), 1000);
+    ck_assert_uint_eq(furc_owner(SPAN_LIT("/region/cluster/key|#|more"), 1000), plain);
+    ck_assert_uint_ne(furc_owner(SPAN_LIT("/region/key"), 1000), plain);
+    furc_owner(SPAN_LIT(""), 1000);
+    furc_owner(SPAN_LIT("/"), 1000);
+    furc_owner(SPAN_LIT("|#|"), 1000);
+}
+END_TEST
+
+/* Cut and wrong sequences are hashed by their bytes, and nothing is read past
+ * the end. */
+START_TEST(rendezvous_bears_any_bytes)
+{
+    struct ring_server servers[] = {{.host = "a", .port = 1, .weight = 1},
+                                    {.host = "b", .port = 1, .weight = 1}};
+    struct ring *ring = ring_of(RING_RENDEZVOUS, KEY_HASH_OWN, servers, 2);
+    static const char *const keys[] = {
+        "", "\xc3", "\xc3(", "\xe2\x82", "\xf0\x9f\x98", "\xff\xfe\x80", "\xf8\x88\x80\x80\x80"};
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        size_t len = strlen(keys[i]);
+        char *exact = mem_dup(keys[i], len > 0 ? len : 1);
+        ck_assert_uint_lt(ring_lookup(ring, span_make(exact, len)), 2);
+        free(exact);
+    }
+    ring_destroy(&ring);
 }
 END_TEST
 
@@ -264,5 +376,8 @@ END_TEST
 UNIT_MAIN("ring", every_served_client_agrees_to_the_key, points_are_counted_in_float32,
           one_server_owns_all_without_a_hash, bad_lists_are_refused, labels_follow_each_client,
           equal_points_go_to_the_lower_index, lookup_is_the_first_point_not_below,
-          sha_knows_every_part_of_a_placement, names_are_found, ringcheck_tells_the_outcomes_apart,
+          sha_knows_every_part_of_a_placement, names_are_found,
+          rings_with_a_hash_of_their_own_take_no_other, a_java_ring_gives_ties_to_the_last,
+          the_last_point_not_above, modula_counts_slots, furc_moves_keys_to_the_new_server_only,
+          rendezvous_bears_any_bytes, ringcheck_tells_the_outcomes_apart,
           ringcheck_survives_lines_that_are_none)

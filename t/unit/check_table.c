@@ -174,6 +174,9 @@ static const struct {
      "pools.m.ring: expected one of libmemcached, libmemcached-ketama, twemproxy"},
     {"\"key_hash\":\"sha1\"", "pools.m.key_hash: expected one of md5, one_at_a_time"},
     {"\"key_hash\":1", "pools.m.key_hash: expected one of md5"},
+    {"\"ring\":\"rendezvous\",\"key_hash\":\"md5\"",
+     "pools.m.key_hash: this ring hashes keys in its"},
+    {"\"key_hash\":\"own\"", "pools.m.key_hash: this ring has no way of its own"},
     {"\"hash_tag\":\"{\"", "pools.m.hash_tag: expected two characters"},
     {"\"hash_stop\":5", "pools.m.hash_stop: expected a string"},
     {"\"connect_timeout_ms\":0", "pools.m.connect_timeout_ms: expected a whole number from 1"},
@@ -457,6 +460,7 @@ START_TEST(bad_servers_are_refused)
     assert_server_refused(TEXT("h:1"), "jump", NULL, "there is no ring \"jump\"; known are libmem");
     assert_server_refused(TEXT("h:1"), NULL, "sha1",
                           "there is no key hash \"sha1\"; known are md5");
+    assert_server_refused(TEXT("h:1"), "mcrouter-ch3", "md5", "ring and key hash: this ring hash");
     char *twice[] = {TEXT("h:1"), TEXT("h:1")};
     char error[TABLE_ERROR_MAX] = "";
     ck_assert_ptr_null(table_from_servers(twice, 2, NULL, NULL, error));
