@@ -93,6 +93,16 @@ node_connection_closed(struct node *node)
     }
 }
 
+uint64_t
+node_pauses(const struct node *node)
+{
+    uint64_t pauses = atomic_load(&node->pauses);
+    for (unsigned i = 0; i < node->listener_count; i++) {
+        pauses += listener_shortages(node->listeners[i]);
+    }
+    return pauses;
+}
+
 static void
 reject(struct node *node, int fd)
 {

@@ -70,5 +70,9 @@ void node_shift_clock(struct node *node, int64_t seconds);
 /* A connection was closed: its slot is free. Any thread. */
 void node_connection_closed(struct node *node);
 
+/* How often accepting has stopped, at the limit or for lack of descriptors. Any
+ * thread. */
+uint64_t node_pauses(const struct node *node);
+
 /* Sets log level and `stats settings` by memcached's verbosity. Any thread. */
 void node_set_verbosity(struct node *node, uint64_t level);

@@ -161,7 +161,7 @@ info_value(struct node *node, enum info which)
     case INFO_MEMORY_USED: return info.memory_bytes;
     case INFO_MEMORY_LIMIT: return info.memory_limit;
     case INFO_ACCEPTING: return atomic_load(&node->accepting);
-    case INFO_PAUSES: return atomic_load(&node->pauses);
+    case INFO_PAUSES: return node_pauses(node);
     case INFO_HASH_POWER: return info.table_bits;
     case INFO_HASH_BYTES: return info.table_bytes;
     case INFO_HASH_GROWING: return info.growing;

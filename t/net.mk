@@ -13,3 +13,8 @@ UNIT_TESTS += t/unit/check_http
 t_unit_check_http_SOURCES = t/unit/check_http.c t/unit/unit.h
 t_unit_check_http_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_http_LDADD = $(NET_TEST_LIBS)
+
+UNIT_TESTS += t/unit/check_listener
+t_unit_check_listener_SOURCES = t/unit/check_listener.c t/unit/unit.h
+t_unit_check_listener_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_listener_LDADD = $(NET_TEST_LIBS)

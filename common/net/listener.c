@@ -4,12 +4,13 @@
 #include "common/net/sock.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define ACCEPTS_PER_TURN 64
-#define PAUSE_MS 100
+#define PAUSE_MS         100
 
 struct listener {
     struct loop_io io;
@@ -19,6 +20,7 @@ struct listener {
     void *arg;
     int fd;
     bool paused; /* by the owner, not by lack of descriptors */
+    _Atomic uint64_t shortages;
 };
 
 static void
@@ -26,6 +28,7 @@ take_a_breath(struct listener *l)
 {
     int error = errno;
     LOG_LIMITED(1, LOG_WARN, "accept_failed", "reason=%s", LOG_STR(strerror(error)));
+    atomic_fetch_add_explicit(&l->shortages, 1, memory_order_relaxed);
     loop_io_want(&l->io, 0);
     loop_timer_start(&l->resume_timer, PAUSE_MS);
 }
@@ -118,6 +121,12 @@ const struct addr *
 listener_addr(const struct listener *l)
 {
     return &l->addr;
+}
+
+uint64_t
+listener_shortages(const struct listener *l)
+{
+    return atomic_load_explicit(&l->shortages, memory_order_relaxed);
 }
 
 int

@@ -22,8 +22,8 @@ struct listener_options {
 /* Binds and listens. On failure NULL and *error, which is the caller's to
  * free: one line with the address and the reason. */
 struct listener *listener_create(struct loop *loop, const struct addr *addr,
-                                 const struct listener_options *options, listener_fn *fn,
-                                 void *arg, char **error);
+                                 const struct listener_options *options, listener_fn *fn, void *arg,
+                                 char **error);
 /* Closes the socket and removes a unix socket's file. */
 void listener_destroy(struct listener **l);
 
@@ -34,6 +34,9 @@ void listener_resume(struct listener *l);
 
 /* The bound address: with port 0 the port that the kernel chose. */
 const struct addr *listener_addr(const struct listener *l);
+
+/* How often it has paused for lack of descriptors. Any thread. */
+uint64_t listener_shortages(const struct listener *l);
 
 /* The socket, to name it in statistics; it stays the listener's. */
 int listener_fd(const struct listener *l);

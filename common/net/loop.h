@@ -46,8 +46,8 @@ enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 
 struct loop_io {
     struct loop *loop;
-    struct event *read_event;  /* made when first wanted */
-    struct event *write_event; /* made when first wanted */
+    struct event *read_event;         /* made when first wanted */
+    struct event *write_event;        /* made when first wanted */
     void (*fn)(void *arg, int ready); /* bits of LOOP_READ, LOOP_WRITE */
     void *arg;
     int fd;

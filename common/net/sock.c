@@ -49,11 +49,15 @@ sock_listen(const struct addr *addr, int backlog, bool reuse_port, unsigned unix
         set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
     }
     remove_stale_socket(addr);
-    if (bind(fd, (const struct sockaddr *)&addr->sa, addr->len) != 0 || listen(fd, backlog) != 0) {
+    if (bind(fd, (const struct sockaddr *)&addr->sa, addr->len) != 0) {
         return close_with_errno(fd);
     }
+    /* Before listen(): until then nobody can connect, whatever the mode. */
     if (addr->sa.ss_family == AF_UNIX &&
         chmod(((const struct sockaddr_un *)&addr->sa)->sun_path, unix_mode) != 0) {
+        return close_with_errno(fd);
+    }
+    if (listen(fd, backlog) != 0) {
         return close_with_errno(fd);
     }
     return fd;
@@ -91,8 +95,8 @@ sock_accept(int listen_fd, struct addr *peer)
 {
     memset(peer, 0, sizeof(*peer));
     peer->len = sizeof(peer->sa);
-    int fd = accept4(listen_fd, (struct sockaddr *)&peer->sa, &peer->len,
-                     SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd =
+        accept4(listen_fd, (struct sockaddr *)&peer->sa, &peer->len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0 && peer->sa.ss_family != AF_UNIX) {
         set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     }
