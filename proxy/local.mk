@@ -20,7 +20,9 @@ libmfproxy_a_SOURCES = \
 	proxy/proxy_options.c proxy/proxy_options.h \
 	proxy/proxy_stats.c \
 	proxy/proxy_worker.c proxy/proxy_worker.h \
-	proxy/roster.c proxy/roster.h
+	proxy/roster.c proxy/roster.h \
+	proxy/split.c proxy/split.h \
+	proxy/way.c proxy/way.h
 
 bin_PROGRAMS += mfproxy
 mfproxy_SOURCES = proxy/mfproxy.c

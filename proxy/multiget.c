@@ -4,17 +4,39 @@
 
 #include <stdlib.h>
 
+/* What a cleared multiget may keep. */
+#define KEPT_KEYS   512
+#define KEPT_SHARDS 64
+#define KEPT_BYTES  16384
+
 bool
-multiget_init(struct multiget *m, struct span keys)
+multiget_begin(struct multiget *m, struct span keys)
 {
-    *m = (struct multiget){0};
+    ASSERT(m->key_count == 0 && m->shard_count == 0);
     return buf_append_span(&m->line, keys);
+}
+
+void
+multiget_clear(struct multiget *m)
+{
+    if (m->key_room > KEPT_KEYS || m->shards_used > KEPT_SHARDS || m->line.cap > KEPT_BYTES) {
+        multiget_deinit(m);
+        *m = (struct multiget){0};
+        return;
+    }
+    for (uint32_t i = 0; i < m->shard_count; i++) {
+        buf_clear(&m->shards[i].values);
+        buf_shrink(&m->shards[i].values, KEPT_BYTES);
+    }
+    buf_clear(&m->line);
+    m->key_count = 0;
+    m->shard_count = 0;
 }
 
 void
 multiget_deinit(struct multiget *m)
 {
-    for (uint32_t i = 0; i < m->shard_count; i++) {
+    for (uint32_t i = 0; i < m->shards_used; i++) {
         buf_deinit(&m->shards[i].values);
     }
     free(m->shards);
@@ -38,8 +60,12 @@ uint32_t
 multiget_add_shard(struct multiget *m)
 {
     m->shards = grown(m->shards, m->shard_count, &m->shard_room, sizeof(m->shards[0]));
-    m->shards[m->shard_count] =
-        (struct multiget_shard){BUF_EMPTY, MULTIGET_END, MULTIGET_END, MULTIGET_END};
+    struct multiget_shard *s = &m->shards[m->shard_count];
+    if (m->shard_count == m->shards_used) {
+        s->values = BUF_EMPTY;
+        m->shards_used++;
+    }
+    s->first = s->last = s->unanswered = MULTIGET_END;
     return m->shard_count++;
 }
 
@@ -96,4 +122,36 @@ multiget_merge(const struct multiget *m, struct buf *out)
         }
     }
     return true;
+}
+
+/* --- spare ones ------------------------------------------------------------ */
+
+struct multiget *
+multiget_pool_borrow(struct multiget_pool *pool)
+{
+    return pool->count > 0 ? pool->spares[--pool->count] : mem_zalloc(sizeof(struct multiget));
+}
+
+void
+multiget_pool_give_back(struct multiget_pool *pool, struct multiget **multiget)
+{
+    struct multiget *m = *multiget;
+    *multiget = NULL;
+    if (pool->count < MULTIGET_SPARES) {
+        multiget_clear(m);
+        pool->spares[pool->count++] = m;
+        return;
+    }
+    multiget_deinit(m);
+    free(m);
+}
+
+void
+multiget_pool_deinit(struct multiget_pool *pool)
+{
+    while (pool->count > 0) {
+        struct multiget *m = pool->spares[--pool->count];
+        multiget_deinit(m);
+        free(m);
+    }
 }

@@ -36,11 +36,15 @@ struct multiget {
     struct multiget_shard *shards;
     uint32_t key_count, key_room;
     uint32_t shard_count, shard_room;
+    uint32_t shards_used; /* so many have a values buf, maybe with memory */
 };
 
-/* `keys` are the keys as the client wrote them; they are copied. False when the
- * system has no memory. */
-bool multiget_init(struct multiget *m, struct span keys);
+/* Begins with a zeroed multiget, or one that was cleared. `keys` are the keys as
+ * the client wrote them; they are copied. False when the system has no memory. */
+bool multiget_begin(struct multiget *m, struct span keys);
+
+/* Forgets everything but modest memory, for the next one. */
+void multiget_clear(struct multiget *m);
 void multiget_deinit(struct multiget *m);
 
 /* A new shard, without keys; returns its number. */
@@ -62,3 +66,14 @@ enum multiget_result multiget_value(struct multiget *m, uint32_t shard, struct s
 
 /* Appends the hits in the client's order, without END. */
 bool multiget_merge(const struct multiget *m, struct buf *out);
+
+/* --- spare ones ------------------------------------------------------------ */
+#define MULTIGET_SPARES 32
+
+struct multiget_pool {
+    unsigned count;
+    struct multiget *spares[MULTIGET_SPARES];
+};
+struct multiget *multiget_pool_borrow(struct multiget_pool *pool);
+void multiget_pool_give_back(struct multiget_pool *pool, struct multiget **m);
+void multiget_pool_deinit(struct multiget_pool *pool);

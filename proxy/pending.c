@@ -51,8 +51,7 @@ destroy(struct pending *p)
     bufpool_give_back(bufs, &p->echo);
     bufpool_give_back(bufs, &p->worst);
     if (p->many != NULL) {
-        multiget_deinit(p->many);
-        free(p->many);
+        multiget_pool_give_back(&p->worker->multigets, &p->many);
     }
     objpool_give_back(&p->worker->pendings, p);
 }

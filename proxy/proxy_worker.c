@@ -86,7 +86,9 @@ worker_destroy(struct worker **worker)
     loop_destroy(&w->loop);
     objpool_deinit(&w->pendings);
     objpool_deinit(&w->legs);
+    multiget_pool_deinit(&w->multigets);
     bufpool_deinit(&w->bufs);
+    free(w->split_ways);
     buf_deinit(&w->scratch);
     free(w);
 }

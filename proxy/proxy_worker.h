@@ -12,6 +12,7 @@
 #include "common/net/loop.h"
 #include "common/proto/request.h"
 #include "proxy/bufpool.h"
+#include "proxy/multiget.h"
 #include "proxy/objpool.h"
 #include "proxy/placement.h"
 #include "proxy/proxy_metrics.h"
@@ -19,6 +20,7 @@
 #include <pthread.h>
 
 struct roster;
+struct way;
 
 struct worker_limits {
     unsigned max_inflight;    /* requests on their way to one node */
@@ -47,6 +49,7 @@ struct worker {
     struct bufpool bufs;
     struct objpool pendings;
     struct objpool legs;
+    struct multiget_pool multigets;
     struct buf scratch;     /* what one read of a client brought; empty between reads */
     struct request request; /* the one that is being dispatched */
     struct roster *roster;  /* NULL until there is a table */
@@ -57,7 +60,9 @@ struct worker {
     struct list busy_clients;  /* have something to do at the end of this turn */
     struct list busy_backends; /* have something to send at the end of this turn */
     unsigned crowded_backends; /* nearly at max_inflight: clients stop pipelining */
-    uint32_t split_round;      /* marks the backends of one multiget */
+    uint32_t split_round;      /* marks the backends of the multiget being split */
+    struct way *split_ways;    /* those that had a line of it */
+    unsigned split_count, split_room;
     uint64_t held_bytes;
     uint64_t rng;
     bool draining;

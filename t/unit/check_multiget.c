@@ -22,7 +22,7 @@ ask(const char *keys_and_shards)
         *colon = '\0';
         strcat(strcat(keys, keys[0] != '\0' ? " " : ""), word);
     }
-    ck_assert(multiget_init(&m, span_cstr(keys)));
+    ck_assert(multiget_begin(&m, span_cstr(keys)));
     for (uint32_t i = 0; i <= most; i++) {
         ck_assert_uint_eq(multiget_add_shard(&m), i);
     }
@@ -48,7 +48,7 @@ merges_to(const char *expected)
     ck_assert_uint_eq(buf_len(&out), strlen(expected));
     ck_assert(buf_len(&out) == 0 || memcmp(buf_span(&out).ptr, expected, buf_len(&out)) == 0);
     buf_deinit(&out);
-    multiget_deinit(&m);
+    multiget_clear(&m);
 }
 
 START_TEST(merges_in_the_clients_order)
@@ -103,5 +103,32 @@ START_TEST(keys_that_begin_alike)
 }
 END_TEST
 
+START_TEST(a_cleared_one_begins_anew)
+{
+    ask("a:0 b:1 c:2");
+    ck_assert_int_eq(answer(2, "c", "<c>"), MULTIGET_OK);
+    merges_to("<c>");
+    ask("c:0 d:0");
+    ck_assert_int_eq(answer(0, "d", "<d>"), MULTIGET_OK);
+    merges_to("<d>");
+
+    struct multiget_pool pool = {0};
+    for (int round = 0; round < 3; round++) {
+        struct multiget *held[MULTIGET_SPARES + 2];
+        for (unsigned i = 0; i < MULTIGET_SPARES + 2; i++) {
+            held[i] = multiget_pool_borrow(&pool);
+            ck_assert(multiget_begin(held[i], SPAN_LIT("k")));
+            multiget_add_key(held[i], 0, 1, multiget_add_shard(held[i]));
+        }
+        for (unsigned i = 0; i < MULTIGET_SPARES + 2; i++) {
+            multiget_pool_give_back(&pool, &held[i]);
+        }
+        ck_assert_uint_eq(pool.count, MULTIGET_SPARES);
+    }
+    multiget_pool_deinit(&pool);
+}
+END_TEST
+
 UNIT_MAIN("multiget", merges_in_the_clients_order, what_is_not_answered_is_a_miss,
-          doubled_keys_are_answered_each, strange_answers_are_noticed, keys_that_begin_alike)
+          doubled_keys_are_answered_each, strange_answers_are_noticed, keys_that_begin_alike,
+          a_cleared_one_begins_anew)

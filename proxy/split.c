@@ -1,0 +1,132 @@
+#include "proxy/split.h"
+#include "common/core/mem.h"
+#include "proxy/answer.h"
+#include "proxy/backend.h"
+#include "proxy/client.h"
+#include "proxy/multiget.h"
+#include "proxy/proxy_worker.h"
+#include "proxy/roster.h"
+#include "proxy/way.h"
+
+/* Old memcacheds cut a gat line longer than 2048 bytes as abuse; get lines they
+ * take at any length. */
+#define GAT_LINE_MAX 1900
+
+/* A line that is being written to a backend. Several are open at a time, so the
+ * backend carries the mark of the one that is open there (split_round). */
+struct split {
+    struct pending *pending;
+    const struct request *request;
+    struct worker *worker;
+};
+
+static void
+refuse_part(const struct split *s, enum failure failure)
+{
+    answer_part_failure(s->pending, failure);
+}
+
+static bool
+is_open(const struct split *s, const struct backend *b)
+{
+    return b->split_round == s->worker->split_round;
+}
+
+static bool
+open_line(const struct split *s, const struct way *way)
+{
+    struct backend *b = way->backend;
+    struct worker *w = s->worker;
+    size_t mark = backend_mark(b);
+    if (!request_put_get_begin(&b->out, s->request)) {
+        backend_undo(b, mark);
+        return false;
+    }
+    b->split_round = w->split_round;
+    b->split_shard = multiget_add_shard(s->pending->many);
+    b->split_mark = mark;
+    if (w->split_count == w->split_room) {
+        w->split_room = w->split_room != 0 ? w->split_room * 2 : 16;
+        w->split_ways = mem_realloc(w->split_ways, w->split_room * sizeof(w->split_ways[0]));
+    }
+    w->split_ways[w->split_count++] = *way;
+    return true;
+}
+
+static void
+close_line(const struct split *s, const struct way *way)
+{
+    struct backend *b = way->backend;
+    b->split_round = 0;
+    if (!request_put_get_end(&b->out)) {
+        backend_undo(b, b->split_mark);
+        way_count_failure(s->worker, FAILURE_OVERLOADED);
+        refuse_part(s, FAILURE_OVERLOADED);
+        return;
+    }
+    way_queue(way, s->pending, LEG_SHARD, b->split_mark)->shard = b->split_shard;
+}
+
+static bool
+is_full(const struct split *s, const struct backend *b)
+{
+    bool is_gat = s->request->cmd == CMD_GAT || s->request->cmd == CMD_GATS;
+    return is_gat && backend_mark(b) - b->split_mark > GAT_LINE_MAX - KEY_MAX_BYTES;
+}
+
+static void
+add_key(const struct split *s, struct span key)
+{
+    struct way way = way_to_owner(s->worker, key);
+    struct backend *b = way.backend;
+    s->pending->policy = way.pool->policy;
+    if (!way.open) {
+        refuse_part(s, way.failure);
+        return;
+    }
+    if (is_open(s, b) && is_full(s, b)) {
+        close_line(s, &way);
+    }
+    if ((!is_open(s, b) && !open_line(s, &way)) || !request_put_get_key(&b->out, key)) {
+        way_count_failure(s->worker, FAILURE_OVERLOADED);
+        refuse_part(s, FAILURE_OVERLOADED);
+        return;
+    }
+    multiget_add_key(s->pending->many, (uint32_t)(key.ptr - s->request->keys.ptr),
+                     (uint32_t)key.len, b->split_shard);
+}
+
+static void
+begin_round(struct worker *w)
+{
+    w->split_round += w->split_round == UINT32_MAX ? 2 : 1; /* 0 marks no backend */
+    w->split_count = 0;
+}
+
+void
+split_get(struct client *c, const struct request *r)
+{
+    struct split s = {pending_create(c, r), r, c->worker};
+    struct multiget *many = multiget_pool_borrow(&s.worker->multigets);
+    if (!multiget_begin(many, r->keys)) {
+        multiget_pool_give_back(&s.worker->multigets, &many);
+        way_count_failure(s.worker, FAILURE_OVERLOADED);
+        pending_fail(s.pending, FAILURE_OVERLOADED);
+        return;
+    }
+    s.pending->many = many;
+    begin_round(s.worker);
+    struct span keys = r->keys, key;
+    uint64_t count = 0;
+    for (; request_next_key(&keys, &key); count++) {
+        add_key(&s, key);
+    }
+    worker_count(s.worker, METRIC_ID_CMD_GET, count - 1); /* the command was counted as one */
+    for (unsigned i = 0; i < s.worker->split_count; i++) {
+        struct way *way = &s.worker->split_ways[i];
+        if (is_open(&s, way->backend)) {
+            close_line(&s, way);
+        }
+    }
+    answer_complete(s.pending);
+}

@@ -1,0 +1,30 @@
+/* way.h - how a request gets to its node: the place that route.h names, seen
+ * through the worker's roster. Worker's thread only. */
+#pragma once
+#include "common/core/span.h"
+#include "proxy/failure.h"
+#include "proxy/pending.h"
+
+struct backend;
+struct roster_pool;
+struct worker;
+
+struct way {
+    struct roster_pool *pool;
+    struct backend *backend;
+    bool open;            /* a request may be queued; else it fails as: */
+    enum failure failure; /* counted already */
+};
+
+/* The way to the owner of `key`. The worker has a roster. */
+struct way way_to_owner(struct worker *w, struct span key);
+
+/* The way to one node of a pool. */
+struct way way_to_node(struct worker *w, struct roster_pool *pool, unsigned node);
+
+/* Queues a leg of `p` for what was appended to the backend's output since
+ * `mark`. */
+struct leg *way_queue(const struct way *way, struct pending *p, enum leg_kind kind, size_t mark);
+
+/* Counts a request, or a part of one, that is not sent. */
+void way_count_failure(struct worker *w, enum failure failure);
