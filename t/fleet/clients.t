@@ -5,7 +5,7 @@ use warnings;
 use Memfleet;
 
 my @nodes = map { mfcached() } 1 .. 3;
-my $proxy = mfproxy(args => ['--servers', join(',', map { $_->addr } @nodes)]);
+my $proxy = mfproxy(args => ['--servers', join(',', map { $_->addr } @nodes), patient()]);
 my ($host, $port) = split(/:/, $proxy->addr);
 
 SKIP: {

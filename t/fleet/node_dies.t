@@ -5,7 +5,7 @@ use warnings;
 use Memfleet;
 
 my @nodes = map { mfcached()->listen_again } 1 .. 3;
-my $proxy = mfproxy(args => ['--servers', join(',', map { $_->addr } @nodes)]);
+my $proxy = mfproxy(args => ['--servers', join(',', map { $_->addr } @nodes), patient()]);
 my $c = $proxy->connect;
 
 my @keys = map { "key-$_" } 1 .. 90;

@@ -6,7 +6,16 @@ use Memfleet;
 
 my @nodes = map { mfcached() } 1 .. 6;
 my $table = scratch_dir() . '/table.json';
-spew($table, table_json(epoch => 1, nodes => [@nodes[0 .. 1]]));
+
+# Publishes a table with the first `count` nodes.
+sub publish {
+    my ($epoch, $count, %members) = @_;
+    spew($table, table_json(epoch => $epoch, nodes => [@nodes[0 .. $count - 1]],
+                            table => \%members, pool => { patient(table => 1) }));
+    return;
+}
+
+publish(1, 2);
 my $proxy = mfproxy(args => ['--table', $table]);
 my $load = mfreplay($proxy->addr, '--set-every', 5);
 
@@ -15,17 +24,17 @@ sub items { return $_[0]->connect->stats->{curr_items} }
 for my $count (3 .. 6) {
     my $joined = $nodes[$count - 1];
     is(items($joined), 0, "node $count is empty");
-    spew($table, table_json(epoch => $count - 1, nodes => [@nodes[0 .. $count - 1]]));
+    publish($count - 1, $count);
     ok(wait_until(sub { items($joined) > 100 }, deadline(15), "node $count gets its keys"),
        "node $count has joined");
 }
 
 # Back to three nodes, which an operator must mean.
-my $before = $proxy->connect->stats;
-spew($table, table_json(epoch => 6, nodes => [@nodes[0 .. 2]]));
+publish(6, 3);
 $proxy->wait_log(qr/without force/);
 pass('a table without half of the nodes is refused');
-spew($table, table_json(epoch => 7, nodes => [@nodes[0 .. 2]], table => { force => JSON::PP::true() }));
+publish(7, 3, force => JSON::PP::true());
+$proxy->wait_log(qr/event=table_in_use epoch=7 /);
 my $gone = $nodes[5];
 my $gets = -1;
 wait_until(sub {

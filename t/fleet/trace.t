@@ -9,7 +9,7 @@ my $requests = 60_000;
 my $trace = trace_file();
 
 my @nodes = map { mfcached() } 1 .. 3;
-my $proxy = mfproxy(args => ['--servers', join(',', map { $_->addr } @nodes)]);
+my $proxy = mfproxy(args => ['--servers', join(',', map { $_->addr } @nodes), patient()]);
 
 # What a cache that forgets nothing hits among the requests FROM .. TO-1.
 sub ideal {

@@ -38,7 +38,7 @@ our @EXPORT = (
     qw(builddir srcdir program_path scratch_dir free_port),
     qw(start_program mfcached mfproxy mfcontrol mfctl memcached_program),
     qw(has_option deadline wait_until http_get memcached_compare slurp spew skip_without),
-    qw(table_json trace_file mfreplay replay_sum python_with),
+    qw(table_json trace_file mfreplay replay_sum python_with patient),
     @Test::More::EXPORT,
 );
 
@@ -219,6 +219,15 @@ sub http_get {
     my $r = HTTP::Tiny->new(timeout => deadline(10), proxy => undef, http_proxy => undef)
         ->get("http://$addr$path");
     return ($r->{status}, $r->{content});
+}
+
+# Timeouts for tests that are not about them: on a busy machine a node may not
+# run for longer than the 250 ms that a pool allows. As options of mfproxy (for
+# --servers) and mfctl pool create, or as members of a pool in a table.
+sub patient {
+    my (%opt) = @_;
+    return $opt{table} ? (connect_timeout_ms => 5000, request_timeout_ms => 10_000)
+        : ('--connect-timeout', '5s', '--request-timeout', '10s');
 }
 
 # A routing table with one pool "main" as JSON text: epoch, nodes (programs or

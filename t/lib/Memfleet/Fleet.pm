@@ -23,7 +23,7 @@ sub new {
     $self->{etcd} = Memfleet::Etcd->start(members => $opt{etcd} // 1);
     $self->ctl_ok('init');
     my $nodes = $opt{nodes} // 3;
-    $self->ctl_ok('pool', 'create', 'main', '--min-nodes', $nodes);
+    $self->ctl_ok('pool', 'create', 'main', '--min-nodes', $nodes, patient());
     $self->add_control for 1 .. $opt{controls} // 1;
     $self->add_node for 1 .. $nodes;
     $self->{proxy} = mfproxy(args => $self->_proxy_args)->listen_again;
