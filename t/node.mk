@@ -19,12 +19,14 @@ t_unit_check_store_LDADD = $(STORE_TEST_LIBS)
 NODE_TESTS = \
 	t/node/bad_inputs.t \
 	t/node/expiry.t \
+	t/node/lifecycle.t \
 	t/node/limits.t \
 	t/node/memory.t \
 	t/node/meta.t \
 	t/node/meta_marks.t \
 	t/node/options.t \
 	t/node/pipeline.t \
+	t/node/stats.t \
 	t/node/text.t
 TAP_TESTS += $(NODE_TESTS)
 EXTRA_DIST += $(NODE_TESTS)
