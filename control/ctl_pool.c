@@ -11,7 +11,7 @@
  * routing table. What is not given is not written: it keeps its default. */
 #define POOL_WORDS(X)                                                                              \
     X(0, "ring",              STRING, ring,              "NAME",  NULL,                            \
-      "libmemcached, libmemcached-ketama or twemproxy: whose placement of keys to keep")           \
+      "whose placement of keys to keep:" RING_KINDS_TEXT)                                          \
     X(0, "key-hash",          STRING, key_hash,          "NAME",  NULL,                            \
       "the key hash, if not the ring's own: md5, fnv1a_64, one_at_a_time, crc32, ...")             \
     X(0, "hash-strip-prefix", STRING, hash_strip_prefix, "TEXT",  NULL,                            \

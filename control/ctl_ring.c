@@ -16,7 +16,7 @@
     X(0, "servers", STRINGS, servers, "HOST:PORT[:WEIGHT]", NULL,                                  \
       "servers as a legacy client lists them, in the place of a table")                            \
     X(0, "ring",    STRING,  ring,    "NAME", "libmemcached",                                      \
-      "how --servers place keys: libmemcached, libmemcached-ketama or twemproxy")                  \
+      "how --servers place keys:" RING_KINDS_TEXT)                                                 \
     X(0, "hash",    STRING,  hash,    "NAME", NULL,                                                \
       "key hash of --servers, if not the ring's own")
 /* clang-format on */

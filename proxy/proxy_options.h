@@ -2,6 +2,7 @@
  * manual come from these rows. */
 #pragma once
 #include "common/core/option.h"
+#include "common/fleet/ring.h"
 
 /* clang-format off */
 /*    letter  name              type      field            argument   default             one sentence */
@@ -13,7 +14,7 @@
     X(0,   "servers",           STRINGS,  servers,         "HOST:PORT[:WEIGHT]", NULL,             \
       "the nodes, as a legacy client would list them; may be repeated")                            \
     X(0,   "ring",              STRING,   ring,            "NAME",    "libmemcached",              \
-      "how --servers places keys: libmemcached, libmemcached-ketama or twemproxy")                 \
+      "how --servers places keys:" RING_KINDS_TEXT)                                                \
     X(0,   "hash",              STRING,   hash,            "NAME",    NULL,                        \
       "key hash of --ring, if not the ring's own (md5, fnv1a_64, crc32, ...)")                     \
     X(0,   "table",             STRING,   table,           "FILE",    NULL,                        \

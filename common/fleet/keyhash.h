@@ -31,6 +31,10 @@ enum key_hash {
     KEY_HASH_COUNT,
 };
 
+/* All names as one literal, a blank before each, for help texts and errors. */
+#define KEY_HASH_TEXT_(id, name) " " name
+#define KEY_HASHES_TEXT          KEY_HASHES(KEY_HASH_TEXT_)
+
 /* Any kind but OWN. */
 uint32_t key_hash(enum key_hash kind, struct span key);
 

@@ -31,6 +31,10 @@ enum ring_kind {
     RING_KIND_COUNT,
 };
 
+/* All names as one literal, a blank before each, for help texts and errors. */
+#define RING_KIND_TEXT_(id, name, hash) " " name
+#define RING_KINDS_TEXT                 RING_KINDS(RING_KIND_TEXT_)
+
 const char *ring_kind_name(enum ring_kind kind);
 /* RING_KIND_COUNT if there is none of that name. */
 enum ring_kind ring_kind_find(struct span name);

@@ -12,12 +12,6 @@
 #define DEFAULT_PORT 11211
 #define POOL_NAME    "default"
 
-/* clang-format off */
-#define NAME_TEXT(id, name, ...) " " name
-/* clang-format on */
-#define RING_KINDS_TEXT RING_KINDS(NAME_TEXT)
-#define KEY_HASHES_TEXT KEY_HASHES(NAME_TEXT)
-
 /* Cuts ":WEIGHT" off a text that has it: digits behind the last colon, where
  * what is left still has a port, or is a socket's path. */
 static struct span
