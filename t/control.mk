@@ -6,4 +6,21 @@ CONTROL_TESTS = \
 	t/control/leases.t \
 	t/control/publish.t
 TAP_TESTS += $(CONTROL_TESTS)
-EXTRA_DIST += $(CONTROL_TESTS) t/lib/Memfleet/Follower.pm t/lib/Memfleet/Plane.pm
+EXTRA_DIST += $(CONTROL_TESTS) t/lib/Memfleet/Plane.pm
+
+CONTROL_UNIT_LIBS = $(CONTROL_LIBS) $(UNIT_LIBS) $(SYSTEM_LIBS)
+
+UNIT_TESTS += t/unit/check_inventory
+t_unit_check_inventory_SOURCES = t/unit/check_inventory.c t/unit/inventory_fixture.h t/unit/unit.h
+t_unit_check_inventory_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_inventory_LDADD = $(CONTROL_UNIT_LIBS)
+
+UNIT_TESTS += t/unit/check_planner
+t_unit_check_planner_SOURCES = t/unit/check_planner.c t/unit/inventory_fixture.h t/unit/unit.h
+t_unit_check_planner_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_planner_LDADD = $(CONTROL_UNIT_LIBS)
+
+UNIT_TESTS += t/unit/check_document
+t_unit_check_document_SOURCES = t/unit/check_document.c t/unit/inventory_fixture.h t/unit/unit.h
+t_unit_check_document_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_document_LDADD = $(CONTROL_UNIT_LIBS)
