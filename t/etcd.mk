@@ -8,6 +8,7 @@ ETCD_TESTS = \
 	t/etcd/cluster.t \
 	t/etcd/leases.t \
 	t/etcd/real.t \
+	t/etcd/tls.t \
 	t/etcd/watches.t
 TAP_TESTS += $(ETCD_TESTS)
 EXTRA_DIST += $(ETCD_TESTS) \

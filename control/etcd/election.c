@@ -13,8 +13,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define CAMPAIGN_JITTER_MS 500  /* after the leader key disappeared or a campaign failed */
-#define NO_REVISION        (-1) /* a create_revision that no key has */
+/* Up to WAIT after the leader key disappeared, more when campaigns fail. */
+#define CAMPAIGN_WAIT_MIN_MS 1
+#define CAMPAIGN_WAIT_MS     500
+#define CAMPAIGN_WAIT_MAX_MS 5000
+#define NO_REVISION          (-1) /* a create_revision that no key has */
 
 enum election_state { ELECTION_STANDBY, ELECTION_LEADING, ELECTION_RESIGNED };
 
@@ -43,8 +46,8 @@ struct election {
     struct loop_timer campaign_timer;
     struct loop_timer limit_timer;
     struct loop_timer beat_timer;
+    struct backoff backoff;
     uint64_t beats;
-    uint64_t rng;
     void (*resigned)(void *arg);
     void *resigned_arg;
 };
@@ -157,7 +160,7 @@ static void
 campaign_later(struct election *e)
 {
     if (e->state == ELECTION_STANDBY && !loop_timer_running(&e->campaign_timer)) {
-        loop_timer_start(&e->campaign_timer, random_next(&e->rng) % CAMPAIGN_JITTER_MS);
+        loop_timer_start(&e->campaign_timer, backoff_next_ms(&e->backoff));
     }
 }
 
@@ -197,6 +200,7 @@ on_campaigned(void *arg, const struct etcd_reply *reply)
         campaign_later(e);
         return;
     }
+    backoff_reset(&e->backoff, CAMPAIGN_WAIT_MS);
     if (key->lease == e->campaign_lease && key->lease == lease_id(e->lease)) {
         take_office(e, key);
         return;
@@ -375,7 +379,8 @@ election_create(struct etcd *client, const struct election_options *options,
     e->beat_key = kept(buf_span(&e->folder), "beat");
     e->beat_ms = options->beat_ms ? options->beat_ms : ELECTION_BEAT_MS;
     e->vacant = true;
-    e->rng = random_seed();
+    backoff_init(&e->backoff, CAMPAIGN_WAIT_MIN_MS, CAMPAIGN_WAIT_MS, CAMPAIGN_WAIT_MAX_MS,
+                 random_seed());
     loop_timer_init(&e->campaign_timer, client->loop, on_campaign_timer, e);
     loop_timer_init(&e->limit_timer, client->loop, on_limit, e);
     loop_timer_init(&e->beat_timer, client->loop, on_beat_timer, e);

@@ -428,7 +428,9 @@ on_received(void *arg, struct buf *input)
     }
     if (!w->destroyed && w->transfer != NULL) {
         carry_out(w, WATCH_DO_NOTHING);
-        buf_shrink(input, 0);
+        if (buf_len(input) == 0) {
+            buf_shrink(input, 0); /* between messages a stream holds no memory */
+        }
     }
     leave(w);
 }

@@ -461,7 +461,7 @@ static void
 on_accepted(void *arg, int fd, const struct addr *peer)
 {
     static const struct stream_events events = {.readable = on_readable, .closed = on_closed};
-    static const struct stream_limits limits = {.input_max = 1 << 20, .output_max = 1 << 26};
+    static const struct stream_limits limits = {.input_max = 1 << 22, .output_max = 1 << 26};
     stream_destroy(&probe.stream);
     probe.stream = stream_adopt(probe.loop, fd, &limits, &events, NULL);
 }

@@ -5,6 +5,9 @@
 #     my @urls = $etcd->urls;
 #     $etcd->kill(1);          # SIGKILL to member 1
 #     $etcd->revive(1);
+#
+# With `tls => {ca => FILE, cert => FILE, key => FILE}` clients must speak TLS
+# and show a certificate of that CA; call() does not work then.
 package Memfleet::Etcd;
 use strict;
 use warnings;
@@ -18,11 +21,13 @@ my @running;
 
 sub start {
     my ($class, %opt) = @_;
-    my $self = bless { dir => scratch_dir(), members => [] }, $class;
+    my $self = bless { dir => scratch_dir(), members => [], tls => $opt{tls} }, $class;
+    my $scheme = $opt{tls} ? 'https' : 'http';
     for my $i (0 .. ($opt{members} // 1) - 1) {
         push @{ $self->{members} }, {
             name => "m$i", dir => "$self->{dir}/m$i",
-            client => 'http://127.0.0.1:' . free_port(), peer => 'http://127.0.0.1:' . free_port() };
+            client => "$scheme://127.0.0.1:" . free_port(),
+            peer => 'http://127.0.0.1:' . free_port() };
     }
     push @running, $self;
     $self->revive(0 .. $#{ $self->{members} });
@@ -34,7 +39,10 @@ sub urls     { return map { $_->{client} } @{ $_[0]{members} } }
 
 sub _args {
     my ($self, $m) = @_;
-    return ('--name', $m->{name}, '--data-dir', $m->{dir},
+    my $tls = $self->{tls};
+    my @tls = !$tls ? () : ('--client-cert-auth', '--trusted-ca-file', $tls->{ca},
+                            '--cert-file', $tls->{cert}, '--key-file', $tls->{key});
+    return (@tls, '--name', $m->{name}, '--data-dir', $m->{dir},
             '--listen-client-urls', $m->{client}, '--advertise-client-urls', $m->{client},
             '--listen-peer-urls', $m->{peer}, '--initial-advertise-peer-urls', $m->{peer},
             '--initial-cluster', $self->_cluster, '--initial-cluster-token', 'memfleet-test',

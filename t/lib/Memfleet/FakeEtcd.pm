@@ -113,11 +113,19 @@ sub _read {
         last if length $conn->{in} < $head_bytes + $length;
         my $body = substr($conn->{in}, $head_bytes, $length);
         substr($conn->{in}, 0, $head_bytes + $length, '');
+        $self->{seen}{$path}++;
         push @{ $self->{queue} }, Memfleet::FakeEtcd::Request->new(
             fake => $self, conn => $conn, method => $method, path => $path, version => $version,
             headers => \%headers, body => $body, prefix => $PREFIX);
     }
     return;
+}
+
+# How many requests to a path have come, answered or not.
+sub seen {
+    my ($self, $path) = @_;
+    $self->_turn(0) for 1 .. 3;
+    return $self->{seen}{$path} // 0;
 }
 
 # Lets time pass for this gateway until the client has closed that connection.
@@ -129,13 +137,6 @@ sub wait_closed {
         $self->_turn($end - now());
     }
     return 1;
-}
-
-# How many connections were accepted so far, after taking what is waiting.
-sub accepted {
-    my ($self) = @_;
-    $self->_turn(0) for 1 .. 3;
-    return $self->{accepted} // 0;
 }
 
 # ---- whole steps of a watch ---------------------------------------------------
