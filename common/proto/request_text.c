@@ -137,6 +137,20 @@ request_next_key(struct span *keys, struct span *key)
 
 /* --- set, add, replace, append, prepend, cas -------------------------------- */
 
+/* Behind the length stand the unique number of cas and noreply, or not. More
+ * words on a refused line may mean that a key with a space in it has moved them
+ * all, and that the length is another word. */
+static bool
+has_surplus(const struct request *r, struct cursor c)
+{
+    struct span word;
+    bool more = scan_any_word(&c, &word);
+    if (more && r->cmd == CMD_CAS && !span_eq(word, SPAN_LIT("noreply"))) {
+        more = scan_any_word(&c, &word);
+    }
+    return more && (!span_eq(word, SPAN_LIT("noreply")) || scan_any_word(&c, &word));
+}
+
 /* A value follows the line. If its length is known it is thrown away; otherwise
  * what follows could be a value with commands in it, which must never run. */
 static enum parse_status
@@ -150,7 +164,8 @@ refuse_store(struct request *r)
     }
     r->noreply = wants_no_reply(r);
     uint64_t bytes;
-    if (count < 5 || !num_parse_u64(word, &bytes) || bytes > REQUEST_VALUE_MAX) {
+    if (count < 5 || !num_parse_u64(word, &bytes) || bytes > REQUEST_VALUE_MAX ||
+        has_surplus(r, c)) {
         return request_close(r, PROTO_ERR_BAD_FORMAT);
     }
     r->value_bytes = bytes;

@@ -282,6 +282,24 @@ START_TEST(touch_has_an_exptime)
 }
 END_TEST
 
+/* A key with a space in it moves every word: the fifth is then not the length,
+ * and swallowing so many bytes would leave the rest of the value to be read as
+ * commands. */
+START_TEST(a_refused_store_with_too_many_words_is_closed)
+{
+    closes("set a b 0 0 30\r\n", PROTO_ERR_BAD_FORMAT);
+    closes("set a b 0 0 30 noreply\r\n", PROTO_OK);
+    closes("set k x 0 5 6\r\n", PROTO_ERR_BAD_FORMAT);
+    closes("cas a b 0 0 30 7\r\n", PROTO_ERR_BAD_FORMAT);
+    is_refused("set k x 0 5 noreply \r\n", PROTO_ERR_BAD_FORMAT);
+    ck_assert_uint_eq(r.block_bytes, 7);
+    is_refused("cas k 0 0 5 x noreply\r\n", PROTO_ERR_BAD_FORMAT);
+    ck_assert_uint_eq(r.block_bytes, 7);
+    is_refused("cas k 0 0 5 noreply\r\n", PROTO_ERR_BAD_FORMAT);
+    ck_assert_uint_eq(r.block_bytes, 7);
+}
+END_TEST
+
 START_TEST(flush_all_and_verbosity_are_checked)
 {
     parses("flush_all\r\n");
@@ -582,9 +600,10 @@ END_TEST
 UNIT_MAIN("request", get_gives_every_key, gat_has_an_exptime, one_bad_key_spoils_a_get,
           key_bytes_are_all_but_blanks_and_controls, set_gives_its_numbers,
           noreply_is_the_last_word, a_refused_value_of_known_length_is_swallowed,
-          a_value_of_unknown_length_closes, delete_takes_no_junk, incr_has_a_delta,
-          touch_has_an_exptime, flush_all_and_verbosity_are_checked, admin_words_are_split,
-          meta_flags_keep_their_order, ms_gives_its_numbers, ma_has_defaults, modes_in_either_case,
-          base64_keys_are_decoded, meta_errors, lines_have_limits, a_newline_is_searched_once,
+          a_refused_store_with_too_many_words_is_closed, a_value_of_unknown_length_closes,
+          delete_takes_no_junk, incr_has_a_delta, touch_has_an_exptime,
+          flush_all_and_verbosity_are_checked, admin_words_are_split, meta_flags_keep_their_order,
+          ms_gives_its_numbers, ma_has_defaults, modes_in_either_case, base64_keys_are_decoded,
+          meta_errors, lines_have_limits, a_newline_is_searched_once,
           http_and_the_binary_protocol_are_sent_away, backends_are_asked_for_a_reply,
           gets_are_put_together_key_by_key)
