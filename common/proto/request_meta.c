@@ -32,6 +32,12 @@ begin_meta(struct meta_args *m)
 }
 
 static bool
+is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool
 too_many_words(const struct request *r)
 {
     struct cursor c = {r->line.ptr, r->line.ptr + r->line.len};
@@ -41,6 +47,21 @@ too_many_words(const struct request *r)
         count++;
     }
     return count > META_WORDS_MAX;
+}
+
+/* Behind the length of ms stand flags, which are letters. Another word may be the
+ * length itself, moved by a key with a space in it. */
+static bool
+has_stray_word(const struct request *r)
+{
+    struct cursor c = {r->line.ptr, r->line.ptr + r->line.len};
+    struct span word;
+    for (unsigned i = 0; scan_any_word(&c, &word); i++) {
+        if (i > 2 && !is_letter(word.ptr[0])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* memcached tells ma only one kind of flag error, and of all errors it notices
@@ -53,6 +74,9 @@ refuse_flags(struct request *r, enum proto_error error)
     }
     if (r->wire_key.len <= KEY_MAX_BYTES && too_many_words(r)) {
         error = PROTO_ERR_FLAGS_TOO_LONG;
+    }
+    if (r->cmd == CMD_MS && has_stray_word(r)) {
+        return request_close(r, error);
     }
     return request_refuse(r, error);
 }
@@ -109,12 +133,6 @@ read_flag(struct request *r, char letter, struct span arg)
     case 'x': return PROTO_OK;
     default: return PROTO_ERR_INVALID_FLAG;
     }
-}
-
-static bool
-is_letter(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
 /* The end of the flag at `p`, most of which are a letter alone; NULL if it holds

@@ -291,6 +291,10 @@ START_TEST(a_refused_store_with_too_many_words_is_closed)
     closes("set a b 0 0 30 noreply\r\n", PROTO_OK);
     closes("set k x 0 5 6\r\n", PROTO_ERR_BAD_FORMAT);
     closes("cas a b 0 0 30 7\r\n", PROTO_ERR_BAD_FORMAT);
+    closes("ms a 5 30 S\r\n", PROTO_ERR_BAD_FORMAT);
+    closes("ms a 5 S x 30\r\n", PROTO_ERR_INVALID_FLAG);
+    is_refused("ms k 5 S\r\n", PROTO_ERR_INVALID_FLAG);
+    ck_assert_uint_eq(r.block_bytes, 7);
     is_refused("set k x 0 5 noreply \r\n", PROTO_ERR_BAD_FORMAT);
     ck_assert_uint_eq(r.block_bytes, 7);
     is_refused("cas k 0 0 5 x noreply\r\n", PROTO_ERR_BAD_FORMAT);
