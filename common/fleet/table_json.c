@@ -336,8 +336,7 @@ read_pools(struct jsonread *r, struct jsonread_at at, struct table *table)
     table->pools = mem_zalloc(count * sizeof(*table->pools));
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)pools, name, value)
-    {
+    json_object_foreach ((json_t *)pools, name, value) {
         if (!name_is_plain(r, at, "pools", name)) {
             return;
         }

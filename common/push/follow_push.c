@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #define OUTPUT_MAX   (256u << 10)
+#define REPORT_MAX   (128u << 10) /* leaves room for what must get through: ACK, NACK, BYE */
 #define STALL_MS     30000
 #define LEASE_ID_MAX 64
 #define RELAYS_MAX   16 /* mfcontrols learned from beats, beside the configured ones */
@@ -177,18 +178,26 @@ on_closed(void *arg, const char *reason)
 
 /* --- up ---------------------------------------------------------------------- */
 
-/* Takes over `body`. */
+/* Takes over `body`. False if it is over `max_bytes`, together with what still
+ * waits to be sent. */
 static bool
-send_frame(struct follow_push *p, enum frame_type type, json_t *body)
+send_limited(struct follow_push *p, enum frame_type type, json_t *body, size_t max_bytes)
 {
     struct buf frame = BUF_EMPTY;
     char *text = json_dumps(body, JSON_COMPACT);
     bool ok = text != NULL && p->up && frame_put(&frame, type, span_cstr(text)) &&
+              stream_unsent(p->stream) + buf_len(&frame) <= max_bytes &&
               stream_write(p->stream, buf_span(&frame));
     buf_deinit(&frame);
     free(text);
     json_decref(body);
     return ok;
+}
+
+static bool
+send_frame(struct follow_push *p, enum frame_type type, json_t *body)
+{
+    return send_limited(p, type, body, OUTPUT_MAX);
 }
 
 /* Members that are not valid UTF-8 or not given are left out. */
@@ -259,9 +268,8 @@ on_connected(void *arg)
     schedule(p);
 }
 
-/* A report that does not fit is left out: the next one says the same. */
-static void
-send_report(struct follow_push *p)
+static json_t *
+bare_report(struct follow_push *p)
 {
     const struct table *held = p->owner->held(p->owner->arg);
     json_t *report = json_object();
@@ -270,10 +278,22 @@ send_report(struct follow_push *p)
         bool healthy = p->owner->healthy == NULL || p->owner->healthy(p->owner->arg);
         json_object_set_new(report, "healthy", json_boolean(healthy));
     }
+    return report;
+}
+
+/* Statistics that do not fit are left out rather than the report: mfcontrol
+ * takes a silent follower for a dead one. */
+static void
+send_report(struct follow_push *p)
+{
+    json_t *report = bare_report(p);
     if (p->owner->report != NULL) {
         p->owner->report(p->owner->arg, report);
     }
-    send_frame(p, FRAME_REPORT, report);
+    if (!send_limited(p, FRAME_REPORT, report, REPORT_MAX)) {
+        LOG_LIMITED(1, LOG_DEBUG, "report_cut", "peer=%s", stream_peer(p->stream));
+        send_limited(p, FRAME_REPORT, bare_report(p), REPORT_MAX);
+    }
 }
 
 static void
@@ -327,8 +347,7 @@ take_relays(struct follow_push *p, const json_t *relays)
     size_t i;
     json_t *item;
     unsigned n = 0;
-    json_array_foreach(relays, i, item)
-    {
+    json_array_foreach (relays, i, item) {
         const char *text = json_string_value(item);
         if (n < RELAYS_MAX && text != NULL && addr_parse(span_cstr(text), 0, &p->relays[n]) &&
             !p->relays[n].is_unix && p->relays[n].port != 0 && p->relays[n].host[0] != '\0') {

@@ -171,6 +171,16 @@ add_to_report(void *arg, json_t *report)
     json_object_set_new(report, "ok", json_integer(77));
 }
 
+static void
+add_too_much_to_report(void *arg, json_t *report)
+{
+    char *much = mem_alloc(300001);
+    memset(much, 'x', 300000);
+    much[300000] = '\0';
+    json_object_set_new(report, "much", json_string(much));
+    free(much);
+}
+
 static struct follower_options
 node_options(const struct option_strings *control)
 {
@@ -417,6 +427,26 @@ START_TEST(reports_say_health)
 }
 END_TEST
 
+START_TEST(a_report_too_large_is_cut)
+{
+    struct control c;
+    control_open(&c);
+    char *items[] = {c.name};
+    struct option_strings list = {items, 1};
+    struct follower_options options = node_options(&list);
+    options.report = add_too_much_to_report;
+    struct follower *f = start(&options);
+    control_accept(&c);
+    json_t *report = control_expect(&c, FRAME_REPORT);
+    ck_assert(json_is_true(json_object_get(report, "healthy")));
+    ck_assert_ptr_null(json_object_get(report, "much"));
+    json_decref(report);
+    control_hang_up(&c);
+    follower_destroy(&f, false);
+    control_close(&c);
+}
+END_TEST
+
 /* The clock is made up; any frame makes the follower look at it. */
 START_TEST(an_mfcontrol_without_beats_is_left_for_another)
 {
@@ -579,6 +609,7 @@ UNIT_MAIN("follow_push", a_node_introduces_itself, a_table_is_acked_when_the_wor
           what_is_refused_is_nacked_and_the_old_table_stays, frames_may_come_byte_by_byte,
           unknown_frames_are_skipped, a_wrong_peer_is_left,
           a_lease_and_a_table_are_shown_after_a_reconnect, reports_say_health,
-          an_mfcontrol_without_beats_is_left_for_another, relays_are_tried_too,
-          the_age_counts_from_the_last_confirmation, a_start_without_mfcontrol_uses_the_state,
-          destroying_while_nobody_answers_is_quick, bad_lists_are_refused)
+          a_report_too_large_is_cut, an_mfcontrol_without_beats_is_left_for_another,
+          relays_are_tried_too, the_age_counts_from_the_last_confirmation,
+          a_start_without_mfcontrol_uses_the_state, destroying_while_nobody_answers_is_quick,
+          bad_lists_are_refused)
