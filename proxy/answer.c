@@ -27,7 +27,7 @@ one_piece(struct pending *p, const struct reply_piece *piece)
     if (!is_hidden(p, piece->kind)) {
         pending_emit(p, piece->raw);
     }
-    if (piece->kind == REPLY_VALUE || (piece->kind == REPLY_VA && p->request.cmd == CMD_MG)) {
+    if (piece->kind == REPLY_VALUE) {
         worker_count(p->worker, METRIC_ID_GET_HITS, 1);
     }
     if (piece->final) {

@@ -14,17 +14,20 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define READ_BYTES         65536
-#define REPLY_VALUE_MAX    (1u << 30) /* memcached's own limit for -I */
-#define RECONNECT_GAP_US   20000      /* between connects to a node that refuses, failing open */
-#define STALL_TIMEOUTS     2          /* request timeouts without progress */
-#define OWN_STALL_US       50000
-#define OWN_STALL_GRACE_US 10000
-#define KEEPALIVE_IDLE_S   30
-#define KEEPALIVE_EVERY_S  5
-#define KEEPALIVE_PROBES   3
+#define READ_BYTES           65536
+#define READ_BYTES_MAX       (1u << 20) /* of one read, for a large value */
+#define REPLY_VALUE_MAX      (1u << 30) /* memcached's own limit for -I */
+#define RECONNECT_GAP_US     20000      /* between connects to a node that refuses, failing open */
+#define STALL_TIMEOUTS       2          /* request timeouts without progress */
+#define OWN_STALL_US         50000
+#define OWN_STALL_GRACE_US   10000
+#define STATE_LINES_A_SECOND 50
+#define KEEPALIVE_IDLE_S     30
+#define KEEPALIVE_EVERY_S    5
+#define KEEPALIVE_PROBES     3
 
 static void on_timer(void *arg);
+static void sleep_until_due(struct backend *b);
 
 static void
 busy(struct backend *b)
@@ -68,6 +71,7 @@ backend_assign(struct backend *b, const struct place_node *node, unsigned index)
     b->masked = node->node->state == NODE_DOWN;
     b->connect_timeout_us = node->pool->connect_timeout_ms * 1000;
     b->request_timeout_us = node->pool->request_timeout_ms * 1000;
+    sleep_until_due(b); /* probes begin again when the mask is lifted */
 }
 
 /* --- the queue ----------------------------------------------------------------- */
@@ -263,7 +267,9 @@ read_some(struct backend *b)
         b->in = bufpool_borrow(&b->worker->bufs);
     }
     size_t missing = b->parser.need > buf_len(&b->in) ? b->parser.need - buf_len(&b->in) : 0;
-    size_t room = missing < READ_BYTES ? READ_BYTES : missing;
+    size_t room = missing < READ_BYTES       ? READ_BYTES
+                  : missing < READ_BYTES_MAX ? missing
+                                             : READ_BYTES_MAX;
     char *at = buf_room(&b->in, room);
     if (at == NULL) {
         lose_connection(b, "out of memory");
@@ -466,7 +472,8 @@ backend_note(struct backend *b, enum health_event event)
     case HEALTH_WENT_DOWN:
         worker_count(w, METRIC_ID_WENT_DOWN, 1);
         worker_count(w, METRIC_ID_BACKENDS_DOWN, 1);
-        log_warn("backend_down", "node=%s after=%s", LOG_STR(b->name), health_event_name(event));
+        LOG_LIMITED(STATE_LINES_A_SECOND, LOG_WARN, "backend_down", "node=%s after=%s",
+                    LOG_STR(b->name), health_event_name(event));
         atomic_fetch_add_explicit(&b->stats->down, 1, memory_order_relaxed);
         if (!b->retired) {
             roster_count_down(w->roster, b->node, 1);
@@ -475,7 +482,7 @@ backend_note(struct backend *b, enum health_event event)
     case HEALTH_WENT_UP:
         worker_count(w, METRIC_ID_WENT_UP, 1);
         metric_sub(w->metrics, METRIC_ID_BACKENDS_DOWN, 1);
-        log_info("backend_up", "node=%s", LOG_STR(b->name));
+        LOG_LIMITED(STATE_LINES_A_SECOND, LOG_INFO, "backend_up", "node=%s", LOG_STR(b->name));
         atomic_fetch_sub_explicit(&b->stats->down, 1, memory_order_relaxed);
         if (!b->retired) {
             roster_count_down(w->roster, b->node, -1);

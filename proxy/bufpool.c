@@ -22,3 +22,13 @@ bufpool_give_back(struct bufpool *pool, struct buf *b)
     pool->spares[pool->count++] = *b;
     *b = BUF_EMPTY;
 }
+
+void
+bufpool_trim(struct bufpool *pool)
+{
+    unsigned unused = pool->least;
+    for (unsigned i = 0; i < unused; i++) {
+        buf_deinit(&pool->spares[--pool->count]);
+    }
+    pool->least = pool->count;
+}

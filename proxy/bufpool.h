@@ -1,5 +1,6 @@
 /* bufpool.h - byte queues to borrow: whoever has nothing to hold holds no
- * memory, and a busy worker still does not allocate for every request.
+ * memory, and a busy worker still does not allocate for every request. What a
+ * burst leaves behind is freed when a while has shown that it is not needed.
  *
  * One pool per worker, no lock. */
 #pragma once
@@ -10,6 +11,7 @@
 
 struct bufpool {
     unsigned count;
+    unsigned least; /* of count since the last bufpool_trim() */
     struct buf spares[BUFPOOL_SPARES];
 };
 
@@ -19,8 +21,18 @@ void bufpool_deinit(struct bufpool *pool);
 static inline struct buf
 bufpool_borrow(struct bufpool *pool)
 {
-    return pool->count > 0 ? pool->spares[--pool->count] : BUF_EMPTY;
+    if (pool->count == 0) {
+        return BUF_EMPTY;
+    }
+    pool->count--;
+    if (pool->count < pool->least) {
+        pool->least = pool->count;
+    }
+    return pool->spares[pool->count];
 }
 
 /* Takes the memory back, content and all; *b is empty afterwards. */
 void bufpool_give_back(struct bufpool *pool, struct buf *b);
+
+/* Frees the spares that nobody borrowed since the last call. */
+void bufpool_trim(struct bufpool *pool);

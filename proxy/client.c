@@ -2,6 +2,7 @@
 #include "common/core/assert.h"
 #include "common/core/log.h"
 #include "common/core/mem.h"
+#include "common/net/sock.h"
 #include "proxy/dispatch.h"
 #include "proxy/pending.h"
 #include "proxy/proxy_worker.h"
@@ -13,6 +14,9 @@
 
 #define READ_BYTES           65536
 #define READ_BYTES_MAX       (1u << 20) /* of one read, for a large value */
+#define KEEPALIVE_IDLE_S     120        /* peers that died without a word are noticed after this */
+#define KEEPALIVE_EVERY_S    15
+#define KEEPALIVE_PROBES     4
 #define DISCARD_READS        16
 #define REPLY_BYTES_AT_FIRST 4096 /* a new client's replies are taken to be so long */
 #define HALF_BYTES_PER_MS    16   /* half a command may stand longer if it grows so fast */
@@ -30,6 +34,7 @@ client_create(struct worker *w, int fd)
     c->reply_bytes = REPLY_BYTES_AT_FIRST;
     list_init(&c->busy_link);
     list_push_back(&w->clients, &c->link);
+    sock_keepalive(fd, KEEPALIVE_IDLE_S, KEEPALIVE_EVERY_S, KEEPALIVE_PROBES);
     loop_io_init(&c->io, w->loop, fd, on_ready, c);
     loop_io_want(&c->io, LOOP_READ);
     worker_count(w, METRIC_ID_CONNECTIONS, 1);
@@ -256,12 +261,10 @@ keep_rest(struct client *c, struct buf *scratch)
 {
     if (buf_len(scratch) > 0 && !c->closing) {
         c->in = bufpool_borrow(&c->worker->bufs);
-        size_t room = c->in_needed > buf_len(scratch) ? c->in_needed : buf_len(scratch);
-        char *to = buf_room(&c->in, room);
-        if (to == NULL) {
+        uint64_t needed = c->in_needed < READ_BYTES_MAX ? c->in_needed : READ_BYTES_MAX;
+        size_t room = needed > buf_len(scratch) ? needed : buf_len(scratch);
+        if (buf_room(&c->in, room) == NULL || !buf_append_span(&c->in, buf_span(scratch))) {
             c->doomed = true;
-        } else {
-            buf_append_span(&c->in, buf_span(scratch));
         }
     }
     buf_clear(scratch);

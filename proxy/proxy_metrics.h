@@ -27,7 +27,7 @@
     X(CMD_FLUSH,        "requests_flush_total",       COUNTER, "flush_all commands.")              \
     X(CMD_OTHER,        "requests_local_total",       COUNTER, "Commands that the proxy answers itself.") \
     X(BAD_REQUESTS,     "requests_bad_total",         COUNTER, "Commands that were malformed or unknown.") \
-    X(GET_HITS,         "get_hits_total",             COUNTER, "Values returned to get, gets, gat, gats and mg.") \
+    X(GET_HITS,         "get_hits_total",             COUNTER, "Values returned to get, gets, gat, gats.") \
     X(BACKEND_REQUESTS, "backend_requests_total",     COUNTER, "Requests queued at backends.")     \
     X(BACKEND_CONNECTS, "backend_connects_total",     COUNTER, "Connections to backends begun.")   \
     X(BACKEND_READ,     "backend_read_bytes_total",   COUNTER, "Bytes read from backends.")        \

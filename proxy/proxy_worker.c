@@ -61,13 +61,20 @@ worker_start(struct worker *w)
     w->started = true;
 }
 
+static void
+stop(void *arg)
+{
+    struct worker *w = arg;
+    loop_stop(w->loop);
+}
+
 void
 worker_destroy(struct worker **worker)
 {
     struct worker *w = *worker;
     *worker = NULL;
     if (w->started) {
-        loop_stop(w->loop);
+        loop_post(w->loop, stop, w); /* behind all that was given before */
         pthread_join(w->thread, NULL);
     }
     while (!list_empty(&w->clients)) {
@@ -217,6 +224,7 @@ on_tick(void *arg)
     if (w->draining) {
         close_some_idle(w);
     }
+    bufpool_trim(&w->bufs);
     loop_timer_start(&w->tick_timer, w->draining ? DRAIN_TICK_MS : TICK_MS);
 }
 
