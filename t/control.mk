@@ -1,12 +1,13 @@
 # tests of the control room
 CONTROL_TESTS = \
 	t/control/etcd_gone.t \
+	t/control/fence.t \
 	t/control/followers.t \
 	t/control/leader.t \
 	t/control/leases.t \
 	t/control/publish.t
 TAP_TESTS += $(CONTROL_TESTS)
-EXTRA_DIST += $(CONTROL_TESTS) t/lib/Memfleet/Plane.pm
+EXTRA_DIST += $(CONTROL_TESTS) t/lib/Memfleet/Hold.pm t/lib/Memfleet/Plane.pm
 
 CONTROL_UNIT_LIBS = $(CONTROL_LIBS) $(UNIT_LIBS) $(SYSTEM_LIBS)
 

@@ -57,8 +57,9 @@ sub table {
 sub control {
     my ($self, @args) = @_;
     my $n = ++$self->{controls};
+    my @etcd = grep({ $_ eq '--etcd' } @args) ? () : ('--etcd', join(',', $self->etcd->urls));
     return mfcontrol(name => "control$n", listens => 2,
-                     args => ['--etcd', join(',', $self->etcd->urls), '--cluster', $CLUSTER,
+                     args => [@etcd, '--cluster', $CLUSTER,
                               '--id', "control$n", '--http', '127.0.0.1:0', '--lease-ttl', '4s',
                               '--state-dir', scratch_dir() . '/state', @args])->listen_again;
 }
