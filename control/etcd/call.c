@@ -25,16 +25,16 @@
  * is harmless only where the row says so. A needs_leader call is turned away at
  * once where there is no quorum, instead of hanging until its deadline. */
 /* clang-format off */
-#define CALL_KINDS(X)                                            \
-    /* id        path                      write  needs_leader */ \
-    X(RANGE,     "/v3/kv/range",           false, true)          \
-    X(PUT,       "/v3/kv/put",             true,  true)          \
-    X(DELETE,    "/v3/kv/deleterange",     true,  true)          \
-    X(TXN,       "/v3/kv/txn",             true,  true)          \
-    X(GRANT,     "/v3/lease/grant",        true,  true)          \
-    X(KEEPALIVE, "/v3/lease/keepalive",    false, true)          \
-    X(REVOKE,    "/v3/lease/revoke",       true,  true)          \
-    X(STATUS,    "/v3/maintenance/status", false, false)         \
+#define CALL_KINDS(X)                                               \
+    /* id        path                       write  needs_leader */  \
+    X(RANGE,     "/v3/kv/range",            false, true)            \
+    X(PUT,       "/v3/kv/put",              true,  true)            \
+    X(DELETE,    "/v3/kv/deleterange",      true,  true)            \
+    X(TXN,       "/v3/kv/txn",              true,  true)            \
+    X(GRANT,     "/v3/lease/grant",         true,  true)            \
+    X(KEEPALIVE, "/v3/lease/keepalive",     false, true)            \
+    X(REVOKE,    "/v3/lease/revoke",        true,  true)            \
+    X(STATUS,    "/v3/maintenance/status",  false, false)           \
     X(MEMBERS,   "/v3/cluster/member/list", false, false)
 /* clang-format on */
 
@@ -323,11 +323,8 @@ on_done(void *arg, enum transfer_end end, int status, struct buf *input, const c
     struct answer answer;
     const char *bad = "";
     struct span body = buf_span(input);
-    struct span prefix = span_cstr(c->client->prefix);
-    if (c->kind == CALL_STATUS || c->kind == CALL_MEMBERS) {
-        prefix = SPAN_LIT("");
-    }
-    bool decoded = end == TRANSFER_DONE && answer_decode(body, prefix, &answer, &bad);
+    bool decoded =
+        end == TRANSFER_DONE && answer_decode(body, span_cstr(c->client->prefix), &answer, &bad);
     struct exchange x = {end, status, decoded ? &answer : NULL, KINDS[c->kind].is_write};
     char *foreign = NULL;
     const char *reason = error;

@@ -9,6 +9,9 @@
  *                   |
  *     encode, decode, json_split (pure) | auth, endpoint | transport (libcurl)
  *
+ * docs/etcd.md says how the gateway behaves and lists the rules, R1 to R15,
+ * that the client keeps.
+ *
  * Keys: every key that goes in or comes out is relative to the client's
  * prefix, which no call can leave.
  *

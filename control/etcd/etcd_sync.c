@@ -53,7 +53,7 @@ on_reply(void *arg, const struct etcd_reply *reply)
 
 /* The call has been started: its deadline ends this. */
 static const struct etcd_reply *
-wait(struct etcd_sync *s)
+wait_reply(struct etcd_sync *s)
 {
     while (s->reply == NULL) {
         loop_run(s->loop);
@@ -66,7 +66,7 @@ etcd_sync_get(struct etcd_sync *sync, struct span key)
 {
     reply_free(&sync->reply);
     etcd_get(sync->client, key, on_reply, sync);
-    return wait(sync);
+    return wait_reply(sync);
 }
 
 const struct etcd_reply *
@@ -74,7 +74,7 @@ etcd_sync_list(struct etcd_sync *sync, struct span prefix)
 {
     reply_free(&sync->reply);
     etcd_list(sync->client, prefix, on_reply, sync);
-    return wait(sync);
+    return wait_reply(sync);
 }
 
 const struct etcd_reply *
@@ -82,7 +82,7 @@ etcd_sync_put(struct etcd_sync *sync, struct span key, struct span value, int64_
 {
     reply_free(&sync->reply);
     etcd_put(sync->client, key, value, lease, on_reply, sync);
-    return wait(sync);
+    return wait_reply(sync);
 }
 
 const struct etcd_reply *
@@ -90,7 +90,7 @@ etcd_sync_delete(struct etcd_sync *sync, struct span key)
 {
     reply_free(&sync->reply);
     etcd_delete(sync->client, key, on_reply, sync);
-    return wait(sync);
+    return wait_reply(sync);
 }
 
 const struct etcd_reply *
@@ -98,7 +98,7 @@ etcd_sync_delete_prefix(struct etcd_sync *sync, struct span prefix)
 {
     reply_free(&sync->reply);
     etcd_delete_prefix(sync->client, prefix, on_reply, sync);
-    return wait(sync);
+    return wait_reply(sync);
 }
 
 const struct etcd_reply *
@@ -106,7 +106,7 @@ etcd_sync_commit(struct etcd_sync *sync, const struct etcd_txn *txn)
 {
     reply_free(&sync->reply);
     etcd_commit(sync->client, txn, on_reply, sync);
-    return wait(sync);
+    return wait_reply(sync);
 }
 
 const struct etcd_reply *
@@ -114,7 +114,7 @@ etcd_sync_status_of(struct etcd_sync *sync, size_t endpoint)
 {
     reply_free(&sync->reply);
     etcd_status_of(sync->client, endpoint, on_reply, sync);
-    return wait(sync);
+    return wait_reply(sync);
 }
 
 const struct etcd_reply *
@@ -122,5 +122,5 @@ etcd_sync_members(struct etcd_sync *sync)
 {
     reply_free(&sync->reply);
     etcd_members(sync->client, on_reply, sync);
-    return wait(sync);
+    return wait_reply(sync);
 }

@@ -1,5 +1,6 @@
 # The etcd client against three real members that are killed, stopped and left
-# without a quorum: nothing is lost, nothing invented (invariants I3 and I17).
+# without a quorum: nothing is lost, nothing invented, and a leader that was
+# replaced writes nothing.
 use strict;
 use warnings;
 
