@@ -335,11 +335,13 @@ node_destroy(struct node **node)
     struct node *it = *node;
     announce_stop(it);
     metrics_page_stop(it);
-    for (unsigned i = 0; i < it->listener_count; i++) {
-        listener_destroy(&it->listeners[i]);
-    }
+    /* The main loop runs no more, so nobody is accepted. Workers come first:
+     * their statistics look at the listeners. */
     for (unsigned i = 0; i < it->worker_count; i++) {
         worker_stop_and_free(&it->workers[i]);
+    }
+    for (unsigned i = 0; i < it->listener_count; i++) {
+        listener_destroy(&it->listeners[i]);
     }
     loop_signal_deinit(&it->signals[0]);
     loop_signal_deinit(&it->signals[1]);
