@@ -333,12 +333,17 @@ void
 node_destroy(struct node **node)
 {
     struct node *it = *node;
+    /* Workers first: `stats` reads what the rest of us count. They are freed
+     * last, because the follower asks whether they live. */
+    for (unsigned i = 0; i < it->worker_count; i++) {
+        worker_stop(it->workers[i]);
+    }
     announce_stop(it);
     metrics_page_stop(it);
     /* The main loop runs no more, so nobody is accepted. Workers come first:
      * their statistics look at the listeners. */
     for (unsigned i = 0; i < it->worker_count; i++) {
-        worker_stop_and_free(&it->workers[i]);
+        worker_free(&it->workers[i]);
     }
     for (unsigned i = 0; i < it->listener_count; i++) {
         listener_destroy(&it->listeners[i]);

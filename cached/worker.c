@@ -163,11 +163,16 @@ on_stop(void *arg)
 }
 
 void
-worker_stop_and_free(struct worker **w)
+worker_stop(struct worker *w)
+{
+    loop_post(w->loop, on_stop, w);
+    pthread_join(w->thread, NULL);
+}
+
+void
+worker_free(struct worker **w)
 {
     struct worker *it = *w;
-    loop_post(it->loop, on_stop, it);
-    pthread_join(it->thread, NULL);
     loop_timer_deinit(&it->yield_timer);
     loop_timer_deinit(&it->tick_timer);
     loop_destroy(&it->loop);

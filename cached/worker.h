@@ -34,7 +34,9 @@ struct worker {
 struct worker *worker_start(struct node *node, unsigned index);
 /* Ends the thread: closes its connections. Connections handed over earlier are
  * closed too. */
-void worker_stop_and_free(struct worker **w);
+void worker_stop(struct worker *w);
+/* After worker_stop(). */
+void worker_free(struct worker **w);
 
 /* Hands a connected socket over. Main thread. */
 void worker_adopt(struct worker *w, int fd);
