@@ -153,5 +153,16 @@ is($c->get($kb), "b:$kb", 'the replies of one that left reach nobody');
 $mock{a}->mode('answer');
 wait_until(sub { ($c->get($ka) // '') eq "a:$ka" }, deadline(5), 'and the queue goes on');
 
+# ---- a proxy that did not run ------------------------------------------------------------------
+# Longer than the request timeout: what was answered meanwhile is no timeout.
+$mock{a}->seen;
+$c->send("get $ka\r\nset $ka 0 0 1\r\nx\r\n");
+$proxy->signal('STOP');
+my $stopped = Memfleet::Deadline::now();
+wait_until(sub { Memfleet::Deadline::now() > $stopped + 0.5 }, deadline(5), 'the timeout has passed');
+$proxy->signal('CONT');
+is_deeply($c->read_values, { $ka => "a:$ka" }, 'a proxy that was stopped blames no node');
+is($c->read_line, "STORED\r\n", 'for nothing');
+
 is($proxy->connect->stats->{backend_garbage_total}, 4, 'what was no reply is counted');
 done_testing;
