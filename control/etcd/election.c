@@ -32,7 +32,8 @@ struct election {
     uint64_t beat_ms;
 
     enum election_state state;
-    int64_t token;        /* while leading */
+    int64_t token;        /* the leader key's create_revision, while leading */
+    int64_t token_lease;  /* and its lease */
     bool vacant;          /* the leader key does not exist, as far as we know */
     int64_t holder_lease; /* the leader key's, unless vacant */
 
@@ -117,6 +118,7 @@ take_office(struct election *e, const struct etcd_kv *key)
     }
     e->state = ELECTION_LEADING;
     e->token = key->create_revision;
+    e->token_lease = key->lease;
     loop_timer_stop(&e->campaign_timer);
     arm_limit(e);
     metric_set_value(e->client->counts, METRIC_ID_ETCD_LEADING, 1);
@@ -464,9 +466,11 @@ election_token(const struct election *e)
 void
 election_fence(const struct election *e, struct etcd_txn *txn)
 {
+    struct span key = buf_span(&e->leader_key);
     int64_t token = election_token(e);
-    etcd_txn_if(txn, buf_span(&e->leader_key), ETCD_CREATE_REVISION, ETCD_EQUAL,
-                token != 0 ? token : NO_REVISION);
+    etcd_txn_if(txn, key, ETCD_CREATE_REVISION, ETCD_EQUAL, token != 0 ? token : NO_REVISION);
+    /* Revisions come again when a backup is restored; lease ids do not. */
+    etcd_txn_if(txn, key, ETCD_LEASE, ETCD_EQUAL, e->token_lease);
 }
 
 static void

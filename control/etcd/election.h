@@ -22,8 +22,8 @@
 #define ELECTION_BEAT_MS 5000
 
 struct election_events {
-    /* We lead. `fence` is higher than every earlier leader's; the same as last
-     * time if nobody else led in between. */
+    /* We lead. `fence` is higher than every earlier leader's of this store; the
+     * same as last time if nobody else led in between. */
     void (*elected)(void *arg, int64_t fence);
     /* We do not lead any more: stop at once. After each elected(), once,
      * except after election_destroy(). */
@@ -59,8 +59,9 @@ bool election_is_leader(const struct election *election);
 int64_t election_token(const struct election *election);
 
 struct etcd_txn;
-/* Adds the compare that makes `txn` the leader's: leader key's create_revision
- * is our token. While not leading the compare is one that cannot hold. */
+/* Adds the compares that make `txn` the leader's: the leader key's
+ * create_revision is our token, and it hangs on our lease. While not leading
+ * they are such as cannot hold. */
 void election_fence(const struct election *election, struct etcd_txn *txn);
 /* Tell that a fenced txn came back with succeeded == false although its other
  * compares should have held: the leader key is read at once. */

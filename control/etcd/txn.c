@@ -174,6 +174,7 @@ static const char *const TARGETS[][2] = {
     [ETCD_CREATE_REVISION] = {"CREATE", "create_revision"},
     [ETCD_MOD_REVISION] = {"MOD", "mod_revision"},
     [ETCD_VALUE] = {"VALUE", "value"},
+    [ETCD_LEASE] = {"LEASE", "lease"},
 };
 static const char *const RELATIONS[] = {
     [ETCD_EQUAL] = "EQUAL",

@@ -2,14 +2,14 @@
  * operations runs, else the other; either way in one step.
  *
  * Keys are relative to the client's prefix and copied. A compare on a key that
- * does not exist sees create, mod and version 0, and fails on VALUE. No key may
+ * does not exist sees create, mod, version and lease 0, and fails on VALUE. No key may
  * be written twice in one branch: etcd refuses that. One owner, no I/O. */
 #pragma once
 #include "common/core/span.h"
 
 #include <stdint.h>
 
-enum etcd_target { ETCD_VERSION, ETCD_CREATE_REVISION, ETCD_MOD_REVISION, ETCD_VALUE };
+enum etcd_target { ETCD_VERSION, ETCD_CREATE_REVISION, ETCD_MOD_REVISION, ETCD_VALUE, ETCD_LEASE };
 enum etcd_relation { ETCD_EQUAL, ETCD_GREATER, ETCD_LESS, ETCD_NOT_EQUAL };
 enum etcd_branch { ETCD_THEN, ETCD_ELSE };
 

@@ -198,8 +198,9 @@ subtest 'election: the campaign, the fence, the beat' => sub {
                                              result => 'EQUAL', create_revision => '0' }],
               'only where there is no leader');
     is($campaign->json->{success}[0]{request_put}{lease}, '600', 'under the lease');
-    my $fence = [{ key => b64('/mf/ctl/leader'), target => 'CREATE', result => 'EQUAL',
-                   create_revision => '12' }];
+    my %leader = (key => b64('/mf/ctl/leader'), result => 'EQUAL');
+    my $fence = [{ %leader, target => 'CREATE', create_revision => '12' },
+                 { %leader, target => 'LEASE', lease => '600' }];
     is_deeply($beat->json->{compare}, $fence, 'the beat carries the fence');
     is($beat->json->{success}[0]{request_put}{key}, b64('/mf/ctl/beat'), 'and is written at once');
     $probe->command('fput t 1');

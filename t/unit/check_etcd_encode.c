@@ -60,13 +60,14 @@ START_TEST(transactions)
     etcd_txn_if(txn, SPAN_LIT("a"), ETCD_VERSION, ETCD_GREATER, 2);
     etcd_txn_if_value(txn, SPAN_LIT("a"), ETCD_NOT_EQUAL, SPAN_LIT("v"));
     etcd_txn_if_unchanged(txn, SPAN_LIT("a"), 9);
+    etcd_txn_if(txn, SPAN_LIT("a"), ETCD_LEASE, ETCD_LESS, 4);
     etcd_txn_put(txn, ETCD_THEN, SPAN_LIT("a"), SPAN_LIT("v"), 3);
     etcd_txn_delete(txn, ETCD_THEN, SPAN_LIT("b"));
     etcd_txn_delete_prefix(txn, ETCD_THEN, SPAN_LIT("c/"));
     etcd_txn_get(txn, ETCD_ELSE, SPAN_LIT("a"));
     etcd_txn_get_prefix(txn, ETCD_ELSE, SPAN_LIT("c/"));
     ck_assert_uint_eq(etcd_txn_ops(txn), 3);
-    ck_assert_uint_eq(etcd_txn_bytes(txn), 4 + 1 + 1 + 1 + 1 + 2 + 1 + 2);
+    ck_assert_uint_eq(etcd_txn_bytes(txn), 5 + 1 + 1 + 1 + 1 + 2 + 1 + 2);
     struct buf b = BUF_EMPTY;
     etcd_txn_encode(txn, SPAN_LIT("p/"), &b);
     etcd_txn_destroy(&txn);
@@ -77,7 +78,8 @@ START_TEST(transactions)
         "{\"key\":\"cC9h\",\"target\":\"CREATE\",\"result\":\"EQUAL\",\"create_revision\":\"0\"},"
         "{\"key\":\"cC9h\",\"target\":\"VERSION\",\"result\":\"GREATER\",\"version\":\"2\"},"
         "{\"key\":\"cC9h\",\"target\":\"VALUE\",\"result\":\"NOT_EQUAL\",\"value\":\"dg==\"},"
-        "{\"key\":\"cC9h\",\"target\":\"MOD\",\"result\":\"EQUAL\",\"mod_revision\":\"9\"}],"
+        "{\"key\":\"cC9h\",\"target\":\"MOD\",\"result\":\"EQUAL\",\"mod_revision\":\"9\"},"
+        "{\"key\":\"cC9h\",\"target\":\"LEASE\",\"result\":\"LESS\",\"lease\":\"4\"}],"
         "\"success\":["
         "{\"request_put\":{\"key\":\"cC9h\",\"value\":\"dg==\",\"lease\":\"3\"}},"
         "{\"request_delete_range\":{\"key\":\"cC9i\"}},"
