@@ -333,15 +333,14 @@ void
 node_destroy(struct node **node)
 {
     struct node *it = *node;
-    /* Workers first: `stats` reads what the rest of us count. They are freed
-     * last, because the follower asks whether they live. */
+    /* The main loop runs no more, so nobody is accepted. Workers end first:
+     * their statistics look at listeners and follower. They are freed later,
+     * because the follower asks whether they live. */
     for (unsigned i = 0; i < it->worker_count; i++) {
         worker_stop(it->workers[i]);
     }
     announce_stop(it);
     metrics_page_stop(it);
-    /* The main loop runs no more, so nobody is accepted. Workers come first:
-     * their statistics look at the listeners. */
     for (unsigned i = 0; i < it->worker_count; i++) {
         worker_free(&it->workers[i]);
     }
