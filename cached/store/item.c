@@ -1,13 +1,5 @@
 #include "cached/store/item.h"
 
-#include <malloc.h>
-
-size_t
-item_footprint(const struct store_item *it)
-{
-    return malloc_usable_size((void *)it);
-}
-
 void
 item_show(struct store_item *it, struct store_view *view)
 {
@@ -19,7 +11,7 @@ item_show(struct store_item *it, struct store_view *view)
         .expiry_ms = it->expiry_ms,
         .expiry_before_ms = it->expiry_ms,
         .accessed_ms = it->accessed_ms,
-        .bytes = item_footprint(it),
+        .bytes = it->footprint,
         .fetched = it->marks & ITEM_FETCHED,
         .binary_key = it->marks & ITEM_BINARY_KEY,
         .stale = it->marks & ITEM_STALE,

@@ -37,6 +37,7 @@ struct store_item {
     _Atomic uint32_t refs;
     uint32_t value_bytes;
     uint32_t generation; /* of the store when it was linked: older ones are flushed */
+    uint32_t footprint;  /* memory that the allocation really takes */
     uint8_t key_bytes;
     uint8_t marks;
     uint8_t uses;
@@ -55,11 +56,14 @@ item_value(struct store_item *it)
     return it->bytes + it->key_bytes;
 }
 
-/* What the allocation must hold. */
+/* What the allocation must hold: never less than the struct with its padding,
+ * which is assigned as a whole. */
 static inline size_t
 item_bytes_for(size_t key_bytes, uint64_t value_bytes)
 {
-    return sizeof(struct store_item) + key_bytes + value_bytes + STORE_TRAILER_BYTES;
+    size_t bytes =
+        offsetof(struct store_item, bytes) + key_bytes + value_bytes + STORE_TRAILER_BYTES;
+    return bytes > sizeof(struct store_item) ? bytes : sizeof(struct store_item);
 }
 
 static inline void
@@ -82,9 +86,6 @@ item_unshared(const struct store_item *it)
 {
     return atomic_load_explicit(&it->refs, memory_order_acquire) == 1;
 }
-
-/* Memory that the allocation really takes. */
-size_t item_footprint(const struct store_item *it);
 
 /* Shows the item in a view, reference not included. */
 void item_show(struct store_item *it, struct store_view *view);

@@ -65,7 +65,7 @@ unlink_item(struct store_thread *th, struct shard *sh, struct store_item *it)
 {
     shard_unlink(sh, it);
     metric_sub(th->metrics, METRIC_ID_STORE_ITEMS, 1);
-    metric_sub(th->metrics, METRIC_ID_STORE_ITEM_BYTES, item_footprint(it));
+    metric_sub(th->metrics, METRIC_ID_STORE_ITEM_BYTES, it->footprint);
 }
 
 void
@@ -83,7 +83,7 @@ link_item(struct store_thread *th, struct shard *sh, struct store_item *it, stru
     shard_link(sh, it);
     count(th, METRIC_ID_STORE_ITEMS);
     count(th, METRIC_ID_STORE_ITEMS_TOTAL);
-    metric_add(th->metrics, METRIC_ID_STORE_ITEM_BYTES, item_footprint(it));
+    metric_add(th->metrics, METRIC_ID_STORE_ITEM_BYTES, it->footprint);
     after->slots_bits = sh->assoc.old_bits;
     after->slots = assoc_grow_step(&sh->assoc);
     after->crowded = assoc_crowded(&sh->assoc);

@@ -2,6 +2,7 @@
 #include "common/core/assert.h"
 #include "common/proto/exptime.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 static bool
@@ -135,13 +136,14 @@ item_create(struct store_thread *th, const struct store_key *key, uint64_t value
         return NULL;
     }
     /* The allocator rounds up, and only now says how much: that is charged too. */
-    size_t rounding = item_footprint(it) - bytes;
-    if (!memory_charge(th, rounding, now_ms)) {
+    size_t footprint = malloc_usable_size(it);
+    if (!memory_charge(th, footprint - bytes, now_ms)) {
         free(it);
         memory_discharge(th->st, bytes);
         return NULL;
     }
     init_item(it, key, value_bytes, now_ms);
+    it->footprint = (uint32_t)footprint;
     return it;
 }
 
@@ -149,7 +151,7 @@ void
 item_drop(struct store_thread *th, struct store_item *it)
 {
     if (item_unref(it)) {
-        memory_discharge(th->st, item_footprint(it));
+        memory_discharge(th->st, it->footprint);
         free(it);
     }
 }
