@@ -39,6 +39,8 @@
       "show the routing table that is published")                                                  \
     X("table verify",   "FILE",                       false, ctl_table_verify,                     \
       "check a routing table's file as a proxy would")                                             \
+    X("recover",        "[OPTION]...",                true,  ctl_recover,                          \
+      "after a restore of etcd: give the cluster a new incarnation and its newest table")          \
     X("ring explain",   "KEY [OPTION]...",            false, ctl_ring_explain,                     \
       "show what of a key is hashed, the hash, the ring's point, and the node")                    \
     X("ring verify",    "FILE|- [OPTION]...",         false, ctl_ring_verify,                      \
@@ -114,3 +116,6 @@ void ctl_print_json(json_t *json);
 
 /* Who gives the order, if --by does not say: user@host. The caller's to free. */
 char *ctl_whoami(void);
+
+/* 128 random bits in hex: a cluster's uuid or incarnation. The caller's to free. */
+char *ctl_random_id(void);

@@ -1,13 +1,16 @@
 #include "control/ctl.h"
+#include "common/core/assert.h"
 #include "common/core/mem.h"
 #include "common/core/version.h"
 #include "control/document.h"
 #include "control/etcd/txn.h"
 
+#include <inttypes.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 void
@@ -216,4 +219,12 @@ ctl_whoami(void)
     gethostname(host, sizeof(host) - 1);
     const struct passwd *pw = getpwuid(geteuid());
     return mem_printf("%s@%s", pw != NULL ? pw->pw_name : "?", host);
+}
+
+char *
+ctl_random_id(void)
+{
+    uint64_t word[2];
+    ASSERT(getrandom(word, sizeof(word), 0) == sizeof(word)); /* never short for 16 bytes */
+    return mem_printf("%016" PRIx64 "%016" PRIx64, word[0], word[1]);
 }

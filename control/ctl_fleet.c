@@ -231,8 +231,7 @@ print_endpoints(const json_t *endpoints)
 {
     size_t i;
     json_t *row;
-    json_array_foreach(endpoints, i, row)
-    {
+    json_array_foreach (endpoints, i, row) {
         const char *error = text_of(row, "error");
         printf("etcd         %s  %s", text_of(row, "url"),
                json_is_true(json_object_get(row, "healthy")) ? "healthy" : "NOT HEALTHY");
@@ -263,8 +262,7 @@ print_status(const json_t *json)
     } else {
         printf("leader       NONE: no mfcontrol is running, or none sees etcd\n");
     }
-    json_array_foreach(json_object_get(json, "mfcontrols"), i, row)
-    {
+    json_array_foreach (json_object_get(json, "mfcontrols"), i, row) {
         printf("mfcontrol    %s at %s\n", text_of(row, "id"), text_of(row, "addr"));
     }
     if (json_is_object(table)) {
@@ -273,13 +271,11 @@ print_status(const json_t *json)
     } else {
         printf("table        none yet\n");
     }
-    json_object_foreach(json_object_get(table, "pools"), name, row)
-    {
+    json_object_foreach (json_object_get(table, "pools"), name, row) {
         printf("pool         %s: %" JSON_INTEGER_FORMAT " nodes\n", name, json_integer_value(row));
     }
     printf("nodes       ");
-    json_object_foreach((json_t *)nodes, name, row)
-    {
+    json_object_foreach ((json_t *)nodes, name, row) {
         if (json_integer_value(row) > 0) {
             printf(" %" JSON_INTEGER_FORMAT " %s", json_integer_value(row), name);
         }

@@ -1,14 +1,11 @@
 /* mfctl init - the cluster's identity. */
-#include "common/core/assert.h"
 #include "common/core/mem.h"
 #include "control/ctl.h"
 #include "control/document.h"
 #include "control/etcd/txn.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 /* clang-format off */
 #define INIT_OPTIONS(X)                                                                            \
@@ -27,14 +24,6 @@ static const struct option_table table = {
     .rows = rows,
     .count = sizeof(rows) / sizeof(rows[0]),
 };
-
-static char *
-random_id(void)
-{
-    uint64_t word[2];
-    ASSERT(getrandom(word, sizeof(word), 0) == sizeof(word)); /* never short for 16 bytes */
-    return mem_printf("%016" PRIx64 "%016" PRIx64, word[0], word[1]);
-}
 
 static char *
 compose_meta(const char *uuid, const char *incarnation, const char *by, const char *reason)
@@ -83,7 +72,7 @@ ctl_init(struct ctl *ctl, int argc, char **argv)
     if (status != CTL_OK) {
         return status;
     }
-    char *uuid = random_id(), *incarnation = random_id();
+    char *uuid = ctl_random_id(), *incarnation = ctl_random_id();
     char *by = o.by != NULL ? mem_strdup(o.by) : ctl_whoami();
     char *text = compose_meta(uuid, incarnation, by, o.reason != NULL ? o.reason : "");
     if (text == NULL) {

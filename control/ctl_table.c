@@ -94,6 +94,18 @@ read_all(FILE *in, struct buf *out)
     return !ferror(in);
 }
 
+/* A last-known-good has one line before the document (statefile.h). Whether it
+ * is whole shows as in any other file: it parses, and its rings are its rings. */
+static void
+skip_state_header(struct buf *text)
+{
+    struct span s = buf_span(text);
+    const char *newline = s.len > 0 ? memchr(s.ptr, '\n', s.len) : NULL;
+    if (newline != NULL && span_starts_with(s, SPAN_LIT("memfleet-state "))) {
+        buf_consume(text, (size_t)(newline - s.ptr) + 1);
+    }
+}
+
 struct table *
 ctl_table_from_file(const struct ctl *ctl, const char *path)
 {
@@ -108,6 +120,7 @@ ctl_table_from_file(const struct ctl *ctl, const char *path)
         buf_deinit(&text);
         return NULL;
     }
+    skip_state_header(&text);
     struct table *table = table_parse(buf_span(&text), error);
     if (table == NULL) {
         ctl_complain(ctl, "%s: %s", path, error);

@@ -40,8 +40,7 @@ split_pools(json_t *table, struct document *d)
     const char *name;
     json_t *pool;
     d->parts = mem_zalloc((json_object_size(pools) + 1) * sizeof(*d->parts));
-    json_object_foreach(pools, name, pool)
-    {
+    json_object_foreach (pools, name, pool) {
         struct document_part *part = &d->parts[d->part_count++];
         if (!split_pool(name, pool, part)) {
             json_decref(shas);
@@ -126,8 +125,7 @@ join_pools(const struct inventory *inv, const json_t *shas, char *error)
     json_t *pools = json_object();
     const char *name;
     json_t *sha;
-    json_object_foreach((json_t *)shas, name, sha)
-    {
+    json_object_foreach ((json_t *)shas, name, sha) {
         const struct inventory_item *part = inventory_find(inv, KEY_PART, span_cstr(name));
         const char *wanted = json_string_value(sha);
         if (part == NULL || wanted == NULL || strcmp(part->sha, wanted) != 0) {

@@ -20,7 +20,8 @@ libmfcontrol_a_SOURCES = \
 	control/registration.c control/registration.h \
 	control/session.c control/session.h \
 	control/sorted.c control/sorted.h \
-	control/status_page.c control/status_page.h
+	control/status_page.c control/status_page.h \
+	control/table_txn.c control/table_txn.h
 
 CONTROL_LIBS = libmfcontrol.a $(ETCD_LIBS) $(PUSH_LIBS) $(NET_LIBS) $(FLEET_LIBS) $(CORE_LIBS)
 
@@ -31,5 +32,5 @@ mfcontrol_LDADD = $(CONTROL_LIBS) $(SYSTEM_LIBS)
 bin_PROGRAMS += mfctl
 mfctl_SOURCES = control/mfctl.c control/ctl.h control/ctl_common.c \
 	control/ctl_fleet.c control/ctl_init.c control/ctl_node.c control/ctl_pool.c \
-	control/ctl_ring.c control/ctl_table.c control/ctl_table.h
+	control/ctl_recover.c control/ctl_ring.c control/ctl_table.c control/ctl_table.h
 mfctl_LDADD = $(CONTROL_LIBS) $(SYSTEM_LIBS)

@@ -3,16 +3,14 @@
 #include "common/core/log.h"
 #include "common/core/mem.h"
 #include "common/core/num.h"
-#include "control/document.h"
 #include "control/etcd/txn.h"
+#include "control/table_txn.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define READ_BACK_MS        200
-#define HISTORY_DELETES_MAX 16 /* in one txn; the rest goes with the next */
-#define TXN_BYTES_MAX       (ETCD_REQUEST_BYTES_MAX / 10 * 9)
+#define READ_BACK_MS 200
 
 struct publisher {
     struct etcd *client;
@@ -53,67 +51,13 @@ finish(struct publisher *p, enum publish_outcome outcome, const char *detail)
 
 /* --- the transaction -------------------------------------------------------- */
 
-static int64_t
-revision_of(const struct inventory *inv, enum key_family family)
-{
-    const struct inventory_item *item = inventory_single(inv, family);
-    return item != NULL ? item->mod_revision : 0;
-}
-
-static void
-put(struct etcd_txn *txn, const char *key, struct span value)
-{
-    etcd_txn_put(txn, ETCD_THEN, span_cstr(key), value, 0);
-}
-
-static void
-put_parts(struct etcd_txn *txn, const struct inventory *inv, const struct document *d)
-{
-    for (unsigned i = 0; i < d->part_count; i++) {
-        const struct document_part *part = &d->parts[i];
-        const struct inventory_item *old = inventory_find(inv, KEY_PART, span_cstr(part->pool));
-        if (old == NULL || strcmp(old->sha, part->sha) != 0) {
-            put(txn, key_make(KEY_PART, span_cstr(part->pool)).text, buf_span(&part->packed));
-        }
-    }
-}
-
-/* Keys sort by epoch: the oldest stand first. */
-static void
-trim_history(struct etcd_txn *txn, const struct inventory *inv, uint64_t epoch, size_t bytes)
-{
-    unsigned count = inventory_count(inv, KEY_HIST);
-    size_t held = bytes;
-    unsigned keep = 1;
-    while (keep < HISTORY_KEEP && keep <= count) {
-        held += inventory_at(inv, KEY_HIST, count - keep)->bytes;
-        if (held > HISTORY_BYTES_KEEP) {
-            break;
-        }
-        keep++;
-    }
-    struct key ours = key_hist(epoch);
-    unsigned over = count + 1 - keep;
-    for (unsigned i = 0; i < over && i < HISTORY_DELETES_MAX; i++) {
-        struct key old = key_make(KEY_HIST, span_cstr(inventory_at(inv, KEY_HIST, i)->name));
-        if (strcmp(old.text, ours.text) != 0) { /* no key may be written twice in a txn */
-            etcd_txn_delete(txn, ETCD_THEN, span_cstr(old.text));
-        }
-    }
-}
-
 static struct etcd_txn *
 compose(const struct publisher *p, const struct inventory *inv, const struct document *d,
         uint64_t epoch)
 {
     struct etcd_txn *txn = etcd_txn_create();
     election_fence(p->election, txn);
-    etcd_txn_if_unchanged(txn, span_cstr(key_path(KEY_HEAD)), p->head_revision);
-    etcd_txn_if_unchanged(txn, span_cstr(key_path(KEY_META)), revision_of(inv, KEY_META));
-    put(txn, key_path(KEY_HEAD), span_cstr(d->head));
-    put_parts(txn, inv, d);
-    put(txn, key_hist(epoch).text, buf_span(&d->packed));
-    trim_history(txn, inv, epoch, buf_len(&d->packed));
+    table_txn_put(txn, inv, d, epoch);
     return txn;
 }
 
@@ -182,16 +126,13 @@ publisher_start(struct publisher *p, const struct inventory *inv, const struct d
     ASSERT(!p->busy);
 
     strcpy(p->sha, document->sha);
-    p->head_revision = revision_of(inv, KEY_HEAD);
+    const struct inventory_item *head = inventory_single(inv, KEY_HEAD);
+    p->head_revision = head != NULL ? head->mod_revision : 0;
     struct etcd_txn *txn = compose(p, inv, document, epoch);
-    bool fits = etcd_txn_ops(txn) <= ETCD_TXN_OPS_MAX && etcd_txn_bytes(txn) <= TXN_BYTES_MAX;
+    bool fits = table_txn_fits(txn, error);
     if (fits) {
         p->busy = true;
         p->call = etcd_commit(p->client, txn, on_committed, p);
-    } else {
-        snprintf(error, DOCUMENT_ERROR_MAX,
-                 "%zu operations with %zu bytes are more than etcd takes at once",
-                 etcd_txn_ops(txn), etcd_txn_bytes(txn));
     }
     etcd_txn_destroy(&txn);
     return fits;

@@ -16,9 +16,6 @@
 #include "control/inventory.h"
 #include "control/metrics.h"
 
-#define HISTORY_KEEP       64
-#define HISTORY_BYTES_KEEP (4u << 20)
-
 /* clang-format off */
 #define PUBLISH_OUTCOMES(X)                                                                        \
     X(DONE,   "done")   /* it is the table in etcd now */                                          \

@@ -67,4 +67,19 @@ my $n5 = $plane->node($fresh, 'n5', '10.0.0.5:11211');
 $fresh->wait_log(qr/event=plan_refused reason="etcd is behind a table that is in use/);
 is($plane->table->{epoch}, 1, '... and does not use an epoch twice');
 
+# ---- an operator recovers the cluster --------------------------------------------------------
+
+my ($state) = grep { -e } map { "$_/table" } $control->args_after('--state-dir');
+my $faithful = $plane->proxy($fresh, 'faithful', incarnation => $table->{incarnation}, epoch => 3,
+                             sha => 'f' x 64);
+$text = $plane->ctl_ok('recover', '--table', $state, '--reason', 'restored a backup');
+like($text, qr/epoch 1003$/, 'mfctl recover takes the newest table that is left');
+my $after = $faithful->wait_table(sub { $_[0]{epoch} == 1003 });
+isnt($after->{incarnation}, $table->{incarnation}, '... under a new incarnation');
+is_deeply([Memfleet::Plane::nodes_of($after)], [qw(n1 n2 n3)], '... with the nodes of then');
+$after = $faithful->wait_table(sub { $_[0]{epoch} == 1004 });
+is(scalar(grep { $_ eq 'n5' } Memfleet::Plane::nodes_of($after)), 1,
+   '... and who could not join meanwhile joins now');
+is($plane->metric($fresh, 'store_regressed'), 0, 'the alarm is over');
+
 done_testing;

@@ -138,6 +138,13 @@ sub _wait_ready {
 
 # ---- what it says -----------------------------------------------------------
 
+# The values of an option on its command line.
+sub args_after {
+    my ($self, $option) = @_;
+    my @args = @{ $self->{args} };
+    return map { $args[$_ + 1] } grep { $args[$_] eq $option } 0 .. $#args - 1;
+}
+
 sub pid  { return $_[0]{pid} }
 sub name { return $_[0]{name} }
 sub dir  { return $_[0]{dir} }
