@@ -106,7 +106,7 @@ struct table *table_from_servers(char *const *servers, unsigned count, const cha
     X(OLDER, "older", "epoch below the one in use")                                                \
     X(CONFLICT, "conflict", "same epoch with other content")                                       \
     X(SHRINK, "shrink", "removes more than 10 % of a pool's nodes without force")                  \
-    X(RING_CHANGE, "ring_change", "changes a pool's ring or key hash without force")               \
+    X(RING_CHANGE, "ring_change", "changes how a pool places keys without force")               \
     X(OTHER_CLUSTER, "other_cluster", "belongs to another cluster")
 enum table_verdict {
 #define X(id, name, why) TABLE_##id,
