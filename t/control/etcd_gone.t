@@ -82,4 +82,17 @@ is(scalar(grep { $_ eq 'n5' } Memfleet::Plane::nodes_of($after)), 1,
    '... and who could not join meanwhile joins now');
 is($plane->metric($fresh, 'store_regressed'), 0, 'the alarm is over');
 
+# ---- a new etcd in the place of one that is lost for good --------------------------------------
+
+my $new = Memfleet::Plane->new(pool => ['--min-nodes', 1]);
+($state) = map { "$_/table" } $fresh->args_after('--state-dir');
+$fresh->stop;
+$new->ctl_ok('recover', '--table', $state, '--reason', 'a new etcd');
+my $phoenix = $new->control('--state-dir', $state =~ s{/table$}{}r);
+my $follower = $new->proxy($phoenix, 'p9', incarnation => $after->{incarnation}, epoch => 1004,
+                           sha => 'f' x 64);
+$after = $follower->wait_table(sub { $_[0]{epoch} == 2004 });
+is_deeply([sort(Memfleet::Plane::nodes_of($after))], [sort(Memfleet::Plane::nodes_of($new->table))],
+          'a cluster goes on with a new etcd from a last-known-good');
+
 done_testing;
