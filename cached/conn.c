@@ -299,10 +299,11 @@ return_spare(struct conn *c)
 }
 
 /* Half a command is held: the client has CONN_HALF_MAX_MS for the rest of a
- * line, and as long again for each piece of a value. A connection that is
- * closing but not closed by its peer is cut likewise. */
+ * line, and as long again for each piece of a value. `progress`: something was
+ * done with the input, so what is held now began in this turn. A connection
+ * that is closing but not closed by its peer is cut likewise. */
 static void
-note_half(struct conn *c, bool stopped)
+note_half(struct conn *c, bool stopped, bool progress)
 {
     struct worker *w = c->worker;
     bool value = c->ingest != NULL || c->swallow_bytes > 0;
@@ -311,7 +312,7 @@ note_half(struct conn *c, bool stopped)
         list_remove(&c->half);
         return;
     }
-    if (value || !list_linked(&c->half)) {
+    if (value || progress || !list_linked(&c->half)) {
         c->half_since_ms = w->now_ms;
         list_remove(&c->half);
         list_push_back(&w->halves, &c->half);
@@ -351,9 +352,15 @@ begin_drain(struct conn *c)
     shutdown(c->io.fd, SHUT_WR);
 }
 
+/* How far a turn came with its input. */
+struct turn {
+    bool stopped;  /* input is left that needs no more reading */
+    bool progress; /* some of it was done with */
+};
+
 /* Sends, and decides what to wait for. */
 static void
-end_turn(struct conn *c, bool stopped)
+end_turn(struct conn *c, struct turn turn)
 {
     struct worker *w = c->worker;
     uint64_t sent = 0;
@@ -371,19 +378,12 @@ end_turn(struct conn *c, bool stopped)
         begin_drain(c);
     }
     return_spare(c);
-    note_half(c, stopped);
-    if (stopped && !conn_blocked(c)) {
+    note_half(c, turn.stopped, turn.progress);
+    if (turn.stopped && !conn_blocked(c)) {
         worker_yield(w, c);
     }
-    want(c, stopped);
+    want(c, turn.stopped);
     atomic_store_explicit(&c->state, state_of(c), memory_order_relaxed);
-}
-
-/* What is left of the input is kept by the connection itself. */
-static bool
-keep(struct conn *c, struct span rest)
-{
-    return rest.len == 0 || buf_append_span(&c->in, rest);
 }
 
 static void
@@ -398,20 +398,35 @@ begin_turn(struct conn *c)
     borrow_spare(c);
 }
 
-static void
-consume_held(struct conn *c, bool *stopped)
+static struct turn
+consume_held(struct conn *c)
 {
-    buf_consume(&c->in, consume(c, buf_span(&c->in), stopped));
+    struct turn turn;
+    size_t used = consume(c, buf_span(&c->in), &turn.stopped);
+    buf_consume(&c->in, used);
     buf_shrink(&c->in, 0);
+    turn.progress = used > 0;
+    return turn;
+}
+
+/* What is left is kept by the connection itself. */
+static struct turn
+consume_scratch(struct conn *c, size_t n)
+{
+    struct turn turn = {.progress = true};
+    struct span input = span_make(c->worker->scratch, n);
+    size_t used = consume(c, input, &turn.stopped);
+    if (used < n && !buf_append_span(&c->in, span_skip(input, used))) {
+        c->out.out_of_memory = true;
+    }
+    return turn;
 }
 
 void
 conn_continue(struct conn *c)
 {
-    bool stopped = false;
     begin_turn(c);
-    consume_held(c, &stopped);
-    end_turn(c, stopped);
+    end_turn(c, consume_held(c));
 }
 
 /* --- reading ---------------------------------------------------------------- */
@@ -457,7 +472,6 @@ finish_held_value(struct conn *c, size_t n)
 static void
 on_bytes(struct conn *c, size_t n, bool held)
 {
-    bool stopped = false;
     begin_turn(c);
     if (c->closing) {
         n = 0; /* draining */
@@ -467,15 +481,10 @@ on_bytes(struct conn *c, size_t n, bool held)
     }
     if (held) {
         buf_grew(&c->in, n);
-        consume_held(c, &stopped);
+        end_turn(c, consume_held(c));
     } else {
-        struct span input = span_make(c->worker->scratch, n);
-        size_t used = consume(c, input, &stopped);
-        if (!keep(c, span_skip(input, used))) {
-            c->out.out_of_memory = true;
-        }
+        end_turn(c, consume_scratch(c, n));
     }
-    end_turn(c, stopped);
 }
 
 static void
@@ -486,7 +495,7 @@ read_once(struct conn *c)
     int count = aim(c, iov);
     if (count < 0) {
         c->out.out_of_memory = true;
-        end_turn(c, false);
+        end_turn(c, (struct turn){0});
         return;
     }
     ssize_t n = readv(c->io.fd, iov, count);
@@ -496,7 +505,7 @@ read_once(struct conn *c)
     } else if (n == 0) {
         /* The client may have closed only its half and still read. */
         c->closing = c->eof = true;
-        end_turn(c, false);
+        end_turn(c, (struct turn){0});
     } else if (errno != EAGAIN && errno != EINTR) {
         conn_close(c);
     }
@@ -515,5 +524,5 @@ on_io(void *arg, int ready)
         return;
     }
     c->worker->now_ms = node_now_ms(c->worker->node);
-    end_turn(c, false);
+    end_turn(c, (struct turn){0});
 }

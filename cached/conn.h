@@ -25,7 +25,6 @@
 
 #define CONN_OUTPUT_MAX  (256 * 1024)
 #define CONN_HALF_MAX_MS 10000
-#define CONN_INPUT_MAX   (REQUEST_LINE_MAX + WORKER_SCRATCH_BYTES)
 
 struct ingest;
 

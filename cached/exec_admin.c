@@ -34,12 +34,12 @@ word_number(const struct words *w, unsigned i, uint64_t *n)
     return i < w->count && i < WORDS_MAX && num_parse_u64(w->at[i], n);
 }
 
+/* "OK", or the error. */
 static void
-reply(struct conn *c, const struct request *r, const char *line)
+answer(struct conn *c, const struct request *r, enum proto_error error)
 {
     if (!r->noreply) {
-        outbox_put_span(&c->out, span_cstr(line));
-        outbox_put(&c->out, "\r\n", 2);
+        outbox_put_span(&c->out, error == PROTO_OK ? SPAN_LIT("OK\r\n") : error_line(error));
     }
 }
 
@@ -49,12 +49,12 @@ do_flush_all(struct conn *c, const struct request *r)
     struct worker *w = c->worker;
     worker_count(w, METRIC_ID_NODE_FLUSHES);
     if (w->node->options.no_flush) {
-        reply(c, r, "CLIENT_ERROR flush_all not allowed");
+        answer(c, r, PROTO_ERR_FLUSH_NOT_ALLOWED);
         return;
     }
     uint64_t at_ms = node_expiry_ms(w->node, r->exptime, w->now_ms);
     store_flush(w->store, at_ms, w->now_ms);
-    reply(c, r, "OK");
+    answer(c, r, PROTO_OK);
 }
 
 static void
@@ -65,7 +65,7 @@ do_verbosity(struct conn *c, const struct request *r)
     if (word_number(&w, 0, &level)) {
         node_set_verbosity(c->worker->node, level);
     }
-    reply(c, r, "OK");
+    answer(c, r, PROTO_OK);
 }
 
 static void
@@ -74,15 +74,15 @@ do_memlimit(struct conn *c, const struct request *r)
     struct words w = words_of(r);
     uint64_t mb;
     if (!word_number(&w, 0, &mb)) {
-        reply(c, r, "ERROR");
+        answer(c, r, PROTO_ERR_UNKNOWN_COMMAND);
     } else if (mb < MEMLIMIT_MB_LOWEST) {
-        reply(c, r, "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m");
+        answer(c, r, PROTO_ERR_MEMLIMIT_TOO_SMALL);
     } else if (mb > MEMLIMIT_MB_MOST) {
-        reply(c, r, "MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes");
+        answer(c, r, PROTO_ERR_MEMLIMIT_IN_BYTES);
     } else {
         store_set_memory_limit(c->worker->node->store, mb << 20);
         log_info("memory_limit_set", "megabytes=%llu", (unsigned long long)mb);
-        reply(c, r, "OK");
+        answer(c, r, PROTO_OK);
     }
 }
 
@@ -97,7 +97,7 @@ do_shutdown(struct conn *c, const struct request *r)
         log_info("shutdown", "reason=command");
         node_stop(c->worker->node);
     } else {
-        reply(c, r, "CLIENT_ERROR invalid shutdown mode");
+        answer(c, r, PROTO_ERR_SHUTDOWN_MODE);
     }
 }
 
@@ -110,14 +110,12 @@ do_slabs(struct conn *c, const struct request *r)
     uint64_t n;
     if (w.count >= 2 && word_is(&w, 0, "automove")) {
         bool known = word_is(&w, 1, "ratio") ? w.count >= 3 : word_number(&w, 1, &n);
-        reply(c, r, known ? "OK" : "CLIENT_ERROR bad command line format");
+        answer(c, r, known ? PROTO_OK : PROTO_ERR_BAD_FORMAT);
     } else if (w.count == 3 && word_is(&w, 0, "reassign")) {
         bool numbers = word_number(&w, 1, &n) && word_number(&w, 2, &n);
-        reply(c, r,
-              numbers ? "NOSPARE source class has no spare pages"
-                      : "CLIENT_ERROR bad command line format");
+        answer(c, r, numbers ? PROTO_ERR_NO_SPARE_PAGES : PROTO_ERR_BAD_FORMAT);
     } else {
-        reply(c, r, "ERROR");
+        answer(c, r, PROTO_ERR_UNKNOWN_COMMAND);
     }
 }
 
@@ -129,7 +127,7 @@ do_lru(struct conn *c, const struct request *r)
         (word_is(&w, 0, "tune") && w.count >= 5) ||
         (word_is(&w, 0, "mode") && (word_is(&w, 1, "flat") || word_is(&w, 1, "segmented"))) ||
         (word_is(&w, 0, "temp_ttl") && w.count >= 2);
-    reply(c, r, known ? "OK" : "ERROR");
+    answer(c, r, known ? PROTO_OK : PROTO_ERR_UNKNOWN_COMMAND);
 }
 
 static void
@@ -137,13 +135,13 @@ do_lru_crawler(struct conn *c, const struct request *r)
 {
     struct words w = words_of(r);
     if (word_is(&w, 0, "metadump") || word_is(&w, 0, "mgdump")) {
-        reply(c, r, "ERROR metadump not allowed");
+        answer(c, r, PROTO_ERR_METADUMP_NOT_ALLOWED);
         return;
     }
     bool known = word_is(&w, 0, "enable") || word_is(&w, 0, "disable") ||
                  (w.count == 2 && (word_is(&w, 0, "crawl") || word_is(&w, 0, "tocrawl") ||
                                    word_is(&w, 0, "sleep")));
-    reply(c, r, known ? "OK" : "ERROR");
+    answer(c, r, known ? PROTO_OK : PROTO_ERR_UNKNOWN_COMMAND);
 }
 
 /* Moves the clock by seconds, for tests that would have to wait. */
@@ -153,12 +151,12 @@ do_debugtime(struct conn *c, const struct request *r)
     struct words w = words_of(r);
     int64_t seconds;
     if (!c->worker->node->options.debug_clock || w.count < 1 || !num_parse_i64(w.at[0], &seconds)) {
-        reply(c, r, "ERROR");
+        answer(c, r, PROTO_ERR_UNKNOWN_COMMAND);
         return;
     }
     node_shift_clock(c->worker->node, seconds);
     c->worker->now_ms = node_now_ms(c->worker->node);
-    reply(c, r, "OK");
+    answer(c, r, PROTO_OK);
 }
 
 static void
@@ -171,7 +169,7 @@ do_stats(struct conn *c, const struct request *r)
 static void
 do_version(struct conn *c, const struct request *r)
 {
-    reply(c, r, "VERSION " WIRE_VERSION);
+    outbox_put_span(&c->out, SPAN_LIT("VERSION " WIRE_VERSION "\r\n"));
 }
 
 static void
@@ -183,13 +181,13 @@ do_quit(struct conn *c, const struct request *r)
 static void
 do_watch(struct conn *c, const struct request *r)
 {
-    reply(c, r, "CLIENT_ERROR watch commands not allowed");
+    answer(c, r, PROTO_ERR_WATCH_NOT_ALLOWED);
 }
 
 static void
 do_refresh_certs(struct conn *c, const struct request *r)
 {
-    reply(c, r, "Error TLS not enabled");
+    answer(c, r, PROTO_ERR_NO_TLS);
 }
 
 typedef void admin_fn(struct conn *c, const struct request *r);

@@ -4,6 +4,7 @@
 #include "common/net/daemon.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -61,13 +62,18 @@ main(int argc, char **argv)
         node_options_deinit(&options);
         return EXIT_UNAVAILABLE;
     }
+    char *pid_file = options.pid_file; /* outlives the options, which the node takes over */
+    options.pid_file = NULL;
     struct node *node = node_create(&options);
+    if (node != NULL) {
+        node_run(node);
+    }
+    if (pid_file != NULL) {
+        daemon_remove_pid(pid_file);
+        free(pid_file);
+    }
     if (node == NULL) {
         return EXIT_UNAVAILABLE;
-    }
-    node_run(node);
-    if (node->options.pid_file != NULL) {
-        daemon_remove_pid(node->options.pid_file);
     }
     node_destroy(&node);
     return 0;

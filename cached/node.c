@@ -8,6 +8,7 @@
 #include "common/core/mem.h"
 #include "common/core/num.h"
 #include "common/net/sock.h"
+#include "common/proto/errorline.h"
 #include "common/proto/exptime.h"
 
 #include <signal.h>
@@ -18,7 +19,6 @@
 
 #define DEFAULT_PORT   11211
 #define CLOCK_FIRST_MS 2 /* EXPIRES_AT_ONCE is before every moment */
-#define TOO_MANY_LINE  "ERROR Too many open connections\r\n"
 
 static const struct metric_desc metric_descs[] = {NODE_METRICS(METRIC_DESC)};
 
@@ -107,7 +107,8 @@ static void
 reject(struct node *node, int fd)
 {
     metric_add(node->main_metrics, METRIC_ID_NODE_REJECTED, 1);
-    ssize_t ignored = send(fd, TOO_MANY_LINE, sizeof(TOO_MANY_LINE) - 1, MSG_NOSIGNAL);
+    struct span line = error_line(PROTO_ERR_TOO_MANY_CONNECTIONS);
+    ssize_t ignored = send(fd, line.ptr, line.len, MSG_NOSIGNAL);
     (void)ignored;
     close(fd);
 }

@@ -27,6 +27,8 @@ static const struct option_table table = {
     .usage = "[OPTION]...",
     .summary = "A cache node that speaks memcached's text and meta protocols and takes\n"
                "memcached's command line.",
+    .epilog = "SIGTERM and SIGINT end the node after what it has begun. With the environment\n"
+              "variable MEMCACHED_PORT_FILENAME the bound ports are written to that file.",
     .version = MEMFLEET_VERSION,
     .rows = rows,
     .count = COUNT_OF(rows),

@@ -408,13 +408,13 @@ reply_cachedump(struct conn *c, const struct span *words, unsigned count)
     struct worker *w = c->worker;
     uint64_t class, limit, cursor = 0;
     if (w->node->options.no_dumping) {
-        outbox_put_span(&c->out, SPAN_LIT("CLIENT_ERROR stats cachedump not allowed\r\n"));
+        conn_put_error(c, PROTO_ERR_DUMP_NOT_ALLOWED);
     } else if (count < 3) {
-        outbox_put_span(&c->out, SPAN_LIT("CLIENT_ERROR bad command line\r\n"));
+        conn_put_error(c, PROTO_ERR_BAD_DUMP);
     } else if (!num_parse_u64(words[1], &class) || !num_parse_u64(words[2], &limit)) {
         conn_put_error(c, PROTO_ERR_BAD_FORMAT);
     } else if (class >= DUMP_CLASSES) {
-        outbox_put_span(&c->out, SPAN_LIT("CLIENT_ERROR Illegal slab id\r\n"));
+        conn_put_error(c, PROTO_ERR_BAD_DUMP_CLASS);
     } else {
         struct dump dump = {w->node, w->now_ms, limit > 0 ? limit : UINT64_MAX, BUF_EMPTY};
         while (class == DUMP_OUR_CLASS && dump.left > 0 && buf_len(&dump.out) <= DUMP_BYTES_MAX &&

@@ -30,7 +30,19 @@
     X(NO_ROUTE,          "SERVER_ERROR no route")                                                  \
     X(SHUTTING_DOWN,     "SERVER_ERROR shutting down")                                             \
     X(FLUSH_DISABLED,    "SERVER_ERROR flush_all disabled")                                        \
-    X(SHUTDOWN_DISABLED, "SERVER_ERROR: shutdown not enabled")
+    X(SHUTDOWN_DISABLED, "SERVER_ERROR: shutdown not enabled")                                     \
+    X(SHUTDOWN_MODE,     "CLIENT_ERROR invalid shutdown mode")                                     \
+    X(TOO_MANY_CONNECTIONS, "ERROR Too many open connections")                                     \
+    X(FLUSH_NOT_ALLOWED, "CLIENT_ERROR flush_all not allowed")                                     \
+    X(WATCH_NOT_ALLOWED, "CLIENT_ERROR watch commands not allowed")                                \
+    X(DUMP_NOT_ALLOWED,  "CLIENT_ERROR stats cachedump not allowed")                               \
+    X(METADUMP_NOT_ALLOWED, "ERROR metadump not allowed")                                          \
+    X(BAD_DUMP,          "CLIENT_ERROR bad command line")                                          \
+    X(BAD_DUMP_CLASS,    "CLIENT_ERROR Illegal slab id")                                           \
+    X(MEMLIMIT_TOO_SMALL, "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m")                \
+    X(MEMLIMIT_IN_BYTES, "MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes")              \
+    X(NO_SPARE_PAGES,    "NOSPARE source class has no spare pages")                                \
+    X(NO_TLS,            "Error TLS not enabled")
 
 enum proto_error {
     PROTO_OK, /* no error; also: an error that is told by closing, without a line */
