@@ -97,8 +97,11 @@ enum backend_admission backend_admit(struct backend *b, unsigned down, unsigned 
 /* Composing: append the request to b->out between these two. The mark undoes a
  * half-written request when memory runs out. */
 static inline size_t
-backend_mark(const struct backend *b)
+backend_mark(struct backend *b)
 {
+    if (b->out.mem == NULL) {
+        b->out = bufpool_borrow(&b->worker->bufs);
+    }
     return buf_len(&b->out);
 }
 static inline void

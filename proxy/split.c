@@ -71,7 +71,7 @@ static bool
 is_full(const struct split *s, const struct backend *b)
 {
     bool is_gat = s->request->cmd == CMD_GAT || s->request->cmd == CMD_GATS;
-    return is_gat && backend_mark(b) - b->split_mark > GAT_LINE_MAX - KEY_MAX_BYTES;
+    return is_gat && buf_len(&b->out) - b->split_mark > GAT_LINE_MAX - KEY_MAX_BYTES;
 }
 
 static void
