@@ -2,7 +2,7 @@
 #include "cached/exec.h"
 #include "cached/ingest.h"
 #include "common/core/assert.h"
-#include "common/core/log.h"
+#include "common/net/sock.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,6 +11,11 @@
 #include <unistd.h>
 
 #define READ_ROOM_BYTES 16384 /* behind a half command that is held already */
+
+/* A client whose machine has died gives its slot back after a minute and a half. */
+#define KEEPALIVE_IDLE_S     60
+#define KEEPALIVE_INTERVAL_S 10
+#define KEEPALIVE_PROBES     3
 
 static void on_io(void *arg, int ready);
 
@@ -33,6 +38,7 @@ conn_open(struct worker *w, int fd)
     list_push_back(&w->conns, &c->link);
     list_init(&c->half);
     list_init(&c->yield);
+    sock_keepalive(fd, KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES);
     loop_io_init(&c->io, w->loop, fd, on_io, c);
     loop_io_want(&c->io, LOOP_READ);
     metric_add(w->metrics, METRIC_ID_NODE_CONNECTIONS, 1);
@@ -276,6 +282,12 @@ consume(struct conn *c, struct span input, bool *stopped)
 
 /* --- the turn --------------------------------------------------------------- */
 
+/* How far a turn came with its input. */
+struct turn {
+    bool stopped;  /* input is left that needs no more reading */
+    bool progress; /* some of it was done with */
+};
+
 static void
 borrow_spare(struct conn *c)
 {
@@ -299,20 +311,21 @@ return_spare(struct conn *c)
 }
 
 /* Half a command is held: the client has CONN_HALF_MAX_MS for the rest of a
- * line, and as long again for each piece of a value. `progress`: something was
- * done with the input, so what is held now began in this turn. A connection
- * that is closing but not closed by its peer is cut likewise. */
+ * line, and as long again for each piece of a value. `progress`: input was done
+ * with, so what is held now began in this turn. A connection that is closing has
+ * as long for each piece of output that it takes, and once for closing its side. */
 static void
-note_half(struct conn *c, bool stopped, bool progress)
+note_half(struct conn *c, struct turn turn, bool sent)
 {
     struct worker *w = c->worker;
     bool value = c->ingest != NULL || c->swallow_bytes > 0;
-    bool line = buf_len(&c->in) > 0 && !stopped;
+    bool line = buf_len(&c->in) > 0 && !turn.stopped;
     if (!value && !line && !c->closing) {
         list_remove(&c->half);
         return;
     }
-    if (value || progress || !list_linked(&c->half)) {
+    bool moved = c->closing ? sent : value || turn.progress;
+    if (moved || !list_linked(&c->half)) {
         c->half_since_ms = w->now_ms;
         list_remove(&c->half);
         list_push_back(&w->halves, &c->half);
@@ -352,24 +365,19 @@ begin_drain(struct conn *c)
     shutdown(c->io.fd, SHUT_WR);
 }
 
-/* How far a turn came with its input. */
-struct turn {
-    bool stopped;  /* input is left that needs no more reading */
-    bool progress; /* some of it was done with */
-};
-
 /* Sends, and decides what to wait for. */
 static void
 end_turn(struct conn *c, struct turn turn)
 {
     struct worker *w = c->worker;
+    if (c->out.out_of_memory) { /* a reply may be incomplete: not a byte of it */
+        worker_count(w, METRIC_ID_NODE_OUT_OF_MEMORY);
+        conn_close(c);
+        return;
+    }
     uint64_t sent = 0;
     enum outbox_status status = outbox_send(&c->out, w->store, c->io.fd, &sent);
     metric_add(w->metrics, METRIC_ID_NODE_BYTES_WRITTEN, sent);
-    if (c->out.out_of_memory) {
-        worker_count(w, METRIC_ID_NODE_OUT_OF_MEMORY);
-        status = OUTBOX_BROKEN;
-    }
     if (status == OUTBOX_BROKEN || (c->eof && status == OUTBOX_EMPTY)) {
         conn_close(c);
         return;
@@ -378,7 +386,7 @@ end_turn(struct conn *c, struct turn turn)
         begin_drain(c);
     }
     return_spare(c);
-    note_half(c, turn.stopped, turn.progress);
+    note_half(c, turn, sent > 0);
     if (turn.stopped && !conn_blocked(c)) {
         worker_yield(w, c);
     }

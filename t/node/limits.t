@@ -61,7 +61,22 @@ use Time::HiRes ();
     is($idle->ask("get a\r\n"), "VALUE a 0 10\r\n1234567890\r\nEND\r\n", 'an idle connection is not');
     is($c->stats->{half_kicks}, 2, 'counted');
 
+    # A client that goes on talking after quit is cut too.
+    my $talker = $node->connect;
+    $talker->ask('');
+    $talker->send("quit\r\n");
+    is($talker->read_to_close, '', 'quit closes');
+    my $open = sub { $c->stats->{curr_connections} };
+    my $before = $open->();
+    $c->ask("debugtime 6\r\n");
+    $talker->send('more');
+    wait_until(sub { $c->stats; 1 }, deadline(1), 'the clock was seen');
+    $c->ask("debugtime 6\r\n");
+    wait_until(sub { $open->() == $before - 1 }, deadline(10), 'it is cut');
+    is($c->stats->{half_kicks}, 3, 'and counted');
+
     $value->ask('');
+    $idle->ask('');
     $c->ask("debugtime 99\r\n");
     $value->ask('');
     $c->ask("debugtime 2\r\n");
