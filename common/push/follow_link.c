@@ -53,6 +53,13 @@ follow_link_heard(struct follow_link *l, uint64_t now_ms)
 }
 
 void
+follow_link_receiving(struct follow_link *l, uint64_t now_ms)
+{
+    ASSERT(l->state == LINK_UP);
+    l->due_ms = now_ms + LINK_SILENT_MS;
+}
+
+void
 follow_link_lost(struct follow_link *l, uint64_t now_ms)
 {
     if (l->state != LINK_WAITING) {

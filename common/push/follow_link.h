@@ -40,6 +40,9 @@ enum link_action follow_link_step(struct follow_link *l, uint64_t now_ms);
 void follow_link_connected(struct follow_link *l, uint64_t now_ms);
 /* A beat came: the peer is a live mfcontrol. */
 void follow_link_heard(struct follow_link *l, uint64_t now_ms);
+/* Part of a frame came. No beat can overtake a large table, and when all of a
+ * fleet fetch one at once it may take longer than beats may stay away. */
+void follow_link_receiving(struct follow_link *l, uint64_t now_ms);
 /* The connection or the attempt failed. */
 void follow_link_lost(struct follow_link *l, uint64_t now_ms);
 

@@ -454,5 +454,8 @@ on_readable(void *arg)
         }
         buf_consume(in, frame.bytes);
     }
+    if (buf_len(in) > 0) {
+        follow_link_receiving(&p->link, clock_mono_ms());
+    }
     schedule(p);
 }

@@ -82,6 +82,23 @@ START_TEST(silence_ends_a_stream_and_beats_keep_it)
 }
 END_TEST
 
+START_TEST(a_frame_on_its_way_is_no_silence)
+{
+    struct follow_link l;
+    follow_link_init(&l, PEERS, 7, 0);
+    follow_link_step(&l, 0);
+    follow_link_connected(&l, 0);
+    uint64_t ceiling = l.backoff.ceiling_ms, now = 0;
+    for (int i = 0; i < 10; i++) {
+        now += LINK_SILENT_MS - 1;
+        ck_assert_int_eq(follow_link_step(&l, now), LINK_NOTHING);
+        follow_link_receiving(&l, now);
+    }
+    ck_assert_uint_eq(l.backoff.ceiling_ms, ceiling);
+    ck_assert_int_eq(follow_link_step(&l, now + LINK_SILENT_MS), LINK_DROP);
+}
+END_TEST
+
 START_TEST(only_a_beat_makes_waits_short_again)
 {
     struct follow_link l;
@@ -116,5 +133,5 @@ END_TEST
 
 UNIT_MAIN("follow_link", the_first_connect_is_due_at_once, a_fleet_spreads_over_its_peers,
           every_try_is_at_the_next_peer_after_a_longer_wait, a_connect_that_hangs_is_given_up,
-          silence_ends_a_stream_and_beats_keep_it, only_a_beat_makes_waits_short_again,
-          the_list_may_shrink)
+          silence_ends_a_stream_and_beats_keep_it, a_frame_on_its_way_is_no_silence,
+          only_a_beat_makes_waits_short_again, the_list_may_shrink)
