@@ -25,3 +25,12 @@ UNIT_TESTS += t/unit/check_document
 t_unit_check_document_SOURCES = t/unit/check_document.c t/unit/inventory_fixture.h t/unit/unit.h
 t_unit_check_document_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_document_LDADD = $(CONTROL_UNIT_LIBS)
+
+FUZZ_TARGETS += t/fuzz/fuzz_inventory
+t_fuzz_fuzz_inventory_SOURCES = t/fuzz/fuzz_inventory.c t/fuzz/fuzz.h
+if !LIBFUZZER
+t_fuzz_fuzz_inventory_SOURCES += t/fuzz/replay.c
+endif
+t_fuzz_fuzz_inventory_LDADD = $(CONTROL_LIBS) $(SYSTEM_LIBS)
+t_fuzz_fuzz_inventory_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+EXTRA_DIST += t/fuzz/corpus/inventory
