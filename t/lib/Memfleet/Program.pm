@@ -20,6 +20,10 @@ my $problems = 0;
 
 my $SANITIZER = qr/ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error: |ASSERT(?:ION)? failed/;
 
+# All that this test starts has this in its environment, and hands it on.
+my $mark = "$$-" . time;
+$ENV{MEMFLEET_TEST} = $mark;
+
 # ---- the guard ----------------------------------------------------------
 
 # Reads "+PID", "-PID" and "d DIR" lines. When the pipe ends, because the test
@@ -220,6 +224,7 @@ sub is_running {
 sub _gone {
     my ($self, $status) = @_;
     @$self{qw(running status)} = (0, $status);
+    kill('KILL', -$self->{pid}); # what it started and left
     _tell_guard("-$self->{pid}");
     return;
 }
@@ -311,6 +316,29 @@ sub _stop_all {
     return;
 }
 
+# Processes with our mark, whoever started them and wherever they went.
+sub _left_behind {
+    my @left;
+    for my $proc (glob('/proc/[0-9]*')) {
+        open(my $f, '<', "$proc/environ") or next;
+        local $/;
+        next if (<$f> // '') !~ /(?:\A|\0)MEMFLEET_TEST=\Q$mark\E\0/;
+        push @left, $proc =~ s{/proc/}{}r;
+    }
+    return @left;
+}
+
+sub _check_nothing_left {
+    my @left = _left_behind() or return;
+    for my $pid (@left) {
+        my $what = eval { readlink("/proc/$pid/exe") } // '?';
+        Test::More::diag("left behind: process $pid, $what");
+        kill('KILL', $pid);
+    }
+    $problems++;
+    return;
+}
+
 END {
     if ($$ == $owner && defined $guard) {
         my $status = $?;
@@ -322,6 +350,7 @@ END {
             }
         }
         _stop_all();
+        _check_nothing_left();
         remove_tree(@dirs);
         close $guard;
         wait_until(sub { waitpid(-1, WNOHANG) == -1 }, deadline(10), 'every child is gone');
