@@ -67,6 +67,7 @@ client_destroy(struct client **client)
         pending_abandon(p);
     }
     client_release(c, c->held);
+    w->expected_bytes -= c->expected;
     if (c->closing && !c->ended) {
         discard_input(c);
     }
@@ -98,7 +99,7 @@ client_hold(struct client *c, size_t bytes)
     metric_set_value(w->metrics, METRIC_ID_HELD_BYTES, w->held_bytes);
     /* Memory runs short: whoever holds much of it and does not read has to go,
      * not those who do. */
-    if (w->held_bytes > w->limits->held_bytes && c->held > CLIENT_HELD_MAX && !c->doomed) {
+    if (w->held_bytes > w->limits->buffer_bytes && c->held > CLIENT_HELD_MAX && !c->doomed) {
         c->doomed = true;
         client_busy(c);
         worker_count(w, METRIC_ID_SHED, 1);
@@ -197,20 +198,54 @@ take_close(struct client *c, struct buf *src, const struct request *r)
     buf_clear(src);
 }
 
+/* Accounts for a large value that is only arriving. False if it would be too much. */
+static bool
+expect(struct client *c, uint64_t bytes)
+{
+    struct worker *w = c->worker;
+    if (bytes <= READ_BYTES || c->expected != 0) {
+        return true;
+    }
+    if (w->expected_bytes + bytes > w->limits->buffer_bytes) {
+        return false;
+    }
+    c->expected = bytes;
+    w->expected_bytes += bytes;
+    return true;
+}
+
+static void
+expect_no_more(struct client *c)
+{
+    c->worker->expected_bytes -= c->expected;
+    c->expected = 0;
+}
+
+static void
+refuse_store(struct client *c, struct buf *src, const struct request *r, enum proto_error error)
+{
+    buf_consume(src, r->line_bytes);
+    refuse_value(c, r->block_bytes, r->noreply ? PROTO_OK : error);
+}
+
 /* A whole command. False if its value has not all arrived. */
 static bool
 take_command(struct client *c, struct buf *src, const struct request *r)
 {
     if (r->value_bytes > c->worker->limits->max_value_bytes) {
-        buf_consume(src, r->line_bytes);
-        refuse_value(c, r->block_bytes, r->noreply ? PROTO_OK : PROTO_ERR_TOO_LARGE);
+        refuse_store(c, src, r, PROTO_ERR_TOO_LARGE);
         return true;
     }
     uint64_t bytes = r->line_bytes + r->block_bytes;
     if (buf_len(src) < bytes) {
+        if (!expect(c, bytes)) {
+            refuse_store(c, src, r, PROTO_ERR_NO_MEMORY);
+            return true;
+        }
         c->in_needed = bytes;
         return false;
     }
+    expect_no_more(c);
     struct span block = span_make(buf_span(src).ptr + r->line_bytes, r->block_bytes);
     if (block.len > 0 && !request_block_ends_well(block.ptr + block.len - 2)) {
         if (!r->noreply) {

@@ -30,6 +30,7 @@ struct client {
     struct buf in;
     struct buf out;
     uint64_t in_needed;             /* a command is known to be at least so long */
+    uint64_t expected;              /* accounted for it in worker->expected_bytes */
     uint64_t half_since_us;         /* since when half a command stands; 0: none */
     uint64_t swallow;               /* bytes of a refused value still to be thrown away */
     enum proto_error swallow_error; /* to be told when they are */

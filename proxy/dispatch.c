@@ -55,6 +55,10 @@ enum action {
     X(CONFIG,         LOCAL,   OTHER)
 /* clang-format on */
 
+#define X(command, action, metric) +1
+_Static_assert(0 DISPATCH_POLICIES(X) == CMD_COUNT, "every command has a policy");
+#undef X
+
 static const struct {
     uint8_t action;
     uint8_t metric;

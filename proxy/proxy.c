@@ -295,10 +295,12 @@ static void
 fill_limits(struct proxy *proxy)
 {
     const struct proxy_options *o = proxy->options;
+    uint64_t share = o->buffer_memory / o->threads;
+    uint64_t one_value = o->max_value_size + REQUEST_LINE_MAX_OTHER;
     proxy->limits = (struct worker_limits){
         .max_inflight = (unsigned)o->max_inflight,
         .max_value_bytes = o->max_value_size,
-        .held_bytes = o->reply_memory / o->threads,
+        .buffer_bytes = share > one_value ? share : one_value, /* one always fits */
         .half_command_ms = o->half_command,
     };
     proxy->host = (struct worker_host){

@@ -39,8 +39,8 @@
       "requests on their way to one node, of each thread; over it reads miss and writes fail")     \
     X('I', "max-value-size",    SIZE,     max_value_size,  "SIZE",    "32m",                       \
       "largest value that a client may store")                                                     \
-    X('m', "reply-memory",      SIZE,     reply_memory,    "SIZE",    "256m",                      \
-      "memory for replies that clients have not taken; over it those that hold over 1 MB are closed") \
+    X('m', "buffer-memory",     SIZE,     buffer_memory,   "SIZE",    "256m",                      \
+      "memory for large values on their way in, beyond which they are refused, and as much for replies that clients do not take, beyond which those that hold over 1 MB are closed") \
     X(0,   "half-command-timeout", DURATION, half_command, "TIME",    "10s",                       \
       "close a client whose command is incomplete for so long")                                    \
     X(0,   "drain",             DURATION, drain,           "TIME",    "2s",                        \

@@ -135,7 +135,7 @@ put_settings(struct proxy *proxy, struct buf *out)
     put_u64(out, "num_threads", o->threads);
     put_u64(out, "item_size_max", o->max_value_size);
     put_u64(out, "max_inflight", o->max_inflight);
-    put_u64(out, "reply_memory", o->reply_memory);
+    put_u64(out, "buffer_memory", o->buffer_memory);
     put_u64(out, "half_command_timeout_ms", o->half_command);
     put_u64(out, "drain_ms", o->drain);
 }

@@ -25,7 +25,7 @@ struct way;
 struct worker_limits {
     unsigned max_inflight;    /* requests on their way to one node */
     uint64_t max_value_bytes; /* of one value that a client stores */
-    uint64_t held_bytes;      /* replies not taken, over all clients of a worker */
+    uint64_t buffer_bytes;    /* of a worker: for values coming in, and for replies not taken */
     uint64_t half_command_ms; /* half a command may stand so long */
 };
 
@@ -63,7 +63,8 @@ struct worker {
     uint32_t split_round;      /* marks the backends of the multiget being split */
     struct way *split_ways;    /* those that had a line of it */
     unsigned split_count, split_room;
-    uint64_t held_bytes;
+    uint64_t held_bytes;     /* replies that clients have not taken */
+    uint64_t expected_bytes; /* large values that have not all arrived */
     uint64_t rng;
     bool draining;
     uint64_t drain_until_us;

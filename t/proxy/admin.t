@@ -62,6 +62,17 @@ like($busy->read_to_close, qr/^VALUE slow .*END\r\n\z/s, 'what is on its way is 
 is($idle->read_to_close, '', 'idle clients are closed');
 is($proxy->wait_end, 0, 'and it ends long before the limit');
 
+# ---- several addresses, a pid file ---------------------------------------------------------------
+my $dir = scratch_dir();
+my $mock = MockBackend->start(name => 'd');
+my $both = mfproxy(args => ['--servers', $mock->addr, '--listen', "unix:$dir/proxy.sock", '-P', "$dir/pid"],
+                   listens => 2);
+is($both->connect->get('x'), 'd:x', 'by TCP');
+is(Memfleet::Conn->new("unix:$dir/proxy.sock")->get('x'), 'd:x', 'by a unix socket');
+is(slurp("$dir/pid"), $both->pid . "\n", 'the pid file');
+$both->stop;
+ok(!-e "$dir/proxy.sock" && !-e "$dir/pid", 'both are gone when it has ended');
+
 # ---- options -----------------------------------------------------------------------------------------
 my $path = program_path('mfproxy');
 my @root = has_option('mfproxy', '-u') ? ('-u', 'root') : ();

@@ -73,4 +73,18 @@ $_->close for @many;
 wait_until(sub { $c->stats->{curr_connections} < 10 }, deadline(10), 'they are gone');
 is($proxy->connect->get($key), "a:$key", 'and there is room again');
 ok($idle->ask("get $key\r\n"), 'an idle client was left alone');
+
+# ---- large values on their way in --------------------------------------------------------
+my $small = mfproxy(args => ['--servers', $mock->addr, '--threads', 1, '-m', '1m', '-I', '900k']);
+my $value_bytes = 700_000;
+my $filler = 'f' x $value_bytes;
+my ($one, $two) = ($small->connect, $small->connect);
+$one->send("set one 0 0 $value_bytes\r\n" . substr($filler, 0, 500_000));
+$two->ask('') for 1 .. 2; # the worker has seen the beginning of the first
+is($two->ask("set two 0 0 $value_bytes\r\n$filler\r\nget two\r\n"),
+   "SERVER_ERROR out of memory storing object\r\nVALUE two 0 5\r\na:two\r\nEND\r\n",
+   'a second large value is refused while the first is coming in');
+$one->send(substr($filler, 500_000) . "\r\n");
+is($one->read_line, "STORED\r\n", 'the first is stored');
+is($two->set('two', $filler), 'STORED', 'and then there is room for the second');
 done_testing;
