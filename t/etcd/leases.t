@@ -183,8 +183,8 @@ sub elected {
     my $probe = etcd_probe($fake->url, { args => ['--read-ms', 500, '--write-ms', 500] });
     $probe->command("elect me $ttl 60000");
     grant($fake, '600', $ttl);
-    $fake->list(11);
-    my $stream = $fake->watch(11);
+    $fake->list(10);
+    my $stream = $fake->watch(10);
     my $campaign = $fake->request('/v3/kv/txn');
     won($campaign, 12, '600');
     $probe->expect(qr/^elected 12$/);
