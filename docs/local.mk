@@ -17,7 +17,9 @@ EXTRA_DIST += \
 	docs/decisions/0007-rings-from-recordings.md \
 	docs/decisions/0008-fenced-epochs.md \
 	docs/decisions/0009-tap-everywhere.md \
-	docs/decisions/0010-manual-from-help.md
+	docs/decisions/0010-manual-from-help.md \
+	docs/decisions/0011-unknown-outcomes.md \
+	docs/decisions/0012-helpers-of-the-leader.md
 
 MANUAL_PAGES = docs/mfcached.1 docs/mfcontrol.1 docs/mfctl.1 docs/mfproxy.1
 man1_MANS = $(MANUAL_PAGES)
