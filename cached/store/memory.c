@@ -86,6 +86,9 @@ bool
 memory_charge(struct store_thread *th, uint64_t bytes, uint64_t now_ms)
 {
     struct store *st = th->st;
+    if (bytes > atomic_load_explicit(&st->memory_limit, memory_order_relaxed)) {
+        return false; /* not even an empty store has room: evict nothing for it */
+    }
     atomic_fetch_add_explicit(&st->memory_used, bytes, memory_order_relaxed);
     while (over_limit(st)) {
         if (!evict_one(th, now_ms)) {

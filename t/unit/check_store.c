@@ -619,6 +619,19 @@ START_TEST(without_eviction_says_so)
 }
 END_TEST
 
+START_TEST(does_not_evict_for_what_can_never_fit)
+{
+    open_store(4 * MB, true);
+    fill(100, 1000);
+    store_set_memory_limit(st, MB / 2);
+    struct store_key k = key_of("huge");
+    struct store_reservation r;
+    ck_assert_int_eq(store_reserve(th, &k, MB * 3 / 4, T0, &r), STORE_NO_MEMORY);
+    ck_assert_uint_eq(metric_sum(store_metrics(st), METRIC_ID_STORE_ITEMS), 100);
+    close_store();
+}
+END_TEST
+
 START_TEST(does_not_evict_what_is_being_read)
 {
     open_store(2 * MB, true);
@@ -735,5 +748,6 @@ UNIT_MAIN("store", stores_by_mode, append_keeps_flags_and_expiry, append_can_viv
           counting_keeps_the_stale_mark, counters_can_be_made, flushes_now_and_later,
           refuses_what_never_fits, keeps_the_memory_limit, makes_room_for_a_table_once,
           a_vivify_without_memory_is_a_miss, keeps_what_is_used, without_eviction_says_so,
-          does_not_evict_what_is_being_read, a_lower_limit_is_worked_off, sweeps_the_dead,
-          walks_all_while_the_table_grows, finds_all_after_growing, without_cas_nothing_matches)
+          does_not_evict_for_what_can_never_fit, does_not_evict_what_is_being_read,
+          a_lower_limit_is_worked_off, sweeps_the_dead, walks_all_while_the_table_grows,
+          finds_all_after_growing, without_cas_nothing_matches)
