@@ -1,9 +1,10 @@
 #include "cached/store/engine.h"
 
-/* Visits buckets of one shard from `position` on until about `items` items were
- * seen or the hash order ends. Returns where to go on, 0 at the end. */
+/* May unlink the item. */
 typedef void visit_fn(void *arg, struct shard *sh, struct store_item *it);
 
+/* Visits buckets of one shard from `position` on until about `items` items were
+ * seen or the hash order ends. Returns where to go on, 0 at the end. */
 static uint64_t
 visit_shard(struct shard *sh, uint64_t position, unsigned items, visit_fn *fn, void *arg)
 {
@@ -23,12 +24,10 @@ visit_shard(struct shard *sh, uint64_t position, unsigned items, visit_fn *fn, v
     return position;
 }
 
-#define SWEEP_DROPS_MAX 64
-
 struct sweep {
     struct store_thread *th;
     uint64_t now_ms;
-    struct store_item *dropped[SWEEP_DROPS_MAX];
+    struct store_item *dropped; /* chained by `next`, which is free again */
     unsigned count;
 };
 
@@ -36,12 +35,14 @@ static void
 sweep_item(void *arg, struct shard *sh, struct store_item *it)
 {
     struct sweep *sweep = arg;
-    if (sweep->count == SWEEP_DROPS_MAX || !item_dead(sweep->th->st, it, sweep->now_ms)) {
+    if (!item_dead(sweep->th->st, it, sweep->now_ms)) {
         return;
     }
     count_death(sweep->th, it, sweep->now_ms);
     unlink_item(sweep->th, sh, it);
-    sweep->dropped[sweep->count++] = it;
+    it->next = sweep->dropped;
+    sweep->dropped = it;
+    sweep->count++;
 }
 
 unsigned
@@ -60,8 +61,10 @@ store_sweep(struct store_thread *th, unsigned part, unsigned parts, unsigned ite
     bool whole = sh->sweep_position == 0;
     shard_unlock(sh);
     th->sweep_shard += whole;
-    for (unsigned i = 0; i < sweep.count; i++) {
-        item_drop(th, sweep.dropped[i]);
+    while (sweep.dropped != NULL) {
+        struct store_item *it = sweep.dropped;
+        sweep.dropped = it->next;
+        item_drop(th, it);
     }
     metric_add(th->metrics, METRIC_ID_STORE_SWEPT, sweep.count);
     return freed + sweep.count;
