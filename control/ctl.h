@@ -39,6 +39,10 @@
       "show the routing table that is published")                                                  \
     X("table verify",   "FILE",                       false, ctl_table_verify,                     \
       "check a routing table's file as a proxy would")                                             \
+    X("freeze",         "[OPTION]...",                true,  ctl_freeze,                           \
+      "stop all changes of the table: what is published stays")                                    \
+    X("thaw",           "[OPTION]...",                true,  ctl_thaw,                             \
+      "let the table follow orders and registrations again")                                       \
     X("recover",        "[OPTION]...",                true,  ctl_recover,                          \
       "after a restore of etcd: give the cluster a new incarnation and its newest table")          \
     X("ring explain",   "KEY [OPTION]...",            false, ctl_ring_explain,                     \

@@ -31,6 +31,6 @@ mfcontrol_LDADD = $(CONTROL_LIBS) $(SYSTEM_LIBS)
 
 bin_PROGRAMS += mfctl
 mfctl_SOURCES = control/mfctl.c control/ctl.h control/ctl_common.c \
-	control/ctl_fleet.c control/ctl_init.c control/ctl_node.c control/ctl_pool.c \
+	control/ctl_fleet.c control/ctl_freeze.c control/ctl_init.c control/ctl_node.c control/ctl_pool.c \
 	control/ctl_recover.c control/ctl_ring.c control/ctl_table.c control/ctl_table.h
 mfctl_LDADD = $(CONTROL_LIBS) $(SYSTEM_LIBS)

@@ -308,7 +308,8 @@ head_in(const struct etcd_kv *kvs, size_t count, struct inventory *scratch,
 }
 
 /* A restored store is believed if it cannot contradict what is in use: nothing
- * is, an operator has given it a new incarnation, or its table is ahead. */
+ * is, an operator has given it a new incarnation, or its table is ahead or the
+ * same. */
 static bool
 on_regressed(void *arg, const struct etcd_kv *kvs, size_t count, int64_t revision)
 {
@@ -318,9 +319,10 @@ on_regressed(void *arg, const struct etcd_kv *kvs, size_t count, int64_t revisio
     inventory_init(&scratch);
     bool has_head = head_in(kvs, count, &scratch, &head);
     const char *incarnation = inventory_incarnation(&scratch);
-    bool believe = m->served == NULL ||
-                   (incarnation != NULL && strcmp(incarnation, m->served->incarnation) != 0) ||
-                   (has_head && head.epoch >= m->served->epoch);
+    bool believe =
+        m->served == NULL ||
+        (incarnation != NULL && strcmp(incarnation, m->served->incarnation) != 0) ||
+        (has_head && (head.epoch > m->served->epoch || strcmp(head.sha, m->served->sha) == 0));
     LOG_LIMITED(1, LOG_ERROR, "store_regressed",
                 "revision=%" PRId64 " head=%" PRIu64 " serving=%" PRIu64 " adopted=%d", revision,
                 head.epoch, m->served != NULL ? m->served->epoch : 0, believe);
@@ -450,7 +452,9 @@ mirror_is_regressed(const struct mirror *m)
     }
     uint64_t in_etcd = head_epoch(m, incarnation);
     bool ours = m->served != NULL && strcmp(m->served->incarnation, incarnation) == 0;
-    return (ours && m->served->epoch > in_etcd) || heard_of_newer(m, incarnation, in_etcd);
+    bool behind = ours && m->served->epoch > in_etcd;
+    bool other = ours && m->served->epoch == in_etcd && strcmp(head_sha(m), m->served->sha) != 0;
+    return behind || other || heard_of_newer(m, incarnation, in_etcd);
 }
 
 bool

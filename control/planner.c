@@ -18,7 +18,7 @@ struct place {
 };
 
 struct tally {
-    unsigned joined, readdressed, removed;
+    unsigned joined, readdressed, regenerated, removed;
     bool configured, force;
     uint64_t first_join_ms, last_join_ms;
 };
@@ -164,7 +164,7 @@ refreshed(struct planning *p, const struct table_pool *now, const struct table_n
     }
     if (r->generation > node->generation) {
         next.generation = r->generation;
-        tally->configured = true;
+        tally->regenerated++;
     }
     if (new_address(p, now, node) == NULL) {
         return next;
@@ -197,22 +197,22 @@ keep_nodes(struct planning *p, const struct table_pool *now, struct table_pool *
 
 /* --- nodes that join -------------------------------------------------------- */
 
-static const char *
-joining_fault(struct planning *p, const struct registration *r)
+static bool
+may_join(struct planning *p, const struct registration *r)
 {
     const struct place *home = sorted_find(&p->members, span_cstr(r->id));
     if (home != NULL) {
         add_words(p->plan->refusals, "%s offers itself to pool %s but is in pool %s", r->id,
                   r->pool, home->pool);
-        return "elsewhere";
+        return false;
     }
     const struct place *taken = sorted_find(&p->addresses, span_cstr(r->addr));
     if (taken != NULL) {
         add_words(p->plan->refusals, "%s offers address %s, which is that of %s", r->id, r->addr,
                   taken->node_id);
-        return "address taken";
+        return false;
     }
-    return NULL;
+    return true;
 }
 
 static char *
@@ -299,7 +299,7 @@ add_nodes(struct planning *p, enum key_family family, const struct table_pool *n
         }
         const struct place *home = sorted_find(&p->members, span_cstr(r->id));
         bool is_in = now != NULL && home != NULL && strcmp(home->pool, now->name) == 0;
-        if (!is_in && joining_fault(p, r) == NULL) {
+        if (!is_in && may_join(p, r)) {
             join(p, next, r, item->since_ms, tally);
         }
     }
@@ -326,6 +326,9 @@ add_reason(struct plan *plan, const struct table_pool *now, const struct table_p
     if (tally->readdressed > 0) {
         add_words(words, "%u at another address", tally->readdressed);
     }
+    if (tally->regenerated > 0) {
+        add_words(words, "%u flushed", tally->regenerated);
+    }
     if (tally->configured) {
         add_words(words, "settings changed");
     }
@@ -337,7 +340,8 @@ add_reason(struct plan *plan, const struct table_pool *now, const struct table_p
 static bool
 is_change(const struct tally *t)
 {
-    return t->joined > 0 || t->readdressed > 0 || t->removed > 0 || t->configured;
+    return t->joined > 0 || t->readdressed > 0 || t->regenerated > 0 || t->removed > 0 ||
+           t->configured;
 }
 
 static void
@@ -354,6 +358,7 @@ merge(struct tally *total, const struct tally *one)
     total->joined += one->joined;
     total->removed += one->removed;
     total->readdressed += one->readdressed;
+    total->regenerated += one->regenerated;
     total->configured |= one->configured;
     total->force |= one->force;
 }
@@ -507,6 +512,21 @@ decide(struct planning *p, uint64_t now_ms)
     return p->plan->wait_ms > 0 ? PLAN_WAIT : PLAN_PUBLISH;
 }
 
+/* The stop button works before anything else is looked at. */
+static bool
+is_frozen(const struct inventory *inv, struct plan *plan)
+{
+    const struct inventory_item *item = inventory_single(inv, KEY_CLUSTER);
+    if (item == NULL || !json_is_true(json_object_get(item->json, "frozen"))) {
+        return false;
+    }
+    const char *by = json_string_value(json_object_get(item->json, "by"));
+    const char *reason = json_string_value(json_object_get(item->json, "reason"));
+    add_words(plan->refusals, "frozen by %s: %s", by != NULL ? by : "?",
+              reason != NULL ? reason : "");
+    return true;
+}
+
 enum plan_outcome
 plan_make(const struct inventory *inv, const struct table *current, const char *cluster,
           const char *by, uint64_t now_ms, struct plan *plan)
@@ -515,6 +535,9 @@ plan_make(const struct inventory *inv, const struct table *current, const char *
     const char *incarnation = inventory_incarnation(inv);
     if (incarnation == NULL) {
         add_words(plan->refusals, "the cluster has no meta key: run mfctl init");
+        return PLAN_NOTHING;
+    }
+    if (is_frozen(inv, plan)) {
         return PLAN_NOTHING;
     }
     struct planning p = {.inv = inv, .current = current, .plan = plan};

@@ -93,12 +93,23 @@ $plane->ctl_ok('node', 'admit', 'legacy', '--pool', 'main', '--addr', '10.1.0.1:
 $table = $proxy->wait_table(sub { $_[0]{epoch} == 7 });
 is($table->{pools}{main}{nodes}[3]{kind}, 'memcached', 'a plain memcached is admitted by order');
 
+# ---- the stop button -----------------------------------------------------------------------
+
+$plane->ctl_ok('freeze', '--by', 'me', '--reason', 'a storm');
+$control->wait_log(qr/event=plan_refused reason="frozen by me: a storm"/);
+my $frozen = $plane->node($control, 'n9', '10.0.0.99:11211');
+wait_until(sub { defined $plane->get('nodes/n9') }, deadline(5), 'n9 is registered');
+like($plane->ctl_ok('status'), qr/^not followed frozen by me: a storm$/m, 'mfctl status says that it is frozen');
+is($plane->metric($control, 'table_epoch'), 7, '... and nothing changes');
+$plane->ctl_ok('thaw');
+ok($proxy->wait_table(sub { $_[0]{epoch} == 8 }), 'what came meanwhile follows when it thaws');
+
 # ---- what mfctl says ---------------------------------------------------------------------
 
 $text = $plane->ctl_ok('status');
 like($text, qr/^leader\s+control1 at \S+/m, 'mfctl status names the leader');
-like($text, qr/^table\s+epoch 7\b/m, '... and the epoch');
-is($plane->table->{epoch}, 7, 'mfctl table show');
+like($text, qr/^table\s+epoch 8\b/m, '... and the epoch');
+is($plane->table->{epoch}, 8, 'mfctl table show');
 $text = $plane->ctl_ok('ring', 'explain', 'user:1');
 like($text, qr/^hashed\s+user:1\nhash\s+[0-9a-f]+\npoint\s.*\nnode\s+\S+/m, 'mfctl ring explain');
 is(scalar(grep { /^event=table_refused/ } split(/\n/, $control->log_text)), 0,

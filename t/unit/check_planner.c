@@ -285,6 +285,22 @@ START_TEST(settings_are_followed_a_new_ring_needs_force)
 }
 END_TEST
 
+START_TEST(frozen_means_nothing_changes)
+{
+    three_nodes();
+    fixture_put(&inv, "config/cluster", "{\"frozen\":true,\"by\":\"me\",\"reason\":\"why\"}");
+    fixture_node(&inv, "d", "10.0.0.4:11211", 0);
+    fixture_node(&inv, "a", "10.0.9.1:11211", 0);
+    fixture_put(&inv, "config/pools/main", "{\"request_timeout_ms\":300}");
+    ck_assert_int_eq(plan_at(LATE), PLAN_NOTHING);
+    ck_assert_str_eq(plan.refusals, "frozen by me: why");
+    fixture_put(&inv, "config/cluster", "{\"frozen\":false}");
+    publish();
+    ck_assert_ptr_nonnull(node("d"));
+    end();
+}
+END_TEST
+
 START_TEST(pools_do_not_mix)
 {
     three_nodes();
