@@ -61,6 +61,7 @@ conn_close(struct conn *c)
     }
     list_remove(&c->link);
     list_remove(&c->half);
+    worker_note_halves(w);
     list_remove(&c->yield);
     loop_io_deinit(&c->io);
     close(c->io.fd);
@@ -320,15 +321,17 @@ note_half(struct conn *c, struct turn turn, bool sent)
     struct worker *w = c->worker;
     bool value = c->ingest != NULL || c->swallow_bytes > 0;
     bool line = buf_len(&c->in) > 0 && !turn.stopped;
-    if (!value && !line && !c->closing) {
-        list_remove(&c->half);
-        return;
-    }
     bool moved = c->closing ? sent : value || turn.progress;
-    if (moved || !list_linked(&c->half)) {
+    if (!value && !line && !c->closing) {
+        if (list_linked(&c->half)) {
+            list_remove(&c->half);
+            worker_note_halves(w);
+        }
+    } else if (moved || !list_linked(&c->half)) {
         c->half_since_ms = w->now_ms;
         list_remove(&c->half);
         list_push_back(&w->halves, &c->half);
+        worker_note_halves(w);
     }
 }
 

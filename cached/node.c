@@ -113,12 +113,26 @@ reject(struct node *node, int fd)
     close(fd);
 }
 
+/* At the limit whoever holds a slot with half a command makes place, so that
+ * nobody can lock others out by holding them all. One connection for each worker
+ * can so be over the limit, for the moment until that has closed the other. */
+static bool
+make_place(struct node *node)
+{
+    for (unsigned i = 0; i < node->worker_count; i++) {
+        if (worker_shed(node->workers[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 on_accept(void *arg, int fd, const struct addr *peer)
 {
     struct node *node = arg;
     uint64_t limit = node->options.connections_max;
-    if (atomic_load(&node->connection_count) >= limit) {
+    if (atomic_load(&node->connection_count) >= limit && !make_place(node)) {
         reject(node, fd);
         return;
     }

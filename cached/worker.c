@@ -34,6 +34,40 @@ cut_halves(struct worker *w)
     }
 }
 
+void
+worker_note_halves(struct worker *w)
+{
+    const struct conn *c = oldest(&w->halves, offsetof(struct conn, half));
+    atomic_store_explicit(&w->oldest_half_ms, c != NULL ? c->half_since_ms : WORKER_NO_HALF,
+                          memory_order_relaxed);
+}
+
+static void
+on_shed(void *arg)
+{
+    struct worker *w = arg;
+    struct conn *c = oldest(&w->halves, offsetof(struct conn, half));
+    w->now_ms = node_now_ms(w->node);
+    if (c != NULL && c->half_since_ms + WORKER_SHED_MS <= w->now_ms) {
+        worker_count(w, METRIC_ID_NODE_HALF_KICKS);
+        conn_close(c);
+    }
+    atomic_store(&w->shedding, false);
+}
+
+bool
+worker_shed(struct worker *w)
+{
+    uint64_t since_ms = atomic_load_explicit(&w->oldest_half_ms, memory_order_relaxed);
+    if (since_ms == WORKER_NO_HALF || since_ms + WORKER_SHED_MS > node_now_ms(w->node) ||
+        atomic_load(&w->shedding)) {
+        return false;
+    }
+    atomic_store(&w->shedding, true);
+    loop_post(w->loop, on_shed, w);
+    return true;
+}
+
 static void
 cut_idle(struct worker *w)
 {
@@ -143,6 +177,7 @@ worker_start(struct node *node, unsigned index)
     w->now_ms = node_now_ms(node);
     list_init(&w->conns);
     list_init(&w->halves);
+    atomic_init(&w->oldest_half_ms, WORKER_NO_HALF);
     list_init(&w->yielded);
     loop_timer_init(&w->yield_timer, w->loop, on_yield_timer, w);
     loop_timer_init(&w->tick_timer, w->loop, on_tick, w);

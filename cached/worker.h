@@ -5,6 +5,8 @@
 #include "common/proto/request.h"
 
 #define WORKER_SCRATCH_BYTES 65536
+#define WORKER_SHED_MS       1000
+#define WORKER_NO_HALF       UINT64_MAX
 
 struct conn;
 
@@ -23,9 +25,11 @@ struct worker {
     struct buf spare;       /* output of one turn */
     struct request request; /* the one being executed */
 
-    struct list conns;   /* all, the one that was active longest ago first */
-    struct list halves;  /* with half a command, oldest first */
-    struct list yielded; /* have input left for their next turn */
+    struct list conns;               /* all, the one that was active longest ago first */
+    struct list halves;              /* with half a command, oldest first */
+    _Atomic uint64_t oldest_half_ms; /* since when the first of those waits, or WORKER_NO_HALF */
+    atomic_bool shedding;            /* a worker_shed() is on its way */
+    struct list yielded;             /* have input left for their next turn */
     struct loop_timer yield_timer;
     struct loop_timer tick_timer;
 };
@@ -40,6 +44,13 @@ void worker_free(struct worker **w);
 
 /* Hands a connected socket over. Main thread. */
 void worker_adopt(struct worker *w, int fd);
+
+/* Makes the worker close the connection that has held half a command for
+ * longest, if one has for WORKER_SHED_MS. False if none seems to have. Main thread. */
+bool worker_shed(struct worker *w);
+
+/* The list of halves has changed. Worker's thread. */
+void worker_note_halves(struct worker *w);
 
 /* Has a number that grows while the worker lives and turns. Any thread. */
 uint64_t worker_turns(const struct worker *w);

@@ -22,6 +22,21 @@ use Time::HiRes ();
     is($node->connect->ask("get a\r\n"), "END\r\n", 'and serves the next');
 }
 
+# Slots that are held with half a command are given up for a new client.
+{
+    my $node = mfcached(args => [qw(-c 4 --debug-clock)]);
+    my $c = $node->connect;
+    my @halves = map { $node->connect } 1 .. 3;
+    $_->ask('') for $c, @halves;
+    $_->send('get a') for @halves;
+    wait_until(sub { 4 == grep { $_ eq 'conn_parse_cmd' } values %{ $c->stats('conns') } },
+               deadline(10), 'the half commands have arrived');
+    is($node->connect->read_to_close, "ERROR Too many open connections\r\n", 'not at once');
+    $c->ask("debugtime 2\r\n");
+    is($node->connect->ask("get b\r\n"), "END\r\n", 'but after a second');
+    is($c->stats->{half_kicks}, 1, 'for one client one goes');
+}
+
 # With no_maxconns_fast it waits in the kernel's queue instead.
 {
     my $node = mfcached(args => [qw(-c 2 -o no_maxconns_fast)]);
