@@ -360,5 +360,5 @@ UNIT_MAIN("planner", nothing_without_a_cluster, a_pool_waits_for_its_nodes, join
           an_old_label_is_not_given_twice, two_that_swap_addresses_are_followed,
           nodes_leave_by_order_only, a_tenth_may_leave_without_force,
           a_node_that_is_admitted_need_not_register, settings_are_followed_a_new_ring_needs_force,
-          pools_do_not_mix, the_default_pool_is_the_oldest,
+          frozen_means_nothing_changes, pools_do_not_mix, the_default_pool_is_the_oldest,
           one_table_changes_a_bounded_number_of_pools)
