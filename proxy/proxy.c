@@ -155,6 +155,7 @@ static void
 on_placement_clear(void *arg, struct placement *placement)
 {
     struct proxy *proxy = arg;
+    atomic_store(&proxy->clear_epoch, placement->table->epoch);
     pthread_mutex_lock(&proxy->lock);
     if (proxy->follower != NULL) {
         follower_ack(proxy->follower, placement->table->epoch);

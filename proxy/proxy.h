@@ -30,9 +30,10 @@ struct proxy {
     struct listener **listeners;
     unsigned listener_count;
     struct http_server *http;
-    pthread_mutex_t lock;        /* covers the two below */
-    struct follower *follower;   /* NULL when it has ended */
-    struct placement *placement; /* the newest; NULL before there is a table */
+    pthread_mutex_t lock;         /* covers the two below */
+    struct follower *follower;    /* NULL when it has ended */
+    struct placement *placement;  /* the newest; NULL before there is a table */
+    _Atomic uint64_t clear_epoch; /* nothing older than this table is on its way */
     _Atomic unsigned connections;
     atomic_bool draining;
     uint64_t drain_until_us;

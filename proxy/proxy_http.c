@@ -37,6 +37,11 @@ put_nodes(struct proxy *proxy, struct buf *out)
 static void
 put_table(struct proxy *proxy, struct buf *out)
 {
+    buf_printf(out,
+               "# HELP mfproxy_table_clear_epoch Epoch before which nothing is on its way any "
+               "more.\n# TYPE mfproxy_table_clear_epoch gauge\nmfproxy_table_clear_epoch %" PRIu64
+               "\n",
+               atomic_load(&proxy->clear_epoch));
     pthread_mutex_lock(&proxy->lock);
     if (proxy->follower != NULL) {
         metric_render_prometheus(follower_metrics(proxy->follower), "", out);

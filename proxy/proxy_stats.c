@@ -81,6 +81,7 @@ put_follow_row(void *arg, const struct metric_desc *desc, uint64_t value)
 static void
 put_table(struct proxy *proxy, struct buf *out)
 {
+    put_u64(out, "table_clear_epoch", atomic_load(&proxy->clear_epoch));
     pthread_mutex_lock(&proxy->lock);
     if (proxy->follower != NULL) {
         buf_printf(out, "STAT table_source %s\r\n", follower_source(proxy->follower));

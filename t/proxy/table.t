@@ -48,9 +48,11 @@ is(scalar(grep { $before->{$_} eq 'b' && $after->{$_} ne 'b' } keys %$before) < 
    'most of the staying node\'s keys stay');
 is($mb->connections, 1, 'and its connection was kept');
 is($waiting->unread, '', 'the request to the node that left still waits');
+is($c->stats->{table_clear_epoch}, 1, 'so the proxy is not clear of the old table');
 $ma->mode('answer');
 is($waiting->read_line, "VALUE $ka 0 @{[ length qq{a:$ka} ]}\r\n", 'and is answered by it');
 is($waiting->read_exact(length "a:$ka\r\nEND\r\nSTORED\r\n"), "a:$ka\r\nEND\r\nSTORED\r\n", 'whole');
+wait_until(sub { $c->stats->{table_clear_epoch} == 2 }, deadline(10), 'now it is');
 $ma->seen;
 owners();
 is_deeply([$ma->seen], [], 'then nothing is sent there any more');
