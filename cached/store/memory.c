@@ -5,6 +5,10 @@
 #include <malloc.h>
 #include <stdlib.h>
 
+/* Whoever charges pays with evictions for what it charges, and helps a little if
+ * the limit was lowered; the rest of that is the sweep's. */
+#define EVICTIONS_PER_CHARGE 64
+
 static bool
 over_limit(const struct store *st)
 {
@@ -50,7 +54,8 @@ count_eviction(struct store_thread *th, const struct store_item *it, uint64_t no
     }
 }
 
-static bool
+/* The memory that this gave back, or 0. */
+static uint64_t
 evict_from(struct store_thread *th, struct shard *sh, uint64_t now_ms)
 {
     shard_lock(sh);
@@ -63,23 +68,26 @@ evict_from(struct store_thread *th, struct shard *sh, uint64_t now_ms)
     }
     shard_unlock(sh);
     if (it == NULL) {
-        return false;
+        return 0;
     }
+    uint64_t bytes = it->footprint;
     item_drop(th, it);
-    return true;
+    return bytes;
 }
 
-static bool
+static uint64_t
 evict_one(struct store_thread *th, uint64_t now_ms)
 {
     struct store *st = th->st;
     unsigned first = oldest_shard(st);
     for (unsigned i = 0; i < st->shard_count; i++) {
-        if (evict_from(th, &st->shards[(first + i) & (st->shard_count - 1)], now_ms)) {
-            return true;
+        struct shard *sh = &st->shards[(first + i) & (st->shard_count - 1)];
+        uint64_t bytes = evict_from(th, sh, now_ms);
+        if (bytes > 0) {
+            return bytes;
         }
     }
-    return false;
+    return 0;
 }
 
 bool
@@ -90,11 +98,14 @@ memory_charge(struct store_thread *th, uint64_t bytes, uint64_t now_ms)
         return false; /* not even an empty store has room: evict nothing for it */
     }
     atomic_fetch_add_explicit(&st->memory_used, bytes, memory_order_relaxed);
-    while (over_limit(st)) {
-        if (!evict_one(th, now_ms)) {
+    uint64_t paid = 0;
+    for (unsigned i = 0; over_limit(st) && (paid < bytes || i < EVICTIONS_PER_CHARGE); i++) {
+        uint64_t freed = evict_one(th, now_ms);
+        if (freed == 0) {
             memory_discharge(st, bytes);
             return false;
         }
+        paid += freed;
     }
     return true;
 }
@@ -103,7 +114,7 @@ unsigned
 memory_enforce(struct store_thread *th, unsigned items, uint64_t now_ms)
 {
     unsigned evicted = 0;
-    while (evicted < items && over_limit(th->st) && evict_one(th, now_ms)) {
+    while (evicted < items && over_limit(th->st) && evict_one(th, now_ms) > 0) {
         evicted++;
     }
     return evicted;

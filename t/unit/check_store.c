@@ -647,6 +647,21 @@ START_TEST(does_not_evict_what_is_being_read)
 }
 END_TEST
 
+/* However far the limit was lowered: nobody's request waits for all of it. */
+START_TEST(no_write_works_a_lower_limit_off_alone)
+{
+    open_store(8 * MB, true);
+    fill(6000, 1000);
+    store_set_memory_limit(st, 2 * MB);
+    uint64_t before = store_info(st).memory_bytes;
+    uint64_t items = metric_sum(store_metrics(st), METRIC_ID_STORE_ITEMS);
+    ck_assert_int_eq(set("new", "value"), STORE_OK);
+    ck_assert_uint_gt(metric_sum(store_metrics(st), METRIC_ID_STORE_ITEMS) + 200, items);
+    ck_assert_uint_lt(store_info(st).memory_bytes, before);
+    close_store();
+}
+END_TEST
+
 START_TEST(a_lower_limit_is_worked_off)
 {
     open_store(8 * MB, true);
@@ -749,5 +764,5 @@ UNIT_MAIN("store", stores_by_mode, append_keeps_flags_and_expiry, append_can_viv
           refuses_what_never_fits, keeps_the_memory_limit, makes_room_for_a_table_once,
           a_vivify_without_memory_is_a_miss, keeps_what_is_used, without_eviction_says_so,
           does_not_evict_for_what_can_never_fit, does_not_evict_what_is_being_read,
-          a_lower_limit_is_worked_off, sweeps_the_dead, walks_all_while_the_table_grows,
-          finds_all_after_growing, without_cas_nothing_matches)
+          no_write_works_a_lower_limit_off_alone, a_lower_limit_is_worked_off, sweeps_the_dead,
+          walks_all_while_the_table_grows, finds_all_after_growing, without_cas_nothing_matches)
