@@ -65,10 +65,12 @@ use Time::HiRes ();
     $line->send('get a');
     $value->send("set a 0 0 10\r\n12345");
     $swallow->send("set a 0 0 9999999\r\n12345");
-    $c->ask('') for 1 .. 3;
+    my @wanted = qw(conn_listening conn_nread conn_parse_cmd conn_parse_cmd conn_read conn_swallow);
+    wait_until(sub { "@wanted" eq join(' ', sort grep { /^conn_/ } values %{ $c->stats('conns') }) },
+               deadline(10), 'the half commands have arrived');
     $c->ask("debugtime 9\r\n");
     $value->send('6');
-    wait_until(sub { $c->stats('conns'); 1 }, deadline(1), 'the clock was seen');
+    wait_until(sub { idle_seconds($c, 'conn_nread') == 0 }, deadline(10), 'the byte has arrived');
     $c->ask("debugtime 5\r\n");
     is($line->read_to_close, '', 'half a line is cut');
     is($swallow->read_to_close, '', 'half a refused value is cut');
@@ -85,7 +87,6 @@ use Time::HiRes ();
     my $before = $open->();
     $c->ask("debugtime 6\r\n");
     $talker->send('more');
-    wait_until(sub { $c->stats; 1 }, deadline(1), 'the clock was seen');
     $c->ask("debugtime 6\r\n");
     wait_until(sub { $open->() == $before - 1 }, deadline(10), 'it is cut');
     is($c->stats->{half_kicks}, 3, 'and counted');
@@ -131,6 +132,14 @@ use Time::HiRes ();
     $c->ask('');
     cmp_ok($c->stats->{conn_yields}, '>', 0, '-R: turns are given up');
     is($busy->ask(''), "END\r\n" x 5000, 'and nothing is lost');
+}
+
+# For how long the one connection in this state has been silent.
+sub idle_seconds {
+    my ($conn, $state) = @_;
+    my $conns = $conn->stats('conns');
+    my ($fd) = map { /^(\d+):state$/ && $conns->{$_} eq $state ? $1 : () } keys %$conns;
+    return defined $fd ? $conns->{"$fd:secs_since_last_cmd"} : -1;
 }
 
 sub rss_kb {
