@@ -120,6 +120,23 @@ START_TEST(a_head_that_lies_is_noticed)
 }
 END_TEST
 
+START_TEST(an_unknown_schema_is_refused)
+{
+    begin();
+    put_part(0);
+    put_part(1);
+    char *newer = mem_strdup(document.head);
+    char *schema = strstr(newer, "\"schema\":1");
+    ck_assert_ptr_nonnull(schema);
+    schema[9] = '2';
+    put_bytes("table/head", span_cstr(newer));
+    free(newer);
+    ck_assert_int_eq(document_join(&inv, &joined, error), DOCUMENT_DAMAGED);
+    ck_assert_ptr_nonnull(strstr(error, "expected schema 1"));
+    end();
+}
+END_TEST
+
 START_TEST(only_canonical_documents_are_split)
 {
     struct document d;
@@ -131,4 +148,5 @@ START_TEST(only_canonical_documents_are_split)
 END_TEST
 
 UNIT_MAIN("document", joining_gives_the_very_bytes, a_missing_or_other_part_is_noticed,
-          a_head_that_lies_is_noticed, only_canonical_documents_are_split)
+          a_head_that_lies_is_noticed, an_unknown_schema_is_refused,
+          only_canonical_documents_are_split)

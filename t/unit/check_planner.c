@@ -262,6 +262,13 @@ START_TEST(a_node_that_is_admitted_need_not_register)
     fixture_node(&inv, "m", "h:2", 0);
     publish();
     ck_assert_str_eq(node("m")->addr, "h:2");
+    /* Both at once: one node, and its own word. */
+    fixture_put(&inv, "intent/nodes/k",
+                "{\"action\":\"admit\",\"pool\":\"main\",\"addr\":\"h:3\"}");
+    fixture_node(&inv, "k", "h:4", 0);
+    publish();
+    ck_assert_str_eq(node("k")->addr, "h:4");
+    ck_assert_uint_eq(current->pools[0].node_count, 5);
     end();
 }
 END_TEST
