@@ -11,6 +11,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#define FOREIGN_TEXT_SHOWN 80
+
 struct watch {
     struct etcd *client;
     struct buf prefix;
@@ -394,6 +396,16 @@ on_message(struct watch *w, struct answer *a)
     answer_deinit(a);
 }
 
+/* What answers here is no gateway; its first words say what it is. */
+static void
+break_off_foreign(struct watch *w, struct span text)
+{
+    size_t shown = text.len < FOREIGN_TEXT_SHOWN ? text.len : FOREIGN_TEXT_SHOWN;
+    char *detail = mem_printf("not a JSON object: %.*s", (int)shown, text.ptr);
+    break_off(w, WATCH_CAUSE_MALFORMED, detail);
+    free(detail);
+}
+
 /* One message off the input. False when there is no more to do: none is whole,
  * or the stream was given up (`input` is gone then). */
 static bool
@@ -405,7 +417,7 @@ take_message(struct watch *w, struct buf *input)
     const char *bad;
     switch (json_split_next(&w->split, buf_span(input), MESSAGE_BYTES_MAX, &message, &consumed)) {
     case SPLIT_MORE: buf_consume(input, consumed); return false;
-    case SPLIT_BAD: break_off(w, WATCH_CAUSE_MALFORMED, "not a JSON object"); return false;
+    case SPLIT_BAD: break_off_foreign(w, span_skip(buf_span(input), consumed)); return false;
     case SPLIT_TOO_LARGE: break_off(w, WATCH_CAUSE_MALFORMED, "too large"); return false;
     case SPLIT_MESSAGE: break;
     }
