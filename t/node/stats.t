@@ -53,6 +53,7 @@ for my $turn (@turns) {
     cmp_ok($after->{bytes_read}, '>', $before->{bytes_read}, 'bytes_read') if $title =~ /^get a \z/;
 }
 is($c->stats->{total_connections}, 1 + @turns, 'total_connections');
+wait_until(sub { $c->stats->{curr_connections} == 1 }, deadline(10), 'the others are gone');
 
 $c->set('kept', 'x');
 my $version_before = $c->stats->{version};
