@@ -76,11 +76,15 @@ backend_assign(struct backend *b, const struct place_node *node, unsigned index)
 
 /* --- the queue ----------------------------------------------------------------- */
 
+/* A node is crowded when half of what may be on its way is, in number or bytes,
+ * also of the replies to come. Then clients stop pipelining (client.c), so that
+ * one that asks for much does not make the others wait. */
 static void
 watch_crowd(struct backend *b)
 {
-    bool crowded =
-        b->queued * 2 >= b->worker->limits->max_inflight || buf_len(&b->out) > BACKEND_OUT_MAX / 2;
+    bool crowded = b->queued * 2 >= b->worker->limits->max_inflight ||
+                   buf_len(&b->out) > BACKEND_OUT_MAX / 2 ||
+                   b->queued * b->reply_bytes > BACKEND_DUE_MAX;
     if (crowded != b->crowded) {
         b->crowded = crowded;
         b->worker->crowded_backends += crowded ? 1u : -1u;
@@ -207,6 +211,7 @@ close_connection(struct backend *b)
     b->fd = -1;
     b->state = BACKEND_CLOSED;
     b->parser = REPLY_PARSER_INIT;
+    b->reply_so_far = 0;
     bufpool_give_back(&b->worker->bufs, &b->in);
     bufpool_give_back(&b->worker->bufs, &b->out);
 }
@@ -253,7 +258,10 @@ take_replies(struct backend *b)
             return false;
         }
         buf_consume(&b->in, piece.raw.len);
+        b->reply_so_far += piece.raw.len;
         if (piece.final) {
+            b->reply_bytes += b->reply_so_far / 8 - b->reply_bytes / 8;
+            b->reply_so_far = 0;
             finish_first(b);
         }
     }

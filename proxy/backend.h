@@ -22,6 +22,7 @@
 #include "proxy/proxy_worker.h"
 
 #define BACKEND_OUT_MAX  (16u << 20) /* unsent bytes; beyond, the node is overloaded */
+#define BACKEND_DUE_MAX  (4u << 20)  /* bytes of replies expected; beyond, clients must wait */
 #define BACKEND_OWED_MAX (1u << 20)  /* bytes of timed-out requests without a reply */
 
 struct leg;
@@ -41,7 +42,9 @@ struct backend {
     struct buf in;
     struct buf out;
     struct reply_parser parser;
-    struct leg *first; /* the queue */
+    uint64_t reply_so_far; /* bytes of the reply that is coming */
+    uint64_t reply_bytes;  /* moving average of a reply's length */
+    struct leg *first;     /* the queue */
     struct leg **last;
     struct leg *live; /* the first that has not timed out */
     unsigned queued;

@@ -18,8 +18,8 @@
 #define KEEPALIVE_EVERY_S    15
 #define KEEPALIVE_PROBES     4
 #define DISCARD_READS        16
-#define REPLY_BYTES_AT_FIRST 4096 /* a new client's replies are taken to be so long */
-#define HALF_BYTES_PER_MS    16   /* half a command may stand longer if it grows so fast */
+#define REPLY_BYTES_AT_FIRST 16384 /* a new client's replies are taken to be so long */
+#define HALF_BYTES_PER_MS    16    /* half a command may stand longer if it grows so fast */
 
 static void on_ready(void *arg, int ready);
 

@@ -3,7 +3,16 @@
 #include "common/net/daemon.h"
 #include "proxy/proxy.h"
 
+#include "config.h"
+
 #include <stdlib.h>
+
+#ifdef HAVE_JEMALLOC
+/* What a burst took goes back to the system within seconds, also when the proxy
+ * is idle afterwards. jemalloc reads this by its name. */
+extern const char *malloc_conf;
+const char *malloc_conf = "background_thread:true,dirty_decay_ms:2000,muzzy_decay_ms:0";
+#endif
 
 static bool
 become_server(const struct proxy_options *o)
