@@ -8,6 +8,7 @@ FLEET_TESTS = \
 	t/fleet/node_dies.t \
 	t/fleet/quickstart.t \
 	t/fleet/replay.t \
+	t/fleet/same_as_memcached.t \
 	t/fleet/table_load.t \
 	t/fleet/trace.t
 TAP_TESTS += $(FLEET_TESTS)
