@@ -7,6 +7,7 @@
  *   watch P IDLE_MS RESYNC_MS ADOPT(0|1) | unwatch | resync | adopt
  *   lease TTL OWN_KEY ADOPT_ID | unlease | elect ID TTL BEAT_MS | fput K V
  *   fence | resign | metrics | echo WORD
+ *   endon CALLBACK - the next callback of that name ends its watch or lease
  *
  * A word "-" is the empty word. */
 #include "common/core/log.h"
@@ -54,6 +55,7 @@ static struct {
     struct etcd *client;
     struct watch *watch;
     bool adopt;
+    char endon[16]; /* the callback that ends its owner; "" for none */
     struct lease *lease;
     struct election *election;
     struct listener *listener;
@@ -208,6 +210,40 @@ do_members(char **w)
     etcd_members(probe.client, on_reply, tag("members"));
 }
 
+static void
+do_endon(char **w)
+{
+    snprintf(probe.endon, sizeof(probe.endon), "%.*s", SPAN_FMT(word(w, 1)));
+    say("endon %s\n", probe.endon);
+}
+
+static bool
+ends(const char *callback)
+{
+    if (strcmp(probe.endon, callback) != 0) {
+        return false;
+    }
+    probe.endon[0] = '\0';
+    say("ended\n");
+    return true;
+}
+
+static void
+end_watch_on(const char *callback)
+{
+    if (ends(callback)) {
+        watch_destroy(&probe.watch);
+    }
+}
+
+static void
+end_lease_on(const char *callback)
+{
+    if (ends(callback)) {
+        lease_destroy(&probe.lease, false);
+    }
+}
+
 /* --- watch ---------------------------------------------------------------------- */
 static void
 on_snapshot(void *arg, const struct etcd_kv *kvs, size_t count, int64_t revision)
@@ -217,6 +253,7 @@ on_snapshot(void *arg, const struct etcd_kv *kvs, size_t count, int64_t revision
         print_kv(&kvs[i]);
     }
     say("\n");
+    end_watch_on("snapshot");
 }
 
 static void
@@ -229,24 +266,28 @@ on_event(void *arg, const struct watch_event *e)
         print_kv(e->prev);
     }
     say("\n");
+    end_watch_on("event");
 }
 
 static void
 on_synced(void *arg, int64_t revision)
 {
     say("synced rev=%" PRId64 "\n", revision);
+    end_watch_on("synced");
 }
 
 static void
 on_live(void *arg, bool live)
 {
     say("live %d\n", live);
+    end_watch_on("live");
 }
 
 static bool
 on_regressed(void *arg, const struct etcd_kv *kvs, size_t count, int64_t revision)
 {
     say("regressed rev=%" PRId64 " count=%zu\n", revision, count);
+    end_watch_on("regressed");
     return probe.adopt;
 }
 
@@ -289,18 +330,21 @@ static void
 on_held(void *arg, int64_t id)
 {
     say("held %" PRId64 " ttl_ms=%" PRIu64 "\n", id, lease_ttl_ms(probe.lease));
+    end_lease_on("held");
 }
 
 static void
 on_lost(void *arg, int64_t id, const char *reason)
 {
     say("lost %" PRId64 " %s\n", id, reason);
+    end_lease_on("lost");
 }
 
 static void
 on_renewed(void *arg)
 {
     say("renewed\n");
+    end_lease_on("renewed");
 }
 
 static void
@@ -412,7 +456,7 @@ static const struct {
     {"unwatch", do_unwatch}, {"resync", do_resync},       {"adopt", do_adopt},
     {"lease", do_lease},     {"unlease", do_unlease},     {"elect", do_elect},
     {"fput", do_fput},       {"fence", do_fence},         {"resign", do_resign},
-    {"metrics", do_metrics}, {"echo", do_echo},
+    {"metrics", do_metrics}, {"echo", do_echo},           {"endon", do_endon},
 };
 
 static void

@@ -94,6 +94,19 @@ subtest 'a lease of another program is carried on with' => sub {
     ok(!(grep { /^lost/ } $probe->skipped), 'that was never held cannot be lost');
 };
 
+subtest 'every callback may end the lease it belongs to' => sub {
+    for my $callback (qw(held renewed lost)) {
+        my $fake = Memfleet::FakeEtcd->new;
+        my $probe = etcd_probe($fake->url);
+        $probe->ask("endon $callback");
+        $probe->command('lease 3 - -');
+        grant($fake, '5', '1');
+        keepalive($fake, $callback eq 'lost' ? undef : '1') if $callback ne 'held';
+        $probe->expect(qr/^ended/);
+        is(join(' ', $probe->said), '', "$callback: not a word more");
+    }
+};
+
 subtest 'R14: one token for all, renewed once when refused, never in the log' => sub {
     my $fake = Memfleet::FakeEtcd->new;
     my $file = scratch_dir() . '/password';

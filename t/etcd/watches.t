@@ -285,6 +285,36 @@ subtest 'R13: the view is checked on schedule' => sub {
     is($probe->metric('watch_reconnects_total'), 0, 'and is no break');
 };
 
+subtest 'every callback may end the watch it belongs to' => sub {
+    for my $callback (qw(snapshot synced live)) {
+        my $fake = Memfleet::FakeEtcd->new;
+        my $probe = etcd_probe($fake->url);
+        $probe->ask("endon $callback");
+        $probe->command("watch - $LONG 0 0");
+        $fake->list(10, kv('a', 'one', 9));
+        $probe->expect(qr/^ended/);
+        is(join(' ', $probe->said), '', "$callback: not a word more");
+        is($fake->seen('/v3/watch'), 0, 'and no stream');
+    }
+    for my $callback (qw(event synced)) {
+        my ($probe, $fake, $stream) = watching();
+        $probe->ask("endon $callback");
+        $stream->send({ result => { header => header(12), events => [
+            put_event('a', 'x', 11), put_event('b', 'x', 12)] } },
+            { result => { header => header(13), events => [put_event('c', 'x', 13)] } });
+        $probe->expect(qr/^ended/);
+        is(join(' ', $probe->said), '', "$callback: not a word more");
+        ok($stream->wait_closed, 'the stream is closed');
+    }
+    my ($probe, $fake, $stream) = watching();
+    $probe->ask('endon regressed');
+    $stream->finish;
+    $fake->list(4);
+    $probe->expect(qr/^ended/);
+    is(join(' ', $probe->said), '', 'regressed: not a word more');
+    is($probe->metric('watch_regressed'), 0, 'the alarm is over with it');
+};
+
 subtest 'on demand: resync' => sub {
     my ($probe, $fake, $stream) = watching();
     $probe->command('resync');
