@@ -4,10 +4,10 @@
 #include "proxy/client.h"
 #include "proxy/local_command.h"
 #include "proxy/pending.h"
+#include "proxy/proxy_worker.h"
 #include "proxy/roster.h"
 #include "proxy/split.h"
 #include "proxy/way.h"
-#include "proxy/proxy_worker.h"
 
 enum action {
     ACTION_KEYS,  /* each key to its owner */

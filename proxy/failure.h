@@ -9,12 +9,14 @@
 #include "common/fleet/table.h"
 #include "common/proto/command.h"
 
-/*    id             the line of a failed write */
+/* clang-format off */
+/*    id           the line of a failed write */
 #define FAILURES(X)                                                                                \
-    X(DOWN, BACKEND_DOWN)       /* nothing was sent */                                             \
-    X(TIMEOUT, BACKEND_TIMEOUT) /* sent, or partly; nobody knows whether it was done */            \
-    X(OVERLOADED, OVERLOADED)                                                                      \
-    X(NO_ROUTE, NO_ROUTE)
+    X(DOWN,        BACKEND_DOWN)    /* nothing was sent */                                         \
+    X(TIMEOUT,     BACKEND_TIMEOUT) /* sent, or partly; nobody knows whether it was done */        \
+    X(OVERLOADED,  OVERLOADED)                                                                     \
+    X(NO_ROUTE,    NO_ROUTE)
+/* clang-format on */
 enum failure {
 #define X(id, error) FAILURE_##id,
     FAILURES(X)

@@ -22,13 +22,15 @@
 
 enum health_state { HEALTH_UP, HEALTH_DOWN };
 
+/* clang-format off */
 /*    id               name in logs */
 #define HEALTH_EVENTS(X)                                                                           \
-    X(ANSWERED, "answered")             /* a request, in time */                                   \
-    X(TIMED_OUT, "timeouts")            /* a request */                                            \
-    X(CONNECT_FAILED, "connect_failed") /* refused, reset, or not connected in time */             \
-    X(PROBE_ANSWERED, "probe_answered")                                                            \
-    X(PROBE_FAILED, "probe_failed")
+    X(ANSWERED,        "answered")       /* a request, in time */                                  \
+    X(TIMED_OUT,       "timeouts")       /* a request */                                           \
+    X(CONNECT_FAILED,  "connect_failed") /* refused, reset, or not connected in time */            \
+    X(PROBE_ANSWERED,  "probe_answered")                                                           \
+    X(PROBE_FAILED,    "probe_failed")
+/* clang-format on */
 enum health_event {
 #define X(id, name) HEALTH_##id,
     HEALTH_EVENTS(X)

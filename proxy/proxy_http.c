@@ -26,8 +26,9 @@ put_nodes(struct proxy *proxy, struct buf *out)
 #define X(name, field, kind, help)                                                                 \
     buf_printf(out, "# HELP mfproxy_%s %s\n# TYPE mfproxy_%s %s\n", name, help, name, #kind);      \
     for (unsigned i = 0; p != NULL && i < p->node_count; i++) {                                    \
-        buf_printf(out, "mfproxy_%s{node=\"%s\"} %" PRIu64 "\n", name, p->nodes[i].node->id,       \
-                   (uint64_t)atomic_load(&p->nodes[i].stats->field));                              \
+        const struct place_node *n = &p->nodes[i];                                                 \
+        buf_printf(out, "mfproxy_%s{node=\"%s\",addr=\"%s\"} %" PRIu64 "\n", name, n->node->id,    \
+                   n->node->addr, (uint64_t)atomic_load(&n->stats->field));                        \
     }
     NODE_METRICS(X)
 #undef X

@@ -20,7 +20,7 @@
       "Bytes of replies that clients have not taken yet.")                                         \
     X(CMD_GET,          "keys_get_total",             COUNTER, "Keys of get, gets, gat, gats.")    \
     X(CMD_SET,          "requests_set_total",         COUNTER, "Storage commands of the text protocol.") \
-    X(CMD_TOUCH,        "requests_touch_total",       COUNTER, "touch commands, and keys of gat and gats.") \
+    X(CMD_TOUCH,        "requests_touch_total",       COUNTER, "touch commands.") \
     X(CMD_DELETE,       "requests_delete_total",      COUNTER, "delete commands.")                 \
     X(CMD_ARITH,        "requests_arith_total",       COUNTER, "incr and decr commands.")          \
     X(CMD_META,         "requests_meta_total",        COUNTER, "Meta commands.")                   \

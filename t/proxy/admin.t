@@ -40,10 +40,11 @@ is_deeply([http_get($http, '/readyz')], [200, "ready\n"], '/readyz');
 my ($status, $metrics) = http_get($http, '/metrics');
 is($status, 200, '/metrics');
 like($metrics, qr/^mfproxy_keys_get_total 3$/m, 'counters are not reset');
-like($metrics, qr/^mfproxy_node_requests_total\{node="\Q@{[ $mocks[0]->addr ]}\E"\} \d+$/m, 'by node');
+my $first = quotemeta $mocks[0]->addr;
+like($metrics, qr/^mfproxy_node_requests_total\{node="$first",addr="$first"\} \d+$/m, 'by node');
 my %seen;
 for my $line (grep { !/^#/ } split /\n/, $metrics) {
-    like($line, qr/^[a-z_]+(?:\{[a-z]+="[^"]*"\})? [0-9.]+$/, $line) if !$seen{ $line =~ s/\{.*//r =~ s/ .*//r }++;
+    like($line, qr/^[a-z_]+(?:\{(?:,?[a-z]+="[^"]*")+\})? [0-9.]+$/, $line) if !$seen{ $line =~ s/\{.*//r =~ s/ .*//r }++;
 }
 is(scalar(grep { !/_total$/ && $metrics =~ /TYPE $_ counter/ } keys %seen), 0, 'counters end in _total');
 like((http_get($http, '/'))[1], qr/\Q@{[ $mocks[1]->addr ]}\E/, 'the status page lists the nodes');
