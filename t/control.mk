@@ -34,3 +34,8 @@ endif
 t_fuzz_fuzz_inventory_LDADD = $(CONTROL_LIBS) $(SYSTEM_LIBS)
 t_fuzz_fuzz_inventory_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 EXTRA_DIST += t/fuzz/corpus/inventory
+
+UNIT_TESTS += t/unit/check_session
+t_unit_check_session_SOURCES = t/unit/check_session.c t/unit/unit.h
+t_unit_check_session_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_session_LDADD = $(CONTROL_UNIT_LIBS)
