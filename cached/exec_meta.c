@@ -164,7 +164,7 @@ exec_meta_delete(struct conn *c, const struct request *r)
         worker_count(w, METRIC_ID_NODE_DELETE_MISSES);
         status = "EX";
         break;
-    case STORE_NO_MEMORY: conn_put_error(c, PROTO_ERR_NO_MEMORY); break;
+    case STORE_NO_MEMORY: conn_put_error(c, PROTO_ERR_OUT_OF_MEMORY); break;
     case STORE_NOT_FOUND:
     case STORE_NOT_STORED:
     case STORE_NON_NUMERIC:
@@ -251,7 +251,7 @@ exec_meta_arith(struct conn *c, const struct request *r)
         }
         break;
     case STORE_NON_NUMERIC: conn_put_error(c, PROTO_ERR_NON_NUMERIC); break;
-    case STORE_NO_MEMORY: conn_put_error(c, PROTO_ERR_NO_MEMORY); break;
+    case STORE_NO_MEMORY: conn_put_error(c, PROTO_ERR_OUT_OF_MEMORY); break;
     case STORE_EXISTS: put_status(c, r, "EX"); break;
     case STORE_NOT_FOUND:
     case STORE_NOT_STORED:

@@ -138,7 +138,7 @@ exec_arith(struct conn *c, const struct request *r)
         reply_number(c, r, number.value);
         break;
     case STORE_NON_NUMERIC: reply(c, r, error_line(PROTO_ERR_NON_NUMERIC)); break;
-    case STORE_NO_MEMORY: reply(c, r, error_line(PROTO_ERR_NO_MEMORY)); break;
+    case STORE_NO_MEMORY: reply(c, r, error_line(PROTO_ERR_OUT_OF_MEMORY)); break;
     case STORE_NOT_FOUND:
     case STORE_EXISTS:
     case STORE_NOT_STORED:

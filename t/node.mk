@@ -21,6 +21,15 @@ t_unit_check_outbox_SOURCES = t/unit/check_outbox.c t/unit/unit.h cached/outbox.
 t_unit_check_outbox_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_outbox_LDADD = $(STORE_TEST_LIBS)
 
+FUZZ_TARGETS += t/fuzz/fuzz_store
+t_fuzz_fuzz_store_SOURCES = t/fuzz/fuzz_store.c t/fuzz/fuzz.h
+t_fuzz_fuzz_store_LDADD = libmfstore.a $(CORE_LIBS) $(SYSTEM_LIBS)
+t_fuzz_fuzz_store_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+if !LIBFUZZER
+t_fuzz_fuzz_store_SOURCES += t/fuzz/replay.c
+endif
+EXTRA_DIST += t/fuzz/corpus/store
+
 NODE_TESTS = \
 	t/node/bad_inputs.t \
 	t/node/expiry.t \

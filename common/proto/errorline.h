@@ -24,6 +24,7 @@
     X(NON_NUMERIC,       "CLIENT_ERROR cannot increment or decrement non-numeric value")           \
     X(TOO_LARGE,         "SERVER_ERROR object too large for cache")                                \
     X(NO_MEMORY,         "SERVER_ERROR out of memory storing object")                              \
+    X(OUT_OF_MEMORY,     "SERVER_ERROR out of memory")                                             \
     X(BACKEND_DOWN,      "SERVER_ERROR backend down")                                              \
     X(BACKEND_TIMEOUT,   "SERVER_ERROR backend timeout")                                           \
     X(OVERLOADED,        "SERVER_ERROR overloaded")                                                \
