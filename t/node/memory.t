@@ -46,7 +46,8 @@ sub fill {
     is($c->get('k1'), 'v' x 1000, 'what was there stays');
     fill($c, 'small', 200, 1); # what the larger ones have left
     is($c->ask("ma counter N0\r\nmd k1 x\r\nms k3 1 MA\r\nx\r\nmg viv N30\r\n"),
-       "SERVER_ERROR out of memory\r\n" x 2 . "NS\r\nEN\r\n", 'nor is anything made');
+       "SERVER_ERROR out of memory\r\n" x 2
+           . "SERVER_ERROR out of memory storing object\r\nEN\r\n", 'nor is anything made');
     is($c->delete('k1'), 'DELETED', 'room is made');
     is($c->set('more', 'v' x 1000), 'STORED', 'and taken');
     is($c->ask("set k2 0 0 2000\r\n" . 'w' x 2000 . "\r\nget k2\r\n"),
