@@ -23,7 +23,7 @@ sub new {
     $self->{etcd} = Memfleet::Etcd->start(members => $opt{etcd} // 1);
     $self->ctl_ok('init');
     my $nodes = $opt{nodes} // 3;
-    $self->ctl_ok('pool', 'create', 'main', '--min-nodes', $nodes, patient());
+    $self->ctl_ok('pool', 'create', 'main', '--min-nodes', $nodes, @{ $opt{pool} // [patient()] });
     $self->add_control for 1 .. $opt{controls} // 1;
     $self->add_node for 1 .. $nodes;
     $self->{proxy} = mfproxy(args => $self->_proxy_args)->listen_again;
@@ -92,6 +92,12 @@ sub wait_serving {
     my $before = $self->items($node);
     return wait_until(sub { $self->items($node) > $before + 50 }, deadline(30),
                       $node->name . ' is given keys');
+}
+
+# The epoch that is published.
+sub epoch {
+    my ($self) = @_;
+    return JSON::PP->new->decode($self->ctl_ok('--json', 'table', 'show'))->{epoch};
 }
 
 # Power cut for all that steers: every mfcontrol and every member of etcd.
