@@ -24,6 +24,7 @@ struct leader {
     struct publisher *publisher;
     struct loop_timer plan;
     bool building;            /* the helper is at it */
+    bool missed;              /* a plan came due while we were busy with another */
     bool gathering;           /* the timer runs for GATHER_MS: further nudges do not put it off */
     uint64_t published_epoch; /* our last, as long as the mirror does not show it ... */
     uint64_t published_ms;    /* ... or until then + ECHO_MS */
@@ -117,6 +118,9 @@ on_built(struct offload_job *job, bool worked)
         if (election_is_leader(l->election)) {
             publish(l, b);
         }
+        if (l->missed) {
+            leader_nudge(l);
+        }
     }
     plan_deinit(&b->plan);
     table_unref(&b->base);
@@ -156,9 +160,14 @@ on_plan(void *arg)
     const struct table *base;
     const char *why;
     l->gathering = false;
-    if (!election_is_leader(l->election) || l->building || publisher_is_busy(l->publisher)) {
-        return; /* whoever is busy comes back here */
+    if (!election_is_leader(l->election)) {
+        return;
     }
+    if (l->building || publisher_is_busy(l->publisher)) {
+        l->missed = true;
+        return;
+    }
+    l->missed = false;
     if (awaits_echo(l)) {
         loop_timer_start(&l->plan, RETRY_MS);
         return;
@@ -198,9 +207,7 @@ on_published(void *arg, enum publish_outcome outcome, const char *detail)
         log_info("table_published", "epoch=%" PRIu64, l->publishing_epoch);
         l->published_epoch = l->publishing_epoch;
         l->published_ms = clock_mono_ms();
-        if (awaits_echo(l)) {
-            plan_again(l);
-        }
+        leader_nudge(l);
         return;
     case PUBLISH_FENCED:
     case PUBLISH_FAILED:

@@ -10,6 +10,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#define WORD_MAX_BYTES 256 /* of what a follower says of itself */
+
 static void on_readable(void *arg);
 static void on_closed(void *arg, const char *reason);
 static void on_drained(void *arg);
@@ -150,8 +152,8 @@ take_hello(struct session *s, json_t *body)
     if (json_unpack(body, "{s:s s:s s?s s?s s?s s?I s?s s?s}", "role", &role, "id", &id, "zone",
                     &zone, "build", &build, "incarnation", &incarnation, "epoch", &epoch, "sha",
                     &sha, "lease", &lease) != 0 ||
-        !take_role(s, role) || !name_ok(span_cstr(id)) ||
-        !copy_identity(&s->held, incarnation, epoch, sha) ||
+        !take_role(s, role) || !name_ok(span_cstr(id)) || strlen(zone) > WORD_MAX_BYTES ||
+        strlen(build) > WORD_MAX_BYTES || !copy_identity(&s->held, incarnation, epoch, sha) ||
         !num_parse_i64(span_cstr(lease), &s->shown_lease)) {
         return "HELLO malformed";
     }
