@@ -30,6 +30,7 @@ PROXY_TESTS = \
 	t/proxy/memccapable.t \
 	t/proxy/order.t \
 	t/proxy/pressure.t \
-	t/proxy/table.t
+	t/proxy/table.t \
+	t/proxy/torture.t
 TAP_TESTS += $(PROXY_TESTS)
 EXTRA_DIST += t/lib/BadInputs.pm t/lib/MockBackend.pm $(PROXY_TESTS)
