@@ -15,7 +15,7 @@
     X(USAGE,       64, "the command line is wrong")                                                \
     X(UNAVAILABLE, 69, "etcd did not answer, or did not let us in")
 
-/*    words             arguments                     etcd   function          one sentence */
+/*    words             arguments (with a blank)      etcd   function          one sentence */
 #define CTL_COMMANDS(X)                                                                            \
     X("init",           "",                           true,  ctl_init,                             \
       "make a cluster: write its identity into an etcd that has none of that name")                \
@@ -23,33 +23,33 @@
       "show etcd's health, the leader, the table's epoch, and nodes alive and lost")               \
     X("nodes",          "",                           true,  ctl_nodes,                            \
       "list every node: in the table, registered, leaving, waiting and why")                       \
-    X("node admit",     "ID [OPTION]...",             true,  ctl_node_admit,                       \
+    X("node admit",     " ID [OPTION]...",            true,  ctl_node_admit,                       \
       "take in a node that does not register itself (plain memcached), or one that was removed")   \
-    X("node remove",    "ID [OPTION]...",             true,  ctl_node_remove,                      \
+    X("node remove",    " ID [OPTION]...",            true,  ctl_node_remove,                      \
       "order that a node leaves the table; its keys move to the others")                           \
-    X("pool create",    "NAME [OPTION]...",           true,  ctl_pool_create,                      \
+    X("pool create",    " NAME [OPTION]...",          true,  ctl_pool_create,                      \
       "order a pool; it is served as soon as enough nodes have registered for it")                 \
-    X("pool set",       "NAME [OPTION]...",           true,  ctl_pool_set,                         \
+    X("pool set",       " NAME [OPTION]...",          true,  ctl_pool_set,                         \
       "change the settings of a pool")                                                             \
     X("pool list",      "",                           true,  ctl_pool_list,                        \
       "list the pools")                                                                            \
-    X("pool show",      "NAME",                       true,  ctl_pool_show,                        \
+    X("pool show",      " NAME",                      true,  ctl_pool_show,                        \
       "show what was ordered for a pool, by whom and why")                                         \
     X("table show",     "",                           true,  ctl_table_show,                       \
       "show the routing table that is published")                                                  \
-    X("table verify",   "FILE",                       false, ctl_table_verify,                     \
+    X("table verify",   " FILE",                      false, ctl_table_verify,                     \
       "check a routing table's file as a proxy would")                                             \
-    X("freeze",         "[OPTION]...",                true,  ctl_freeze,                           \
+    X("freeze",         " [OPTION]...",               true,  ctl_freeze,                           \
       "stop all changes of the table: what is published stays")                                    \
-    X("thaw",           "[OPTION]...",                true,  ctl_thaw,                             \
+    X("thaw",           " [OPTION]...",               true,  ctl_thaw,                             \
       "let the table follow orders and registrations again")                                       \
-    X("recover",        "[OPTION]...",                true,  ctl_recover,                          \
+    X("recover",        " [OPTION]...",               true,  ctl_recover,                          \
       "after a restore of etcd: give the cluster a new incarnation and its newest table")          \
-    X("ring explain",   "KEY [OPTION]...",            false, ctl_ring_explain,                     \
+    X("ring explain",   " KEY [OPTION]...",           false, ctl_ring_explain,                     \
       "show what of a key is hashed, the hash, the ring's point, and the node")                    \
-    X("ring verify",    "FILE|- [OPTION]...",         false, ctl_ring_verify,                      \
+    X("ring verify",    " FILE|- [OPTION]...",        false, ctl_ring_verify,                      \
       "compare where clients put keys (CSV) with where our rings put them")                        \
-    X("help",           "[COMMAND]",                  false, ctl_help,                             \
+    X("help",           " [COMMAND]",                 false, ctl_help,                             \
       "print what a command takes")
 
 /*    letter  name     type      field    argument  default  one sentence */

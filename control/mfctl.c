@@ -26,34 +26,28 @@ static const struct command commands[] = {
 #define OPTIONS_STRUCT struct ctl_options
 static const struct option_row rows[] = {CTL_OPTIONS(OPTION_ROW)};
 
+static const char epilog[] = "Commands:\n"
+#define X(words, args, etcd, fn, help) "  " words args "\n      " help "\n"
+    CTL_COMMANDS(X)
+#undef X
+        "\nEnvironment:\n"
+        "  MEMFLEET_ETCD      stands for --etcd\n"
+        "  MEMFLEET_CLUSTER   stands for --cluster\n"
+        "\nExit status:\n"
+#define X(id, number, meaning) "  " #number "\t" meaning "\n"
+    CTL_EXITS(X)
+#undef X
+        "\nmfctl help COMMAND prints a command's options.";
+
 static const struct option_table table = {
     .program = "mfctl",
     .usage = "[OPTION]... COMMAND [ARGUMENT]...",
     .summary = "The operators' command: see the fleet, order pools, explain where keys live.",
+    .epilog = epilog,
     .version = MEMFLEET_VERSION,
     .rows = rows,
     .count = sizeof(rows) / sizeof(rows[0]),
 };
-
-static void
-print_commands(FILE *out)
-{
-    fputs("\nCommands:\n", out);
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        const struct command *c = &commands[i];
-        fprintf(out, "  %s%s%s\n      %s\n", c->words, c->arguments[0] != '\0' ? " " : "",
-                c->arguments, c->help);
-    }
-    fputs("\nEnvironment:\n"
-          "  MEMFLEET_ETCD      stands for --etcd\n"
-          "  MEMFLEET_CLUSTER   stands for --cluster\n"
-          "\nExit status:\n",
-          out);
-#define X(id, number, meaning) fprintf(out, "  %-4d %s\n", number, meaning);
-    CTL_EXITS(X)
-#undef X
-    fputs("\nmfctl help COMMAND prints a command's options.\n", out);
-}
 
 /* How many of the words in argv are the command's; 0 if it is another. */
 static int
@@ -91,7 +85,6 @@ ctl_help(struct ctl *ctl, int argc, char **argv)
     int words;
     if (argc == 0) {
         options_print_help(&table, stdout);
-        print_commands(stdout);
         return CTL_OK;
     }
     const struct command *c = find_command(argc, argv, &words);
@@ -99,7 +92,7 @@ ctl_help(struct ctl *ctl, int argc, char **argv)
         ctl_complain(ctl, "there is no command '%s' (see mfctl --help)", argv[0]);
         return CTL_USAGE;
     }
-    printf("mfctl %s %s\n%s\n\n", c->words, c->arguments, c->help);
+    printf("mfctl %s%s\n%s\n\n", c->words, c->arguments, c->help);
     if (c->fn == ctl_help) {
         return CTL_OK;
     }
@@ -165,9 +158,6 @@ main(int argc, char **argv)
     struct ctl ctl = {0};
     int rest;
     log_set_level(LOG_ERROR); /* answers and complaints are enough */
-    if (argc > 1 && wants_help(1, argv + 1)) {
-        return ctl_help(&ctl, 0, NULL);
-    }
     switch (options_parse(&table, argc, argv, &ctl.options, &rest)) {
     case OPTIONS_OK: break;
     case OPTIONS_EXIT: return CTL_OK;

@@ -128,14 +128,15 @@ may_renew(void *arg)
     return true;
 }
 
+/* The lease is left to run out, or to be shown to another mfcontrol. */
 static void
-end_registrant(struct registrant *it, bool revoke)
+end_registrant(struct registrant *it)
 {
     sorted_remove(&it->registrar->registrants, span_cstr(it->id));
     metric_sub(it->registrar->metrics, METRIC_ID_NODES_REGISTERED, 1);
     it->session->owner = NULL;
     etcd_cancel(&it->put);
-    lease_destroy(&it->lease, revoke);
+    lease_destroy(&it->lease, false);
     loop_timer_deinit(&it->retry);
     free(it->id);
     free(it);
@@ -155,7 +156,7 @@ registrar_add(struct registrar *r, struct session *s)
     if (before != NULL) {
         older = before->session;
         adopt = lease_id(before->lease) != 0 ? lease_id(before->lease) : adopt;
-        end_registrant(before, false);
+        end_registrant(before);
     }
     struct registrant *it = mem_zalloc(sizeof(*it));
     it->id = mem_strdup(s->id);
@@ -176,7 +177,7 @@ void
 registrar_remove(struct registrar *r, struct session *s)
 {
     if (s->owner != NULL) {
-        end_registrant(s->owner, false);
+        end_registrant(s->owner);
     }
 }
 
@@ -228,7 +229,7 @@ registrar_bye(struct registrar *r, struct session *s, bool for_good)
     if (s->owner == NULL) {
         return;
     }
-    end_registrant(s->owner, false);
+    end_registrant(s->owner);
     struct farewell *f = mem_zalloc(sizeof(*f));
     list_push_back(&r->farewells, &f->link);
     f->registrar = r;
@@ -261,7 +262,7 @@ registrar_destroy(struct registrar **r)
         return;
     }
     while (it->registrants.count > 0) {
-        end_registrant(it->registrants.items[it->registrants.count - 1], false);
+        end_registrant(it->registrants.items[it->registrants.count - 1]);
     }
     LIST_EACH_SAFE (link, &it->farewells) {
         end_farewell(LIST_ENTRY(link, struct farewell, link));
