@@ -1,4 +1,5 @@
 #include "proxy/multiget.h"
+#include "common/core/backoff.h"
 #include "t/unit/unit.h"
 
 #include <stdio.h>
@@ -129,6 +130,63 @@ START_TEST(a_cleared_one_begins_anew)
 }
 END_TEST
 
+/* Random keys, doubled often, over random shards, each of which has some of
+ * them; the shards answer in random interleaving. */
+START_TEST(any_split_merges_as_one_server_would_answer)
+{
+    uint64_t rng = 42;
+    struct multiget many = {0};
+    for (int round = 0; round < 500; round++) {
+        uint32_t count = 1 + (uint32_t)(random_next(&rng) % 40), shards = 1 + count % 5;
+        unsigned keys[40];
+        uint32_t at[40], shard_next[5] = {0};
+        char line[256] = "";
+        struct buf expected = BUF_EMPTY, got = BUF_EMPTY;
+        uint64_t there = random_next(&rng); /* which of the 26 keys exist */
+        for (uint32_t i = 0; i < count; i++) {
+            keys[i] = (unsigned)(random_next(&rng) % 26);
+            at[i] = (uint32_t)strlen(line);
+            snprintf(line + at[i], sizeof(line) - at[i], "%c ", 'a' + (int)keys[i]);
+            if (there >> keys[i] & 1) {
+                buf_printf(&expected, "<%c>", 'a' + (int)keys[i]);
+            }
+        }
+        ck_assert(multiget_begin(&many, span_cstr(line)));
+        for (uint32_t i = 0; i < shards; i++) {
+            multiget_add_shard(&many);
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            multiget_add_key(&many, at[i], 1, keys[i] % shards);
+        }
+        for (uint32_t left = count; left > 0;) {
+            uint32_t shard = (uint32_t)(random_next(&rng) % shards);
+            uint32_t i = shard_next[shard];
+            while (i < count && keys[i] % shards != shard) {
+                i++;
+            }
+            shard_next[shard] = i + 1;
+            if (i >= count) {
+                continue;
+            }
+            left--;
+            if (there >> keys[i] & 1) {
+                char raw[8];
+                snprintf(raw, sizeof(raw), "<%c>", 'a' + (int)keys[i]);
+                ck_assert_int_eq(
+                    multiget_value(&many, shard, span_make(line + at[i], 1), span_cstr(raw)),
+                    MULTIGET_OK);
+            }
+        }
+        ck_assert(multiget_merge(&many, &got));
+        ck_assert(span_eq(buf_span(&got), buf_span(&expected)));
+        multiget_clear(&many);
+        buf_deinit(&expected);
+        buf_deinit(&got);
+    }
+    multiget_deinit(&many);
+}
+END_TEST
+
 UNIT_MAIN("multiget", merges_in_the_clients_order, what_is_not_answered_is_a_miss,
           doubled_keys_are_answered_each, strange_answers_are_noticed, keys_that_begin_alike,
-          a_cleared_one_begins_anew)
+          a_cleared_one_begins_anew, any_split_merges_as_one_server_would_answer)
