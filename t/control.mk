@@ -5,6 +5,7 @@ CONTROL_TESTS = \
 	t/control/followers.t \
 	t/control/leader.t \
 	t/control/leases.t \
+	t/control/mfctl.t \
 	t/control/publish.t
 TAP_TESTS += $(CONTROL_TESTS)
 EXTRA_DIST += $(CONTROL_TESTS) t/lib/Memfleet/Hold.pm t/lib/Memfleet/Plane.pm
