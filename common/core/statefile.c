@@ -84,9 +84,13 @@ static enum statefile_result
 read_file(int fd, size_t max, struct buf *out)
 {
     for (;;) {
-        char *to = buf_room(out, 65536);
-        if (to == NULL || buf_len(out) > max) {
+        if (buf_len(out) > max) {
             return STATEFILE_DAMAGED;
+        }
+        char *to = buf_room(out, 65536);
+        if (to == NULL) { /* our trouble, not the file's */
+            errno = ENOMEM;
+            return STATEFILE_FAILED;
         }
         ssize_t n = read(fd, to, 65536);
         if (n < 0 && errno == EINTR) {
