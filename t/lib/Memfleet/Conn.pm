@@ -150,7 +150,8 @@ sub read_to_close {
 
 # Sends the bytes and an `mn`, and returns everything that came before the
 # answer "MN". If the server closes instead, returns what came; closed() tells.
-# A reply that has the line MN inside a value needs read_exact instead.
+# Neither may the request hold an `mn` of its own, nor a value of the reply the
+# line MN: such need read_exact instead.
 sub ask {
     my ($self, $bytes) = @_;
     $self->send($bytes . "mn\r\n");
