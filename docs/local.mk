@@ -20,6 +20,7 @@ EXTRA_DIST += \
 	docs/decisions/0010-manual-from-help.md \
 	docs/decisions/0011-unknown-outcomes.md \
 	docs/decisions/0012-helpers-of-the-leader.md \
+	docs/decisions/0013-whole-replies.md \
 	docs/decisions/0013-crowded-nodes-slow-clients-down.md
 
 MANUAL_PAGES = docs/mfcached.1 docs/mfcontrol.1 docs/mfctl.1 docs/mfproxy.1
