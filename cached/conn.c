@@ -1,4 +1,5 @@
 #include "cached/conn.h"
+#include "cached/dump.h"
 #include "cached/exec.h"
 #include "cached/ingest.h"
 #include "common/core/assert.h"
@@ -59,6 +60,7 @@ conn_close(struct conn *c)
         ingest_abandon(c, c->ingest);
         free(c->ingest);
     }
+    free(c->dump);
     list_remove(&c->link);
     list_remove(&c->half);
     worker_note_halves(w);
@@ -249,21 +251,25 @@ take_held_value(struct conn *c, struct span input)
     return n;
 }
 
-/* Executes what is in `input`, as far as the outbox and the turn allow. Returns
- * the bytes done with. *stopped: input is left that needs no more reading. */
+/* Executes what is in `input`, as far as the outbox and the turn allow; a dump
+ * goes on without input, a slice each turn. Returns the bytes done with.
+ * *stopped: there is more to do that needs no more reading. */
 static size_t
 consume(struct conn *c, struct span input, bool *stopped)
 {
     uint64_t requests = c->worker->node->options.requests_per_turn;
     size_t used = 0;
     *stopped = false;
-    while (used < input.len && !c->closing && !c->out.out_of_memory) {
+    while ((used < input.len || c->dump != NULL) && !c->closing && !c->out.out_of_memory) {
         struct span rest = span_skip(input, used);
         if (conn_blocked(c) || requests == 0) {
             *stopped = true;
             break;
         }
-        if (c->swallow_bytes > 0) {
+        if (c->dump != NULL) {
+            dump_step(c);
+            requests = 0;
+        } else if (c->swallow_bytes > 0) {
             used += swallow(c, rest);
         } else if (c->ingest != NULL) {
             used += take_held_value(c, rest);
@@ -285,7 +291,7 @@ consume(struct conn *c, struct span input, bool *stopped)
 
 /* How far a turn came with its input. */
 struct turn {
-    bool stopped;  /* input is left that needs no more reading */
+    bool stopped;  /* there is more to do that needs no more reading */
     bool progress; /* some of it was done with */
 };
 
@@ -340,6 +346,9 @@ state_of(const struct conn *c)
 {
     if (outbox_unsent(&c->out) > 0) {
         return CONN_WRITE;
+    }
+    if (c->dump != NULL) {
+        return CONN_DUMP;
     }
     if (c->ingest != NULL) {
         return CONN_VALUE;
@@ -530,7 +539,7 @@ on_io(void *arg, int ready)
         read_once(c);
         return;
     }
-    if (buf_len(&c->in) > 0 && !c->closing) {
+    if ((buf_len(&c->in) > 0 || c->dump != NULL) && !c->closing) {
         conn_continue(c);
         return;
     }

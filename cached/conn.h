@@ -10,8 +10,8 @@
  *          v
  *     [swallow]: the value's bytes are thrown away
  *
- * The command line's state is the default; `ingest`, `swallow_bytes` and `get`
- * say that one of the others holds. What a command means is in exec.h.
+ * The command line's state is the default; `ingest`, `swallow_bytes`, `get` and
+ * `dump` say that one of the others holds. What a command means is in exec.h.
  *
  * Bounds: input held is at most one command line or one read; output held is at
  * most CONN_OUTPUT_MAX and the reply to one more command (an item sent by
@@ -26,6 +26,7 @@
 #define CONN_OUTPUT_MAX  (256 * 1024)
 #define CONN_HALF_MAX_MS 10000
 
+struct dump;
 struct ingest;
 
 /* For `stats conns`, in memcached's words. */
@@ -34,6 +35,7 @@ struct ingest;
     X(PARSE, "conn_parse_cmd")                                                                     \
     X(VALUE, "conn_nread")                                                                         \
     X(SWALLOW, "conn_swallow")                                                                     \
+    X(DUMP, "conn_watch")                                                                          \
     X(WRITE, "conn_mwrite")
 
 enum conn_state {
@@ -65,6 +67,7 @@ struct conn {
     uint64_t swallow_bytes;         /* of a refused value, still to come */
     enum proto_error swallow_error; /* answered behind it, as memcached does */
     struct get_rest get;
+    struct dump *dump; /* a listing of all items that goes on, or NULL */
     uint64_t half_since_ms;
     _Atomic uint64_t active_ms;
     _Atomic uint8_t state;

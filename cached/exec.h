@@ -20,3 +20,4 @@ void exec_meta_debug(struct conn *c, const struct request *r);
 
 /* version, stats, flush_all and all the others. May set c->closing. */
 void exec_admin(struct conn *c, const struct request *r);
+void exec_lru_crawler(struct conn *c, const struct request *r);

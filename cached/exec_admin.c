@@ -1,38 +1,11 @@
 #include "cached/exec.h"
 #include "cached/stats.h"
+#include "cached/words.h"
 #include "common/core/log.h"
-#include "common/core/num.h"
 #include "common/core/version.h"
 
-#define WORDS_MAX          6
 #define MEMLIMIT_MB_LOWEST 8
 #define MEMLIMIT_MB_MOST   1000000000 /* more is a number of bytes, by mistake */
-
-struct words {
-    struct span at[WORDS_MAX];
-    unsigned count; /* noreply not counted */
-};
-
-static struct words
-words_of(const struct request *r)
-{
-    struct words w = {0};
-    w.count = request_admin_words(r, w.at, WORDS_MAX);
-    w.count -= r->noreply && w.count > 0;
-    return w;
-}
-
-static bool
-word_is(const struct words *w, unsigned i, const char *text)
-{
-    return i < w->count && i < WORDS_MAX && span_eq_cstr(w->at[i], text);
-}
-
-static bool
-word_number(const struct words *w, unsigned i, uint64_t *n)
-{
-    return i < w->count && i < WORDS_MAX && num_parse_u64(w->at[i], n);
-}
 
 /* "OK", or the error. */
 static void
@@ -130,20 +103,6 @@ do_lru(struct conn *c, const struct request *r)
     answer(c, r, known ? PROTO_OK : PROTO_ERR_UNKNOWN_COMMAND);
 }
 
-static void
-do_lru_crawler(struct conn *c, const struct request *r)
-{
-    struct words w = words_of(r);
-    if (word_is(&w, 0, "metadump") || word_is(&w, 0, "mgdump")) {
-        answer(c, r, PROTO_ERR_METADUMP_NOT_ALLOWED);
-        return;
-    }
-    bool known = word_is(&w, 0, "enable") || word_is(&w, 0, "disable") ||
-                 (w.count == 2 && (word_is(&w, 0, "crawl") || word_is(&w, 0, "tocrawl") ||
-                                   word_is(&w, 0, "sleep")));
-    answer(c, r, known ? PROTO_OK : PROTO_ERR_UNKNOWN_COMMAND);
-}
-
 /* Moves the clock by seconds, for tests that would have to wait. */
 static void
 do_debugtime(struct conn *c, const struct request *r)
@@ -203,7 +162,7 @@ static admin_fn *const admin_fns[CMD_COUNT] = {
     [CMD_CACHE_MEMLIMIT] = do_memlimit,
     [CMD_SLABS] = do_slabs,
     [CMD_LRU] = do_lru,
-    [CMD_LRU_CRAWLER] = do_lru_crawler,
+    [CMD_LRU_CRAWLER] = exec_lru_crawler,
     [CMD_WATCH] = do_watch,
     [CMD_REFRESH_CERTS] = do_refresh_certs,
     [CMD_DEBUGTIME] = do_debugtime,

@@ -3,8 +3,10 @@ bin_PROGRAMS += mfcached
 mfcached_SOURCES = \
 	cached/announce.c cached/announce.h \
 	cached/conn.c cached/conn.h \
+	cached/dump.c cached/dump.h \
 	cached/exec.h \
 	cached/exec_admin.c \
+	cached/exec_crawler.c \
 	cached/exec_meta.c \
 	cached/exec_text.c \
 	cached/ingest.c cached/ingest.h \
@@ -16,5 +18,6 @@ mfcached_SOURCES = \
 	cached/node_options.c cached/node_options.h \
 	cached/outbox.c cached/outbox.h \
 	cached/stats.c cached/stats.h \
+	cached/words.h \
 	cached/worker.c cached/worker.h
 mfcached_LDADD = libmfstore.a $(PUSH_LIBS) $(FLEET_LIBS) $(NET_LIBS) $(PROTO_LIBS) $(CORE_LIBS) $(SYSTEM_LIBS)

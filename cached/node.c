@@ -17,8 +17,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define DEFAULT_PORT   11211
-#define CLOCK_FIRST_MS 2 /* EXPIRES_AT_ONCE is before every moment */
+#define DEFAULT_PORT     11211
+#define CRAWLER_SLEEP_US 100 /* memcached's */
+#define CLOCK_FIRST_MS   2   /* EXPIRES_AT_ONCE is before every moment */
 
 static const struct metric_desc metric_descs[] = {NODE_METRICS(METRIC_DESC)};
 
@@ -288,6 +289,16 @@ make_store(const struct node_options *o)
     return store_create(&options);
 }
 
+/* As memcached decides it. */
+static void
+init_crawler(struct node *node)
+{
+    const struct node_options *o = &node->options;
+    bool off = o->extended_no_lru_crawler || (o->extended_no_modern && !o->extended_lru_crawler);
+    atomic_init(&node->crawler.enabled, !off);
+    atomic_init(&node->crawler.sleep_us, CRAWLER_SLEEP_US);
+}
+
 static void
 start_workers(struct node *node)
 {
@@ -322,6 +333,7 @@ node_create(struct node_options *options)
     node_set_verbosity(node, node->options.verbose);
     node_options_log_ignored(&node->options);
     atomic_init(&node->accepting, true);
+    init_crawler(node);
     pthread_mutex_init(&node->registry_lock, NULL);
     list_init(&node->registry);
     node->loop = loop_create();

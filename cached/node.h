@@ -19,6 +19,12 @@ struct announce;
 struct http_server;
 struct worker;
 
+/* What the lru_crawler command sets. */
+struct crawler_settings {
+    atomic_bool enabled; /* dumps are served */
+    _Atomic uint64_t sleep_us, tocrawl;
+};
+
 struct node {
     struct node_options options;
     struct loop *loop; /* the main thread's */
@@ -39,6 +45,7 @@ struct node {
     _Atomic int64_t clock_shift_ms;    /* by debugtime */
     _Atomic uint64_t connection_count; /* those handed to workers and not closed */
     _Atomic uint64_t verbosity;
+    struct crawler_settings crawler;
     atomic_bool accepting;
     _Atomic uint64_t pauses; /* times that accepting was stopped at the limit */
 

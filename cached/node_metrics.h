@@ -32,6 +32,8 @@
     X(NODE_IDLE_KICKS,     "idle_kicks_total",          COUNTER, "Connections closed for idling.") \
     X(NODE_HALF_KICKS,     "half_kicks_total",          COUNTER, "Connections closed for half a command.") \
     X(NODE_YIELDS,         "connection_yields_total",   COUNTER, "Turns given up to other connections.") \
+    X(NODE_DUMPS,          "dumps_total",               COUNTER, "metadump and mgdump commands.")  \
+    X(NODE_DUMPED_ITEMS,   "dumped_items_total",        COUNTER, "Items that they listed.")        \
     X(NODE_OUT_OF_MEMORY,  "connection_oom_total",      COUNTER, "Connections closed for lack of memory.")
 /* clang-format on */
 

@@ -49,7 +49,7 @@
     X('F', "disable-flush-all", BOOL,    no_flush,          "",       NULL,                        \
       "refuse flush_all")                                                                          \
     X('X', "disable-dumping", BOOL,      no_dumping,        "",       NULL,                        \
-      "refuse stats cachedump")                                                                    \
+      "refuse stats cachedump, metadump and mgdump")                                                                    \
     X('B', "protocol",        STRING,    protocol,          "NAME",   "auto",                      \
       "ascii or auto, which are the same; binary is not served")                                   \
     X(0,   "metrics",         STRING,    metrics_addr,      "ADDR",   NULL,                        \

@@ -56,6 +56,8 @@ enum info {
     X("half_kicks",            NODE,   METRIC_ID_NODE_HALF_KICKS)                                  \
     X("bytes_read",            NODE,   METRIC_ID_NODE_BYTES_READ)                                  \
     X("bytes_written",         NODE,   METRIC_ID_NODE_BYTES_WRITTEN)                               \
+    X("dumps",                 NODE,   METRIC_ID_NODE_DUMPS)                                       \
+    X("dumped_items",          NODE,   METRIC_ID_NODE_DUMPED_ITEMS)                                \
     X("limit_maxbytes",        INFO,   INFO_MEMORY_LIMIT)                                          \
     X("accepting_conns",       INFO,   INFO_ACCEPTING)                                             \
     X("listen_disabled_num",   INFO,   INFO_PAUSES)                                                \
@@ -250,6 +252,10 @@ put_settings(struct node *node, struct buf *out)
     put_text(out, "maxconns_fast", yes_no(!o->no_maxconns_fast));
     put_text(out, "flush_enabled", yes_no(!o->no_flush));
     put_text(out, "dump_enabled", yes_no(!o->no_dumping));
+    put_text(out, "lru_crawler", yes_no(atomic_load(&node->crawler.enabled)));
+    buf_printf(out, "STAT lru_crawler_sleep %" PRIu64 "\r\n", atomic_load(&node->crawler.sleep_us));
+    buf_printf(out, "STAT lru_crawler_tocrawl %" PRIu64 "\r\n",
+               atomic_load(&node->crawler.tocrawl));
     put_text(out, "watch_enabled", "no");
     put_text(out, "ssl_enabled", "no");
 }

@@ -6,6 +6,7 @@ EXTRA_DIST += \
 	docs/control-plane.md \
 	docs/etcd.md \
 	docs/failure-modes.md \
+	docs/inspection.md \
 	docs/testing.md \
 	docs/decisions/README.md \
 	docs/decisions/0001-libraries.md \

@@ -32,6 +32,7 @@ EXTRA_DIST += t/fuzz/corpus/store
 
 NODE_TESTS = \
 	t/node/bad_inputs.t \
+	t/node/dump.t \
 	t/node/expiry.t \
 	t/node/lifecycle.t \
 	t/node/limits.t \

@@ -38,6 +38,12 @@
     X(WATCH_NOT_ALLOWED, "CLIENT_ERROR watch commands not allowed")                                \
     X(DUMP_NOT_ALLOWED,  "CLIENT_ERROR stats cachedump not allowed")                               \
     X(METADUMP_NOT_ALLOWED, "ERROR metadump not allowed")                                          \
+    X(MGDUMP_NOT_ALLOWED, "ERROR mgdump not allowed")                                              \
+    X(PIPELINED_METADUMP, "ERROR cannot pipeline other commands before metadump")                  \
+    X(PIPELINED_MGDUMP,  "ERROR cannot pipeline other commands before mgdump")                     \
+    X(CRAWLER_DISABLED,  "CLIENT_ERROR lru crawler disabled")                                      \
+    X(CRAWLER_SLEEP,     "CLIENT_ERROR sleep must be one second or less")                          \
+    X(BAD_CLASS,         "BADCLASS invalid class id")                                              \
     X(BAD_DUMP,          "CLIENT_ERROR bad command line")                                          \
     X(BAD_DUMP_CLASS,    "CLIENT_ERROR Illegal slab id")                                           \
     X(MEMLIMIT_TOO_SMALL, "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m")                \

@@ -1,0 +1,10 @@
+/* uri.h - keys in lines that other programs split at blanks. */
+#pragma once
+#include "common/core/span.h"
+
+#define URI_ENCODED_BYTES(n) (3 * (n)) /* at most */
+
+/* Writes `text` so that only letters, digits and "-._~" stand for themselves,
+ * every other byte is %XX. Needs URI_ENCODED_BYTES(text.len) bytes at `out`;
+ * returns how many it wrote. */
+size_t uri_encode(struct span text, char *out);
