@@ -5,7 +5,7 @@
 #include "common/proto/request.h"
 
 #define WORKER_SCRATCH_BYTES 65536
-#define WORKER_SHED_MS       1000
+#define WORKER_SHED_MS       1000 /* half a command held for so long gives its slot up */
 #define WORKER_NO_HALF       UINT64_MAX
 
 struct conn;
