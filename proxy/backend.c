@@ -7,6 +7,7 @@
 #include "proxy/answer.h"
 #include "proxy/pending.h"
 #include "proxy/roster.h"
+#include "proxy/way.h"
 #include "proxy/proxy_worker.h"
 
 #include <errno.h>
@@ -173,30 +174,66 @@ time_out(struct backend *b)
 }
 
 static void
-fail_queue(struct backend *b, enum failure failure)
+fail_leg(struct backend *b, struct leg *leg, bool alive, enum failure failure)
+{
+    if (alive && leg->kind == LEG_PROBE) {
+        prober_failed(b);
+    } else if (alive) {
+        atomic_fetch_add_explicit(&b->stats->broken, 1, memory_order_relaxed);
+        way_count_failure(b->worker, failure);
+        answer_failure(leg, failure);
+    }
+    leg_destroy(b->worker, leg);
+}
+
+/* Fails the legs from the first to `kept` (NULL: all). Of those that stand
+ * behind the first `sent` bytes of the queue nothing has left. */
+static void
+fail_queue(struct backend *b, struct leg *kept, size_t sent)
 {
     struct leg *leg = b->first, *live = b->live;
-    b->first = b->live = NULL;
-    b->last = &b->first;
-    b->queued = 0;
+    b->first = b->live = kept;
+    if (kept == NULL) {
+        b->last = &b->first;
+    }
     b->owed_bytes = 0;
     bool alive = false;
-    while (leg != NULL) {
+    for (size_t at = 0; leg != kept;) {
         struct leg *next = leg->next;
+        enum failure failure = at >= sent ? FAILURE_DOWN : FAILURE_TIMEOUT;
         alive = alive || leg == live;
-        if (alive && leg->kind == LEG_PROBE) {
-            prober_failed(b);
-        } else if (alive) {
-            atomic_fetch_add_explicit(&b->stats->broken, 1, memory_order_relaxed);
-            worker_count(b->worker,
-                         failure == FAILURE_DOWN ? METRIC_ID_FAILED_DOWN : METRIC_ID_FAILED_TIMEOUT,
-                         1);
-            answer_failure(leg, failure);
-        }
-        leg_destroy(b->worker, leg);
+        at += leg->bytes;
+        b->queued--;
+        fail_leg(b, leg, alive, failure);
         leg = next;
     }
     watch_crowd(b);
+}
+
+static size_t
+bytes_from(const struct leg *leg)
+{
+    size_t bytes = 0;
+    for (; leg != NULL; leg = leg->next) {
+        bytes += leg->bytes;
+    }
+    return bytes;
+}
+
+/* The first leg that somebody waits for and of which nothing has left. */
+static struct leg *
+first_unsent(const struct backend *b, size_t sent)
+{
+    size_t at = 0;
+    bool alive = false;
+    for (struct leg *leg = b->first; leg != NULL; leg = leg->next) {
+        alive = alive || leg == b->live;
+        if (alive && at >= sent) {
+            return leg;
+        }
+        at += leg->bytes;
+    }
+    return NULL;
 }
 
 /* --- the connection -------------------------------------------------------------- */
@@ -213,26 +250,40 @@ close_connection(struct backend *b)
     b->parser = REPLY_PARSER_INIT;
     b->reply_so_far = 0;
     bufpool_give_back(&b->worker->bufs, &b->in);
-    bufpool_give_back(&b->worker->bufs, &b->out);
+}
+
+/* Keeps the last `kept` bytes of the output. */
+static void
+drop_output(struct backend *b, size_t kept)
+{
+    buf_consume(&b->out, buf_len(&b->out) - kept);
+    if (kept == 0) {
+        bufpool_give_back(&b->worker->bufs, &b->out);
+    }
 }
 
 /* A connection that never gave a byte counts as one that was not made: the node
- * accepts and resets. */
+ * accepts and resets. After one that did, requests of which nothing has left go
+ * out by the next: a node that was restarted costs only what was on its way. */
 static void
 lose_connection(struct backend *b, const char *reason)
 {
-    bool connected = b->state == BACKEND_CONNECTED;
-    if (b->queued > 0 || !b->gave_bytes) {
+    size_t queued_bytes = bytes_from(b->first), unsent = buf_len(&b->out);
+    ASSERT(queued_bytes >= unsent);
+    size_t sent = queued_bytes - unsent;
+    struct leg *kept = b->gave_bytes ? first_unsent(b, sent) : NULL;
+    if (b->first != kept || !b->gave_bytes) {
         LOG_LIMITED(10, LOG_WARN, "backend_lost", "node=%s connected=%d waiting=%u reason=%s",
-                    LOG_STR(b->name), connected, b->queued, LOG_STR(reason));
+                    LOG_STR(b->name), b->state == BACKEND_CONNECTED, b->queued, LOG_STR(reason));
     }
     close_connection(b);
+    drop_output(b, bytes_from(kept));
     if (!b->gave_bytes) {
         b->connect_after_us = worker_now_us(b->worker) + RECONNECT_GAP_US;
         backend_note(b, HEALTH_CONNECT_FAILED);
     }
-    fail_queue(b, connected ? FAILURE_TIMEOUT : FAILURE_DOWN);
-    end_if_retired(b);
+    fail_queue(b, kept, sent);
+    busy(b); /* it may connect again, or be retired */
 }
 
 /* Parses what has come. False if the connection is lost for it. */
@@ -515,8 +566,10 @@ backend_destroy(struct backend **backend)
     struct backend *b = *backend;
     *backend = NULL;
     b->retired = true;
+    size_t sent = bytes_from(b->first) - buf_len(&b->out);
     close_connection(b);
-    fail_queue(b, FAILURE_TIMEOUT);
+    drop_output(b, 0);
+    fail_queue(b, NULL, sent);
     if (backend_is_down(b)) {
         metric_sub(b->worker->metrics, METRIC_ID_BACKENDS_DOWN, 1);
         atomic_fetch_sub_explicit(&b->stats->down, 1, memory_order_relaxed);

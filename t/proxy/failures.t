@@ -113,6 +113,20 @@ for my $end (qw(reset close)) {
     }
 }
 
+# A node that was restarted while nothing was on its way: the proxy learns of
+# it in the same turn in which it is asked again.
+$c->get($_) for $ka, $kb, $kc;
+$proxy->freeze;
+$c->send("get $ka\r\nset $kb 0 0 1\r\nx\r\nget $kc $ka\r\n");
+for my $node (@mocks) {
+    $node->mode('refuse'); # and every connection is gone
+    $node->mode('answer');
+}
+$proxy->signal('CONT');
+is_deeply($c->read_values, { $ka => "a:$ka" }, 'a read goes out by a new connection');
+is($c->read_line, "STORED\r\n", 'so does a write');
+is_deeply($c->read_values, { $ka => "a:$ka", $kc => "c:$kc" }, 'and a multiget');
+
 # ---- error lines, and what is no reply ---------------------------------------------------
 $connections = $mock{c}->connections;
 my $other = $proxy->connect;
@@ -157,7 +171,7 @@ wait_until(sub { ($c->get($ka) // '') eq "a:$ka" }, deadline(5), 'and the queue 
 # Longer than the request timeout: what was answered meanwhile is no timeout.
 $mock{a}->seen;
 $c->send("get $ka\r\nset $ka 0 0 1\r\nx\r\n");
-$proxy->signal('STOP');
+$proxy->freeze;
 my $stopped = Memfleet::Deadline::now();
 wait_until(sub { Memfleet::Deadline::now() > $stopped + 0.5 }, deadline(5), 'the timeout has passed');
 $proxy->signal('CONT');

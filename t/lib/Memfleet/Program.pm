@@ -235,6 +235,22 @@ sub signal {
     return;
 }
 
+# SIGSTOP, and waits until every thread has stopped; what is sent to it from
+# then on is there in one piece when it goes on. signal('CONT') ends it.
+sub freeze {
+    my ($self) = @_;
+    $self->signal('STOP');
+    my $all_stopped = sub {
+        for my $stat (glob("/proc/$self->{pid}/task/*/stat")) {
+            open(my $f, '<', $stat) or next; # the thread has ended
+            return 0 if (readline($f) // '') !~ /\) [Tt] /;
+        }
+        return 1;
+    };
+    wait_until($all_stopped, deadline(10), "$self->{name} stops");
+    return;
+}
+
 # Waits for its end and returns the wait status, as $? has it.
 sub wait_end {
     my ($self, $seconds) = @_;
