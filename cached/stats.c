@@ -1,4 +1,5 @@
 #include "cached/stats.h"
+#include "common/core/base64.h"
 #include "common/core/num.h"
 #include "common/core/version.h"
 #include "common/net/loop.h"
@@ -391,6 +392,14 @@ struct dump {
     struct buf out;
 };
 
+/* A binary key may hold a newline, and with it a line that we did not write. It
+ * is shown as mg shows it, in base64. */
+static struct span
+printable_key(const struct store_view *view, char *room)
+{
+    return view->binary_key ? span_make(room, base64_encode(view->key, room)) : view->key;
+}
+
 static void
 dump_item(void *arg, const struct store_view *view)
 {
@@ -399,12 +408,14 @@ dump_item(void *arg, const struct store_view *view)
         return;
     }
     dump->left--;
+    char room[BASE64_ENCODED_BYTES(STORE_KEY_MAX)];
+    struct span key = printable_key(view, room);
     uint64_t expires_s = 0;
     if (view->expiry_ms != EXPIRES_NEVER) {
         expires_s = (node_wall_ms(dump->node) + view->expiry_ms - dump->now_ms) / 1000;
     }
-    buf_printf(&dump->out, "ITEM %.*s [%zu b; %" PRIu64 " s]\r\n", SPAN_FMT(view->key),
-               view->value.len, expires_s);
+    buf_printf(&dump->out, "ITEM %.*s [%zu b; %" PRIu64 " s]\r\n", SPAN_FMT(key), view->value.len,
+               expires_s);
 }
 
 /* "stats cachedump <class> <limit>", which old tools list keys with. */
