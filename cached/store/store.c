@@ -2,6 +2,7 @@
 #include "common/core/mem.h"
 
 #include <stdlib.h>
+#include <sys/random.h>
 
 /* Enough shards that threads seldom meet, few enough that looking at all of
  * them for the oldest item costs nothing. */
@@ -21,9 +22,21 @@ shards_for(unsigned threads)
     return n;
 }
 
+uint64_t store_seed;
+static pthread_once_t seeded = PTHREAD_ONCE_INIT;
+
+static void
+choose_seed(void)
+{
+    if (getrandom(&store_seed, sizeof(store_seed), 0) != (ssize_t)sizeof(store_seed)) {
+        abort(); /* cannot happen once the system is up, for so few bytes */
+    }
+}
+
 struct store *
 store_create(const struct store_options *options)
 {
+    pthread_once(&seeded, choose_seed);
     struct store *st = mem_zalloc(sizeof(*st));
     st->options = *options;
     st->shard_count = shards_for(options->concurrency);

@@ -88,10 +88,13 @@ struct store_key {
     uint64_t hash;
 };
 
+/* Random; chosen when the process makes its first store, and the same for all. */
+extern uint64_t store_seed;
+
 static inline struct store_key
 store_key(struct span key)
 {
-    return (struct store_key){key, hash_span(key)};
+    return (struct store_key){key, hash_span_seeded(key, store_seed)};
 }
 
 /* Says that these keys will be asked for next, so that the engine can bring

@@ -11,3 +11,11 @@ hash_span(struct span s)
 {
     return XXH3_64bits(s.ptr, s.len);
 }
+
+/* For tables whose keys strangers choose: with a secret seed nobody can prepare
+ * keys that all fall into one bucket. */
+static inline uint64_t
+hash_span_seeded(struct span s, uint64_t seed)
+{
+    return XXH3_64bits_withSeed(s.ptr, s.len, seed);
+}
