@@ -4,6 +4,7 @@
 #include "common/core/log.h"
 #include "common/core/mem.h"
 #include "common/core/num.h"
+#include "common/net/sock.h"
 #include "common/push/frame.h"
 #include "control/keys.h"
 
@@ -37,6 +38,7 @@ session_create(struct loop *loop, int fd, uint64_t patience_ms, const struct ses
     s->arg = arg;
     s->patience_ms = patience_ms;
     s->accepted_ms = s->heard_ms = now_ms;
+    sock_send_buffer(fd, SESSION_KERNEL_BYTES);
     s->stream = stream_adopt(loop, fd, &limits, &stream_events, s);
     return s;
 }

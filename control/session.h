@@ -14,12 +14,13 @@
 #include "common/net/stream.h"
 #include "control/registration.h"
 
-#define SESSION_INPUT_MAX  (256u << 10) /* of one frame from a follower */
-#define SESSION_OUTPUT_MAX (32u << 10)  /* beside tables */
-#define SESSION_HELLO_MS   10000        /* to say HELLO after connecting */
-#define SESSION_SILENT_MS  30000        /* between two frames; followers report every 2 s */
-#define SESSION_STALL_MS   30000        /* without a byte taken off us */
-#define SESSION_TABLE_MS   60000        /* to take a whole table */
+#define SESSION_INPUT_MAX    (256u << 10) /* of one frame from a follower */
+#define SESSION_OUTPUT_MAX   (32u << 10)  /* beside tables */
+#define SESSION_KERNEL_BYTES (128 << 10)  /* of a table that the kernel holds for a slow one */
+#define SESSION_HELLO_MS     10000        /* to say HELLO after connecting */
+#define SESSION_SILENT_MS    30000        /* between two frames; followers report every 2 s */
+#define SESSION_STALL_MS     30000        /* without a byte taken off us */
+#define SESSION_TABLE_MS     60000        /* to take a whole table */
 
 /* Which table: what HELLO says is held and what a beat announces. */
 struct table_identity {

@@ -120,6 +120,12 @@ sock_peer(int fd, struct addr *out)
 }
 
 void
+sock_send_buffer(int fd, int bytes)
+{
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+}
+
+void
 sock_keepalive(int fd, int idle_s, int interval_s, int probes)
 {
     set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);

@@ -21,6 +21,10 @@ int sock_accept(int listen_fd, struct addr *peer);
 bool sock_local(int fd, struct addr *out);
 bool sock_peer(int fd, struct addr *out);
 
+/* Fixes how much the kernel holds of what the peer has not taken; it doubles the
+ * number for its own needs. Without, it may be megabytes for each peer. */
+void sock_send_buffer(int fd, int bytes);
+
 /* TCP keepalive: first probe after idle_s, then every interval_s, dead after
  * `probes` unanswered. No effect on unix sockets. */
 void sock_keepalive(int fd, int idle_s, int interval_s, int probes);

@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 use POSIX ();
+use Socket qw(SOL_SOCKET SO_RCVBUF);
 use Memfleet;
 use Memfleet::Plane;
 
@@ -51,8 +52,9 @@ ends_with('silence', 'silent', $plane->proxy($control, 'silent'));
 
 # ---- slow --------------------------------------------------------------------------------
 
-# A table that no socket buffer swallows: nodes with long names.
-for my $batch (0 .. 39) {
+# A table that no socket buffer swallows: nodes with long names, and a follower
+# with a small buffer.
+for my $batch (0 .. 9) {
     my @ops;
     for my $i (1 .. 100) {
         my $id = sprintf('node-%s-%04d', 'x' x 100, $batch * 100 + $i);
@@ -66,7 +68,9 @@ for my $batch (0 .. 39) {
     $plane->etcd->call('/v3/kv/txn', { success => \@ops });
 }
 my $reader = $plane->proxy($control, 'reader');
-my $slow = $plane->proxy($control, 'slow');
+my $slow = Memfleet::Follower->new($control->addr, silent => 1, role => 'proxy', id => 'slow');
+setsockopt($slow->socket, SOL_SOCKET, SO_RCVBUF, pack('i', 4096)) or die "setsockopt: $!";
+$slow->send_frame('HELLO', $slow->{hello});
 $reader->{raw} = 1;
 my $parent = $$;
 my $talker = fork() // die "fork: $!";
@@ -76,7 +80,7 @@ if ($talker == 0) { # it goes on to report, but does not read
 }
 my $dropped = sub { $control->log_text =~ /event=follower_gone id="slow"/ };
 my $names = 0;
-$reader->wait_table(sub { $names = () = $_[0] =~ /"ring_name"/g; $names == 4000 }, deadline(60));
+$reader->wait_table(sub { $names = () = $_[0] =~ /"ring_name"/g; $names == 1000 }, deadline(60));
 for my $ms (301 .. 330) {
     last if $dropped->();
     $plane->ctl_ok('pool', 'set', 'main', '--request-timeout', "${ms}ms");
