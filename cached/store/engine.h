@@ -32,6 +32,8 @@ struct store_thread {
     struct store *st;
     struct store_thread *next;
     struct metric_block *metrics;
+    void (*evicting)(void *arg, const struct store_view *view); /* or NULL */
+    void *evicting_arg;
     unsigned sweep_shard; /* the sweep's place among this caller's shards */
 };
 

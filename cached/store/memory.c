@@ -41,7 +41,7 @@ oldest_shard(const struct store *st)
 }
 
 static void
-count_eviction(struct store_thread *th, const struct store_item *it, uint64_t now_ms)
+count_eviction(struct store_thread *th, struct store_item *it, uint64_t now_ms)
 {
     if (item_dead(th->st, it, now_ms)) {
         count(th, METRIC_ID_STORE_RECLAIMED);
@@ -51,6 +51,11 @@ count_eviction(struct store_thread *th, const struct store_item *it, uint64_t no
     count(th, METRIC_ID_STORE_EVICTIONS);
     if (!(it->marks & ITEM_FETCHED)) {
         count(th, METRIC_ID_STORE_EVICTED_UNFETCHED);
+    }
+    if (th->evicting != NULL) {
+        struct store_view view;
+        item_show(it, &view);
+        th->evicting(th->evicting_arg, &view);
     }
 }
 

@@ -107,6 +107,14 @@ store_join(struct store *st)
 }
 
 void
+store_tell_evictions(struct store_thread *th, void (*fn)(void *arg, const struct store_view *view),
+                     void *arg)
+{
+    th->evicting = fn;
+    th->evicting_arg = arg;
+}
+
+void
 store_flush(struct store_thread *th, uint64_t at_ms, uint64_t now_ms)
 {
     struct store *st = th->st;

@@ -267,6 +267,12 @@ unsigned store_sweep(struct store_thread *th, unsigned part, unsigned parts, uns
 bool store_walk(struct store_thread *th, uint64_t *cursor, unsigned items, uint64_t now_ms,
                 void (*fn)(void *arg, const struct store_view *view), void *arg);
 
+/* From now on calls `fn` for each live item that this thread's calls remove for
+ * room, just before it is gone. The view has no reference and is valid during the
+ * call; `fn` may not call the store, whose locks are held. */
+void store_tell_evictions(struct store_thread *th,
+                          void (*fn)(void *arg, const struct store_view *view), void *arg);
+
 struct store_info {
     uint64_t memory_bytes; /* used, by items and tables */
     uint64_t memory_limit;

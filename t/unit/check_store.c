@@ -607,6 +607,26 @@ START_TEST(keeps_what_is_used)
 }
 END_TEST
 
+/* A fill's keys are told when they go, each once, and no others. */
+static void
+count_told(void *arg, const struct store_view *view)
+{
+    unsigned *told = arg;
+    *told += view->key.len > 4 && memcmp(view->key.ptr, "fill", 4) == 0 && view->value.len == 1000;
+}
+
+START_TEST(evictions_are_told)
+{
+    unsigned told = 0;
+    open_store(2 * MB, true);
+    store_tell_evictions(th, count_told, &told);
+    fill(3000, 1000);
+    ck_assert_uint_gt(told, 0);
+    ck_assert_uint_eq(told, metric_sum(store_metrics(st), METRIC_ID_STORE_EVICTIONS));
+    close_store();
+}
+END_TEST
+
 START_TEST(without_eviction_says_so)
 {
     open_store(2 * MB, false);
@@ -762,6 +782,7 @@ UNIT_MAIN("store", stores_by_mode, append_keeps_flags_and_expiry, append_can_viv
           counts, counts_only_numbers, counting_leaves_a_reader_its_value,
           counting_keeps_the_stale_mark, counters_can_be_made, flushes_now_and_later,
           refuses_what_never_fits, keeps_the_memory_limit, makes_room_for_a_table_once,
+          a_vivify_without_memory_is_a_miss, keeps_what_is_used, evictions_are_told,
           a_vivify_without_memory_is_a_miss, keeps_what_is_used, without_eviction_says_so,
           does_not_evict_for_what_can_never_fit, does_not_evict_what_is_being_read,
           no_write_works_a_lower_limit_off_alone, a_lower_limit_is_worked_off, sweeps_the_dead,
