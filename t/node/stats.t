@@ -74,10 +74,6 @@ is($c->stats('items')->{'items:1:number'}, 1, 'stats items');
 is($c->stats('slabs')->{active_slabs}, 1, 'stats slabs');
 is($c->ask("stats sizes\r\n"), "STAT sizes_status disabled\r\nEND\r\n", 'stats sizes');
 is($c->ask("stats cachedump 1 0\r\n"), "ITEM kept [1 b; 0 s]\r\nEND\r\n", 'stats cachedump');
-$c->ask("ms YQ0KRU5EDQpiIGM= 1 b\r\nx\r\n"); # "a\r\nEND\r\nb c"
-like($c->ask("stats cachedump 1 0\r\n"), qr/^ITEM YQ0KRU5EDQpiIGM= \[1 b; 0 s\]\r$/m,
-     'a binary key adds no lines');
-$c->ask("md YQ0KRU5EDQpiIGM= b\r\n");
 is($c->ask("stats cachedump 2 0\r\n"), "END\r\n", 'of a class that we do not have');
 is($c->ask("stats nonsense\r\n"), "ERROR\r\n", 'an unknown report');
 
@@ -118,4 +114,9 @@ is(scalar @lines, scalar @samples, 'and every line is a sample');
 my %seen;
 is(join(' ', grep { $seen{$_}++ } $page =~ /^# TYPE (\S+)/mg), '', 'no name is described twice');
 
+# --- keys that are no text --------------------------------------------------------
+
+$c->ask("ms YQ0KRU5EDQpiIGM= 1 b\r\nx\r\n"); # "a\r\nEND\r\nb c"
+like($c->ask("stats cachedump 1 0\r\n"), qr/^ITEM YQ0KRU5EDQpiIGM= \[1 b; 0 s\]\r$/m,
+     'a binary key adds no lines to a dump');
 done_testing;
