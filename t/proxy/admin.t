@@ -66,7 +66,7 @@ is($proxy->wait_end, 0, 'and it ends long before the limit');
 # ---- several addresses, a pid file ---------------------------------------------------------------
 my $dir = scratch_dir();
 my $mock = MockBackend->start(name => 'd');
-my $both = mfproxy(args => ['--servers', $mock->addr, '--listen', "unix:$dir/proxy.sock", '-P', "$dir/pid"],
+my $both = mfproxy(args => ['--servers', $mock->addr, '--listen', "unix:$dir/proxy.sock", '-P', "$dir/pid", patient()],
                    listens => 2);
 is($both->connect->get('x'), 'd:x', 'by TCP');
 is(Memfleet::Conn->new("unix:$dir/proxy.sock")->get('x'), 'd:x', 'by a unix socket');

@@ -5,7 +5,8 @@ use Memfleet;
 use BadInputs;
 
 my @nodes = map { mfcached(args => [qw(-t 1)]) } 1 .. 3;
-my $proxy = mfproxy(args => ['--servers', join(',', map { $_->addr } @nodes), '--threads', 1]);
+my $proxy = mfproxy(args => ['--servers', join(',', map { $_->addr } @nodes), '--threads', 1,
+                             patient()]);
 
 # Keys of every node: a reply to all of them is behind whatever was asked of any.
 my @keys = map { "barrier:$_" } 1 .. 60;

@@ -6,7 +6,7 @@ use Memfleet;
 
 skip_without('memcached');
 my @nodes = map { memcached_program() } 1 .. 3;
-my $proxy = mfproxy(args => ['--servers', join(',', map { $_->addr } @nodes)]);
+my $proxy = mfproxy(args => ['--servers', join(',', map { $_->addr } @nodes), patient()]);
 my $alone = memcached_program();
 my ($c, $d) = ($proxy->connect, $alone->connect);
 

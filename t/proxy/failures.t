@@ -8,7 +8,7 @@ use MockBackend;
 my @mocks = map { MockBackend->start(name => $_) } qw(a b c);
 my %mock = map { $_->name => $_ } @mocks;
 my $proxy = mfproxy(args => ['--servers', join(',', map { $_->addr } @mocks), '--threads', 1,
-                             '--request-timeout', '300ms']);
+                             '--request-timeout', '600ms']);
 my $c = $proxy->connect;
 
 # Keys by the node that owns them: whoever answers owns.
@@ -173,7 +173,7 @@ $mock{a}->seen;
 $c->send("get $ka\r\nset $ka 0 0 1\r\nx\r\n");
 $proxy->freeze;
 my $stopped = Memfleet::Deadline::now();
-wait_until(sub { Memfleet::Deadline::now() > $stopped + 0.5 }, deadline(5), 'the timeout has passed');
+wait_until(sub { Memfleet::Deadline::now() > $stopped + 0.8 }, deadline(5), 'the timeout has passed');
 $proxy->signal('CONT');
 is_deeply($c->read_values, { $ka => "a:$ka" }, 'a proxy that was stopped blames no node');
 is($c->read_line, "STORED\r\n", 'for nothing');

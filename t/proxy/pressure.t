@@ -82,7 +82,7 @@ is($proxy->connect->get($key), "a:$key", 'and there is room again');
 ok($idle->ask("get $key\r\n"), 'an idle client was left alone');
 
 # ---- large values on their way in --------------------------------------------------------
-my $small = mfproxy(args => ['--servers', $mock->addr, '--threads', 1, '-m', '1m', '-I', '900k']);
+my $small = mfproxy(args => ['--servers', $mock->addr, '--threads', 1, '-m', '1m', '-I', '900k', patient()]);
 my $value_bytes = 700_000;
 my $filler = 'f' x $value_bytes;
 my ($one, $two) = ($small->connect, $small->connect);

@@ -87,7 +87,7 @@ is($c->get($kb), "b:$kb", 'called active again it serves');
 
 # What a pool may choose.
 publish(7, [$mb, $mc], pool => { on_read_error => 'error', on_write_error => 'not_stored',
-                                 request_timeout_ms => 100, flush_all => 'allow' });
+                                 request_timeout_ms => 500, flush_all => 'allow' });
 epoch_is(7);
 $mb->mode('hang');
 is($c->ask("get $kb\r\nset $kb 0 0 1\r\nx\r\nget $kb k1 k2 k3\r\n"),
