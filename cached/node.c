@@ -209,6 +209,20 @@ listen_on_text(struct node *node, const char *text, uint16_t port)
     return listen_on(node, &name, text);
 }
 
+/* One socket that takes IPv6 and IPv4, where the system has IPv6. */
+static bool
+listen_on_all(struct node *node, uint16_t port)
+{
+    struct addr_name name = {.host = "::", .port = port};
+    int probe = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (probe < 0) {
+        name.host[0] = '\0';
+        return listen_on(node, &name, "0.0.0.0");
+    }
+    close(probe);
+    return listen_on(node, &name, "[::]");
+}
+
 /* Where tests and scripts look for the port that the kernel chose. */
 static void
 write_port_file(const struct node *node)
@@ -250,7 +264,7 @@ listen_everywhere(struct node *node)
             return false;
         }
     }
-    return o->listen.count > 0 || listen_on_text(node, "*", port);
+    return o->listen.count > 0 || listen_on_all(node, port);
 }
 
 /* --- life -------------------------------------------------------------------- */

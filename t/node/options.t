@@ -114,6 +114,14 @@ refused([qw(surplus)], qr/unexpected argument 'surplus'/);
     ok(!-e $path, 'its file is gone with the node');
 }
 
+# Without -l every address is served.
+{
+    my $node = start_program({ name => 'mfcached', args => [@root, '-p', 0] });
+    my ($port) = $node->addr =~ /^(?:\[::\]|0\.0\.0\.0):(\d+)$/;
+    ok($port, 'every address: ' . $node->addr);
+    is(Memfleet::Conn->new("127.0.0.$_:$port")->ask("get a\r\n"), "END\r\n", "127.0.0.$_") for 1, 2;
+}
+
 # -d goes to the background and -P says who it is.
 {
     my $dir = scratch_dir();
