@@ -35,12 +35,22 @@ struct farewell {
     struct list link;
     struct registrar *registrar;
     struct etcd_call *call;
-    char *id, *value;
+    char *id, *registered, *value;
 };
 
 /* --- registration ------------------------------------------------------------ */
 
 static void on_registered(void *arg, const struct etcd_reply *reply);
+
+/* The value of nodes/<id>; the caller's to free. */
+static char *
+registration_text(const struct registration *r)
+{
+    json_t *json = registration_encode(r);
+    char *text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
+    json_decref(json);
+    return text;
+}
 
 static void
 put_registration(void *arg)
@@ -50,9 +60,7 @@ put_registration(void *arg)
     if (lease == 0 || it->put != NULL) {
         return; /* on_held() or on_registered() comes back to it */
     }
-    json_t *json = registration_encode(it->session->registration);
-    char *value = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
-    json_decref(json);
+    char *value = registration_text(it->session->registration);
     struct span name = span_cstr(it->id);
     struct etcd_txn *txn = etcd_txn_create();
     etcd_txn_put(txn, ETCD_THEN, span_cstr(key_make(KEY_NODE, name).text), span_cstr(value), lease);
@@ -189,6 +197,7 @@ end_farewell(struct farewell *f)
     etcd_cancel(&f->call);
     list_remove(&f->link);
     free(f->id);
+    free(f->registered);
     free(f->value);
     free(f);
 }
@@ -200,7 +209,8 @@ on_farewell_put(void *arg, const struct etcd_reply *reply)
 {
     struct farewell *f = arg;
     f->call = NULL;
-    log_info("node_left", "id=%s noted=%d", LOG_STR(f->id), reply->outcome == ETCD_OK);
+    log_info("node_left", "id=%s noted=%d", LOG_STR(f->id),
+             reply->outcome == ETCD_OK && reply->succeeded);
     end_farewell(f);
 }
 
@@ -215,10 +225,13 @@ on_farewell_lease(void *arg, const struct etcd_reply *reply)
         return;
     }
     struct span name = span_cstr(f->id);
+    struct key node = key_make(KEY_NODE, name);
     struct etcd_txn *txn = etcd_txn_create();
+    /* A node that is back already, with another boot id, is not leaving. */
+    etcd_txn_if_value(txn, span_cstr(node.text), ETCD_EQUAL, span_cstr(f->registered));
     etcd_txn_put(txn, ETCD_THEN, span_cstr(key_make(KEY_LEAVING, name).text), span_cstr(f->value),
                  reply->lease);
-    etcd_txn_delete(txn, ETCD_THEN, span_cstr(key_make(KEY_NODE, name).text));
+    etcd_txn_delete(txn, ETCD_THEN, span_cstr(node.text));
     f->call = etcd_commit(f->registrar->client, txn, on_farewell_put, f);
     etcd_txn_destroy(&txn);
 }
