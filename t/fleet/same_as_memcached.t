@@ -1,6 +1,7 @@
 # Ordinary conversations, byte for byte what Debian's memcached answers, at a
 # node and through the proxy. Odd input is the business of bad_inputs.t; what is
-# left out here are CAS values, which every server counts by itself.
+# left out here are CAS values, which every server counts by itself, and seconds
+# that pass.
 use strict;
 use warnings;
 use Memfleet;
@@ -42,7 +43,7 @@ my @conversations = (
                               "ma a q\r\n", "mg a v\r\n"],
     ['stale, won, too late',  "ms a 1 T100\r\nx\r\n", "md a I T30\r\n", "mg a v\r\n", "mg a v\r\n", "ms a 1\r\ny\r\n", "mg a v\r\n"],
     ['vivify',                "mg a v N30\r\n", "mg a v N30\r\n", "ms a 1\r\ny\r\n", "mg a v N30\r\n"],
-    ['hit and last access',   "ms a 1\r\nx\r\n", "mg a h l\r\n", "mg a h\r\n"],
+    ['whether it was hit',    "ms a 1\r\nx\r\n", "mg a h\r\n", "mg a h\r\n"],
     ['binary keys',           "ms Zm9vYmFy 1 b\r\nx\r\n", "mg Zm9vYmFy b v k\r\n", "mg foobar v\r\n", "md Zm9vYmFy b\r\n"],
     ['a key of 250 bytes',    'set ' . 'k' x 250 . " 0 0 1\r\nx\r\n", 'get ' . 'k' x 250 . "\r\n"],
     ['keys that are not ASCII', "set gr\xc3\xbc\xc3\x9fe 0 0 1\r\nx\r\n", "get gr\xc3\xbc\xc3\x9fe\r\n"],
@@ -62,8 +63,8 @@ for my $c (@conversations) {
             # The same beginning for both sides: nothing is stored.
             memcached_compare($conn, "flush_all\r\n", $server->name . ': flush');
             for my $bytes (@requests) {
-                my $shown = length $bytes > 60 ? substr($bytes, 0, 60) . '...' : $bytes;
-                memcached_compare($conn, $bytes, $server->name . ': ' . $shown =~ s/\r\n/ | /gr);
+                my $shown = substr($bytes, 0, 60) =~ s/\r\n/ | /gr =~ s/[^ -~]/?/gr;
+                memcached_compare($conn, $bytes, $server->name . ': ' . $shown);
             }
             $conn->close;
         }
