@@ -247,6 +247,7 @@ registrar_bye(struct registrar *r, struct session *s, bool for_good)
     list_push_back(&r->farewells, &f->link);
     f->registrar = r;
     f->id = mem_strdup(s->id);
+    f->registered = registration_text(s->registration);
     json_t *json =
         json_pack("{s:b s:s}", "for_good", for_good, "boot_id", s->registration->boot_id);
     f->value = json_dumps(json, JSON_COMPACT);
