@@ -84,7 +84,7 @@ place_pool(struct placement *p, unsigned pool_index, const struct placement *pre
     place->pool = pool;
     place->nodes = mem_zalloc(pool->node_count * sizeof(unsigned));
     for (unsigned i = 0; i < pool->node_count; i++) {
-        struct place_node node = {.node = &pool->nodes[i], .pool = pool};
+        struct place_node node = {.node = &pool->nodes[i], .pool = pool, .pool_index = pool_index};
         if (!resolve(pool, node.node, &node.addr, error)) {
             return false;
         }
@@ -93,6 +93,8 @@ place_pool(struct placement *p, unsigned pool_index, const struct placement *pre
             link_to_previous(&node, previous);
             p->nodes[p->node_count] = node;
             *entry = ++p->node_count;
+        } else {
+            p->nodes[*entry - 1].shared = true;
         }
         place->nodes[i] = *entry - 1;
     }

@@ -32,6 +32,8 @@ struct place_node {
     struct addr addr;
     unsigned same_as; /* index of the same node in the placement before, or PLACE_NEW */
     const struct table_pool *pool; /* the first that names it: its timeouts count */
+    unsigned pool_index;
+    bool shared; /* other pools name it too */
     struct node_stats *stats;
 };
 

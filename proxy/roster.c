@@ -93,11 +93,15 @@ roster_unref(struct roster **roster)
 void
 roster_count_down(struct roster *r, unsigned node, int change)
 {
-    const struct backend *b = r->backends[node];
+    const struct place_node *place = &r->placement->nodes[node];
+    if (!place->shared) {
+        r->pools[place->pool_index].down += (unsigned)change;
+        return;
+    }
     for (unsigned i = 0; i < r->placement->table->pool_count; i++) {
         struct roster_pool *pool = &r->pools[i];
         for (unsigned j = 0; j < pool->nodes; j++) {
-            if (pool->backends[j] == b) {
+            if (pool->backends[j] == r->backends[node]) {
                 pool->down += (unsigned)change;
             }
         }

@@ -57,7 +57,11 @@ START_TEST(pools_share_a_node)
     ck_assert_uint_eq(p->node_count, 2);
     const struct table_pool *y = table_pool_find(p->table, SPAN_LIT("y"));
     unsigned index = (unsigned)(y - p->table->pools);
-    ck_assert_str_eq(p->nodes[p->pools[index].nodes[1]].node->id, "a");
+    const struct place_node *a = &p->nodes[p->pools[index].nodes[1]];
+    const struct place_node *b = &p->nodes[p->pools[index].nodes[0]];
+    ck_assert_str_eq(a->node->id, "a");
+    ck_assert(a->shared && !b->shared);
+    ck_assert_uint_eq(b->pool_index, index);
     placement_unref(&p);
 }
 END_TEST
