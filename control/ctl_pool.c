@@ -58,27 +58,29 @@ static const struct option_table table = {
     .count = sizeof(rows) / sizeof(rows[0]),
 };
 
-/* Writes what was given over what `json` says. */
-static void
+/* Writes what was given over what `json` says; false if a word is not UTF-8. */
+static bool
 overlay(json_t *json, const struct pool_options *o)
 {
+    int failed = 0;
 #define X(letter, name, type, field, arg, fallback, help)                                          \
     if (o->field != NULL) {                                                                        \
-        json_object_set_new(json, #field, json_string(o->field));                                  \
+        failed |= json_object_set_new(json, #field, json_string(o->field));                        \
     }
     POOL_WORDS(X)
 #undef X
 #define X(letter, name, type, field, arg, fallback, help)                                          \
     if (o->field != 0) {                                                                           \
-        json_object_set_new(json, #field, json_integer((json_int_t)o->field));                     \
+        failed |= json_object_set_new(json, #field, json_integer((json_int_t)o->field));           \
     }
     POOL_NUMBERS(X)
 #undef X
     char *by = o->by != NULL ? mem_strdup(o->by) : ctl_whoami();
-    json_object_set_new(json, "by", json_string(by));
-    json_object_set_new(json, "reason", json_string(o->reason != NULL ? o->reason : ""));
-    json_object_set_new(json, "force", json_boolean(o->force));
+    failed |= json_object_set_new(json, "by", json_string(by));
+    failed |= json_object_set_new(json, "reason", json_string(o->reason ? o->reason : ""));
+    failed |= json_object_set_new(json, "force", json_boolean(o->force));
     free(by);
+    return failed == 0;
 }
 
 /* Checks as the planner will, then writes. */
@@ -88,8 +90,12 @@ order(struct ctl *ctl, const struct inventory *inv, const char *name,
 {
     char error[TABLE_ERROR_MAX];
     json_t *json = before != NULL ? json_deep_copy(before->json) : json_object();
-    overlay(json, o);
-    struct pool_config *config = pool_config_decode(json, name, error);
+    struct pool_config *config = NULL;
+    if (overlay(json, o)) {
+        config = pool_config_decode(json, name, error);
+    } else {
+        snprintf(error, sizeof(error), "expected every argument in UTF-8");
+    }
     if (config == NULL) {
         ctl_complain(ctl, "%s", error);
         json_decref(json);

@@ -16,6 +16,8 @@ like($text, qr/exists already/, '... and says so');
 ($status, $text) = $plane->ctl('pool', 'create', 'main', '--ring', 'no-such-ring');
 is($status, 64, 'a pool with an unknown ring is refused');
 like($text, qr/ring: expected one of libmemcached/, '... and names what was expected');
+($status, $text) = $plane->ctl('pool', 'create', 'main', '--hash-strip-prefix', "\xff");
+is($status, 64, 'what is not UTF-8 is not dropped in silence');
 $plane->ctl_ok('pool', 'create', 'main', '--min-nodes', 3, '--reason', 'a test');
 ($status, $text) = $plane->ctl('pool', 'create', 'main');
 is($status, 1, 'a pool is created once');
