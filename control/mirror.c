@@ -135,7 +135,7 @@ judge(struct mirror *m, struct table *next)
         table_unref(&next);
         return;
     }
-    enum table_verdict verdict = table_judge(m->served, next);
+    enum table_verdict verdict = table_judge_published(m->served, next);
     switch (verdict) {
     case TABLE_ADOPT:
         adopt(m, next);

@@ -114,6 +114,13 @@ enum table_verdict {
 #undef X
 };
 enum table_verdict table_judge(const struct table *current, const struct table *next);
+
+/* The same for whoever follows a publisher that has judged each of its steps. A
+ * table more than one step ahead is not held against the one in use: which step
+ * between them an operator forced is not known here, and a follower that was
+ * away for it would refuse all tables to come. */
+enum table_verdict table_judge_published(const struct table *current, const struct table *next);
+
 const char *table_verdict_name(enum table_verdict verdict);
 const char *table_verdict_why(enum table_verdict verdict);
 

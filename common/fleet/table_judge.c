@@ -110,3 +110,15 @@ table_judge(const struct table *current, const struct table *next)
     }
     return next->force ? TABLE_ADOPT : judge_pools(current, next);
 }
+
+enum table_verdict
+table_judge_published(const struct table *current, const struct table *next)
+{
+    enum table_verdict verdict = table_judge(current, next);
+    bool large = verdict == TABLE_SHRINK || verdict == TABLE_RING_CHANGE;
+    if (large && strcmp(current->incarnation, next->incarnation) == 0 &&
+        next->epoch > current->epoch + 1) {
+        return TABLE_ADOPT;
+    }
+    return verdict;
+}

@@ -310,8 +310,10 @@ follower_create(const struct follower_options *options, char **error)
     f->metrics = metric_set_create(options->identity.role == FOLLOWER_NODE ? "memfleet" : "mfproxy",
                                    descs, METRIC_COUNT);
     struct metric_block *counts = metric_set_block(f->metrics);
-    f->adopt =
-        (struct follow_adopt){.adopt = options->adopt, .arg = options->arg, .counts = counts};
+    f->adopt = (struct follow_adopt){.adopt = options->adopt,
+                                     .arg = options->arg,
+                                     .counts = counts,
+                                     .published = options->control != NULL};
     f->push_owner = (struct follow_push_owner){
         .identity = &f->options.identity,
         .metrics = counts,

@@ -113,7 +113,8 @@ take_same(struct follow_adopt *a, struct table *table, const char *source)
 struct adopt_result
 follow_adopt_table(struct follow_adopt *a, struct table *table, const char *source)
 {
-    enum table_verdict verdict = table_judge(a->known, table);
+    enum table_verdict verdict =
+        a->published ? table_judge_published(a->known, table) : table_judge(a->known, table);
     switch (verdict) {
     case TABLE_ADOPT: return try_adopt(a, table, source);
     case TABLE_SAME: return take_same(a, table, source);

@@ -14,6 +14,7 @@ struct follow_adopt {
     bool (*adopt)(void *arg, struct table *table, char *why);
     void *arg;
     struct metric_block *counts; /* FOLLOW_METRICS */
+    bool published;              /* tables come from mfcontrol, which judged each step */
     struct follow_state *state;  /* NULL: none; owned */
 
     /* Each NULL if there is none yet. */

@@ -22,7 +22,8 @@ $plane->ctl_ok('pool', 'create', 'main', '--min-nodes', 3, '--reason', 'a test')
 ($status, $text) = $plane->ctl('pool', 'create', 'main');
 is($status, 1, 'a pool is created once');
 
-my $control = $plane->control;
+my $state   = scratch_dir();
+my $control = $plane->control('--state-dir', $state);
 my $proxy   = $plane->proxy($control, 'proxy-1');
 
 # ---- the first table -----------------------------------------------------------------
@@ -80,6 +81,9 @@ $thief->bye(1);
 $plane->ctl_ok('pool', 'set', 'main', '--request-timeout', '300ms', '--by', 'me');
 $table = $proxy->wait_table(sub { $_[0]{epoch} == 4 });
 is($table->{pools}{main}{request_timeout_ms}, 300, 'settings reach the table');
+my $before_force = scratch_dir();
+wait_until(sub { slurp("$state/table") =~ /"epoch":\s*4\b/ }, deadline(5), 'epoch 4 is on disk');
+spew("$before_force/table", slurp("$state/table"));
 $plane->ctl_ok('pool', 'set', 'main', '--ring', 'twemproxy');
 $control->wait_log(qr/event=plan_refused reason="pool main: another ring or key hash needs force"/);
 $plane->ctl_ok('pool', 'set', 'main', '--ring', 'twemproxy', '--force');
@@ -94,6 +98,13 @@ is_deeply([Memfleet::Plane::nodes_of($table)], [qw(n1 n2 n3)], 'a node is remove
 $plane->ctl_ok('node', 'admit', 'legacy', '--pool', 'main', '--addr', '10.1.0.1:11211');
 $table = $proxy->wait_table(sub { $_[0]{epoch} == 7 });
 is($table->{pools}{main}{nodes}[3]{kind}, 'memcached', 'a plain memcached is admitted by order');
+
+# Another mfcontrol was away for what was forced, and all that came since.
+my $behind = $plane->control('--state-dir', $before_force);
+like($behind->log_text, qr/event=state_table_loaded epoch=4 /, 'an mfcontrol starts from an old table');
+wait_until(sub { $plane->metric($behind, 'table_epoch') == 7 }, deadline(10), 'it catches up');
+$behind->stop;
+pass('... and catches up over forced steps that it missed');
 
 # ---- the stop button -----------------------------------------------------------------------
 

@@ -196,6 +196,21 @@ START_TEST(a_disk_that_refuses_costs_no_table)
 }
 END_TEST
 
+/* Epoch 6, by force without that node, came while the follower was away. */
+START_TEST(only_published_tables_may_skip_a_forced_step)
+{
+    static const char after[] =
+        "{\"memfleet_table\":1,\"cluster\":\"c\",\"incarnation\":\"i\",\"epoch\":7,"
+        "\"pools\":{\"main\":{\"nodes\":[{\"id\":\"b\",\"addr\":\"b:1\"}]}}}";
+    struct follow_adopt a = adopter(NULL);
+    assert_epoch_outcome(&a, 5, "", NULL);
+    assert_outcome(&a, after, "shrink");
+    a.published = true;
+    assert_outcome(&a, after, NULL);
+    follow_adopt_deinit(&a);
+}
+END_TEST
+
 START_TEST(a_folder_that_is_none_is_an_error)
 {
     make_folder();
@@ -218,4 +233,4 @@ UNIT_MAIN("follow_adopt", epochs_go_forward, what_the_program_refuses_changes_no
           what_the_program_refused_may_be_offered_again, held_is_what_the_workers_use,
           a_restart_goes_on_from_disk_and_never_back, a_damaged_state_is_set_aside,
           a_whole_state_that_is_no_table_is_not_obeyed, a_disk_that_refuses_costs_no_table,
-          a_folder_that_is_none_is_an_error)
+          only_published_tables_may_skip_a_forced_step, a_folder_that_is_none_is_an_error)

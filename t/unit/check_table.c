@@ -331,6 +331,27 @@ START_TEST(large_steps_need_force)
 }
 END_TEST
 
+START_TEST(who_was_away_for_a_forced_step_follows)
+{
+    struct table *before = pool_of(0, 3, 5, "", "");
+    struct table *forced = pool_of(0, 2, 6, ",\"force\":true", "");
+    struct table *step = pool_of(0, 2, 6, "", ""), *after = pool_of(0, 2, 7, "", "");
+    struct table *anew = pool_of(0, 2, 1007, ",\"incarnation\":\"2\"", "");
+    ck_assert_int_eq(table_judge_published(NULL, after), TABLE_ADOPT);
+    ck_assert_int_eq(table_judge_published(before, forced), TABLE_ADOPT);
+    ck_assert_int_eq(table_judge_published(before, step), TABLE_SHRINK);
+    ck_assert_int_eq(table_judge_published(before, after), TABLE_ADOPT);
+    ck_assert_int_eq(table_judge(before, after), TABLE_SHRINK);
+    ck_assert_int_eq(table_judge_published(after, before), TABLE_OLDER);
+    ck_assert_int_eq(table_judge_published(before, anew), TABLE_SHRINK);
+    table_unref(&before);
+    table_unref(&forced);
+    table_unref(&step);
+    table_unref(&after);
+    table_unref(&anew);
+}
+END_TEST
+
 /* --- build and --servers ---------------------------------------------------- */
 
 START_TEST(what_is_built_reads_back)
@@ -499,5 +520,6 @@ UNIT_MAIN("table", what_is_left_out_has_a_default, every_member_is_read,
           the_sha_is_that_of_the_bytes, bad_documents_are_refused_by_place,
           bad_pools_are_refused_by_place, depth_and_size_have_limits, references_keep_it_alive,
           epochs_only_grow, an_incarnation_begins_anew, large_steps_need_force,
-          what_is_built_reads_back, a_bad_draft_builds_nothing, servers_become_a_table,
-          bad_servers_are_refused, the_manual_example_parses)
+          who_was_away_for_a_forced_step_follows, what_is_built_reads_back,
+          a_bad_draft_builds_nothing, servers_become_a_table, bad_servers_are_refused,
+          the_manual_example_parses)
