@@ -2,6 +2,7 @@
 #include "cached/dump.h"
 #include "cached/exec.h"
 #include "cached/ingest.h"
+#include "cached/watch.h"
 #include "common/core/assert.h"
 #include "common/net/sock.h"
 
@@ -46,16 +47,28 @@ conn_open(struct worker *w, int fd)
     pthread_mutex_lock(&node->registry_lock);
     list_push_back(&node->registry, &c->entry);
     pthread_mutex_unlock(&node->registry_lock);
+    watch_opened(c);
+}
+
+static void
+tell_end(struct conn *c, enum conn_end why)
+{
+    if (!c->end_told) {
+        watch_closed(c, why);
+        c->end_told = true;
+    }
 }
 
 void
-conn_close(struct conn *c)
+conn_close(struct conn *c, enum conn_end why)
 {
     struct worker *w = c->worker;
     struct node *node = w->node;
     pthread_mutex_lock(&node->registry_lock);
     list_remove(&c->entry);
     pthread_mutex_unlock(&node->registry_lock);
+    tell_end(c, why);
+    watch_end(c);
     if (c->ingest != NULL) {
         ingest_abandon(c, c->ingest);
         free(c->ingest);
@@ -209,7 +222,7 @@ refuse_and_close(struct conn *c, const struct request *r, struct span input)
     } else {
         conn_put_error(c, r->error);
     }
-    c->closing = true;
+    c->closing = c->refused = true;
 }
 
 /* Reads one command line from the head of `input` and executes it. Returns the
@@ -252,15 +265,16 @@ take_held_value(struct conn *c, struct span input)
 }
 
 /* Executes what is in `input`, as far as the outbox and the turn allow; a dump
- * goes on without input, a slice each turn. Returns the bytes done with.
- * *stopped: there is more to do that needs no more reading. */
+ * goes on without input, a slice each turn, and a watcher's input means nothing. Returns the bytes
+ * done with. *stopped: there is more to do that needs no more reading. */
 static size_t
 consume(struct conn *c, struct span input, bool *stopped)
 {
     uint64_t requests = c->worker->node->options.requests_per_turn;
     size_t used = 0;
     *stopped = false;
-    while ((used < input.len || c->dump != NULL) && !c->closing && !c->out.out_of_memory) {
+    while ((used < input.len || c->dump != NULL) && c->watch == NULL && !c->closing &&
+           !c->out.out_of_memory) {
         struct span rest = span_skip(input, used);
         if (conn_blocked(c) || requests == 0) {
             *stopped = true;
@@ -283,6 +297,10 @@ consume(struct conn *c, struct span input, bool *stopped)
             used += n;
             requests--;
         }
+    }
+    if (c->watch != NULL && !c->closing) {
+        watch_step(c);
+        return input.len;
     }
     return c->closing ? input.len : used;
 }
@@ -347,8 +365,8 @@ state_of(const struct conn *c)
     if (outbox_unsent(&c->out) > 0) {
         return CONN_WRITE;
     }
-    if (c->dump != NULL) {
-        return CONN_DUMP;
+    if (c->dump != NULL || c->watch != NULL) {
+        return CONN_WATCH;
     }
     if (c->ingest != NULL) {
         return CONN_VALUE;
@@ -373,6 +391,7 @@ want(struct conn *c, bool stopped)
 static void
 begin_drain(struct conn *c)
 {
+    tell_end(c, c->refused ? END_ERROR : END_NORMAL);
     buf_deinit(&c->in);
     shutdown(c->io.fd, SHUT_WR);
 }
@@ -384,14 +403,14 @@ end_turn(struct conn *c, struct turn turn)
     struct worker *w = c->worker;
     if (c->out.out_of_memory) { /* a reply may be incomplete: not a byte of it */
         worker_count(w, METRIC_ID_NODE_OUT_OF_MEMORY);
-        conn_close(c);
+        conn_close(c, END_ERROR);
         return;
     }
     uint64_t sent = 0;
     enum outbox_status status = outbox_send(&c->out, w->store, c->io.fd, &sent);
     metric_add(w->metrics, METRIC_ID_NODE_BYTES_WRITTEN, sent);
     if (status == OUTBOX_BROKEN || (c->eof && status == OUTBOX_EMPTY)) {
-        conn_close(c);
+        conn_close(c, status == OUTBOX_BROKEN ? END_ERROR : END_NORMAL);
         return;
     }
     if (c->closing && status == OUTBOX_EMPTY) {
@@ -527,7 +546,7 @@ read_once(struct conn *c)
         c->closing = c->eof = true;
         end_turn(c, (struct turn){0});
     } else if (errno != EAGAIN && errno != EINTR) {
-        conn_close(c);
+        conn_close(c, END_ERROR);
     }
 }
 

@@ -10,8 +10,8 @@
  *          v
  *     [swallow]: the value's bytes are thrown away
  *
- * The command line's state is the default; `ingest`, `swallow_bytes`, `get` and
- * `dump` say that one of the others holds. What a command means is in exec.h.
+ * The command line's state is the default; `ingest`, `swallow_bytes`, `get`, `dump`
+ * and `watch` say that one of the others holds. What a command means is in exec.h.
  *
  * Bounds: input held is at most one command line or one read; output held is at
  * most CONN_OUTPUT_MAX and the reply to one more command (an item sent by
@@ -28,6 +28,7 @@
 
 struct dump;
 struct ingest;
+struct watch;
 
 /* For `stats conns`, in memcached's words. */
 #define CONN_STATES(X)                                                                             \
@@ -35,8 +36,21 @@ struct ingest;
     X(PARSE, "conn_parse_cmd")                                                                     \
     X(VALUE, "conn_nread")                                                                         \
     X(SWALLOW, "conn_swallow")                                                                     \
-    X(DUMP, "conn_watch")                                                                          \
+    X(WATCH, "conn_watch")                                                                         \
     X(WRITE, "conn_mwrite")
+
+/* Why a connection ended, in memcached's words. */
+#define CONN_ENDS(X)                                                                               \
+    X(ERROR, "error")                                                                              \
+    X(NORMAL, "normal")                                                                            \
+    X(IDLE, "idle_timeout")                                                                        \
+    X(SHUTDOWN, "shutdown")
+
+enum conn_end {
+#define X(id, name) END_##id,
+    CONN_ENDS(X)
+#undef X
+};
 
 enum conn_state {
 #define X(id, name) CONN_##id,
@@ -67,17 +81,20 @@ struct conn {
     uint64_t swallow_bytes;         /* of a refused value, still to come */
     enum proto_error swallow_error; /* answered behind it, as memcached does */
     struct get_rest get;
-    struct dump *dump; /* a listing of all items that goes on, or NULL */
+    struct dump *dump;   /* a listing of all items that goes on, or NULL */
+    struct watch *watch; /* what it is told, or NULL; then its input means nothing */
     uint64_t half_since_ms;
     _Atomic uint64_t active_ms;
     _Atomic uint8_t state;
-    bool closing; /* no more input; close when all is sent */
-    bool eof;     /* the client will send nothing more */
+    bool closing;  /* no more input; close when all is sent */
+    bool eof;      /* the client will send nothing more */
+    bool refused;  /* it spoke another protocol */
+    bool end_told; /* watchers know that it ends */
 };
 
 /* Takes the socket over. */
 void conn_open(struct worker *w, int fd);
-void conn_close(struct conn *c);
+void conn_close(struct conn *c, enum conn_end why);
 
 /* Goes on with input that was left at the end of the last turn. */
 void conn_continue(struct conn *c);

@@ -1,5 +1,6 @@
 #include "cached/exec.h"
 #include "cached/metaline.h"
+#include "cached/watch.h"
 #include "common/core/num.h"
 
 static void
@@ -128,6 +129,7 @@ exec_meta_get(struct conn *c, const struct request *r)
     struct store_view view;
     bool hit = store_get(w->store, &key, &how, w->now_ms, &view) == STORE_OK;
     count_meta_get(w, how.touch, hit && !view.made);
+    watch_fetched(c, key.key, hit && !view.made ? &view : NULL);
     if (hit) {
         put_meta_hit(c, r, &view);
     } else if (!r->quiet) {
@@ -158,6 +160,7 @@ exec_meta_delete(struct conn *c, const struct request *r)
     switch (store_delete(w->store, &key, &how, w->now_ms)) {
     case STORE_OK:
         worker_count(w, METRIC_ID_NODE_DELETE_HITS);
+        watch_deleted(c, key.key, "md");
         status = r->quiet ? NULL : "HD";
         break;
     case STORE_EXISTS:

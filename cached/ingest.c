@@ -1,5 +1,6 @@
 #include "cached/ingest.h"
 #include "cached/metaline.h"
+#include "cached/watch.h"
 #include "common/core/assert.h"
 
 static void
@@ -72,6 +73,7 @@ refuse(struct conn *c, const struct store_key *key, const struct ingest *in,
     if (in->write.mode == STORE_SET && !in->write.compare) {
         store_delete(c->worker->store, key, NULL, c->worker->now_ms);
     }
+    watch_stored(c, key->key, &in->write, outcome, in->total - STORE_TRAILER_BYTES);
     enum proto_error error = outcome == STORE_TOO_LARGE ? PROTO_ERR_TOO_LARGE : PROTO_ERR_NO_MEMORY;
     conn_swallow(c, in->total, in->noreply ? PROTO_OK : error);
 }
@@ -197,7 +199,9 @@ ingest_finish(struct conn *c, struct ingest *in)
     struct span key = span_make(key_bytes, in->room.key.len);
     memcpy(key_bytes, in->room.key.ptr, key.len);
     struct store_written written = {0};
+    uint64_t value_bytes = in->total - STORE_TRAILER_BYTES;
     enum store_outcome outcome = store_commit(w->store, &in->room, &in->write, w->now_ms, &written);
     count_write(w, &in->write, outcome);
+    watch_stored(c, key, &in->write, outcome, value_bytes);
     reply(c, in, key, outcome, &written);
 }

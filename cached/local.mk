@@ -4,6 +4,7 @@ mfcached_SOURCES = \
 	cached/announce.c cached/announce.h \
 	cached/conn.c cached/conn.h \
 	cached/dump.c cached/dump.h \
+	cached/event_ring.c cached/event_ring.h \
 	cached/exec.h \
 	cached/exec_admin.c \
 	cached/exec_crawler.c \
@@ -18,6 +19,8 @@ mfcached_SOURCES = \
 	cached/node_options.c cached/node_options.h \
 	cached/outbox.c cached/outbox.h \
 	cached/stats.c cached/stats.h \
+	cached/watch.c cached/watch.h \
+	cached/watch_line.c cached/watch_line.h \
 	cached/words.h \
 	cached/worker.c cached/worker.h
 mfcached_LDADD = libmfstore.a $(PUSH_LIBS) $(FLEET_LIBS) $(NET_LIBS) $(PROTO_LIBS) $(CORE_LIBS) $(SYSTEM_LIBS)

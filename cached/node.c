@@ -349,6 +349,7 @@ node_create(struct node_options *options)
     atomic_init(&node->accepting, true);
     init_crawler(node);
     pthread_mutex_init(&node->registry_lock, NULL);
+    pthread_mutex_init(&node->watch.lock, NULL);
     list_init(&node->registry);
     node->loop = loop_create();
     node->store = make_store(&node->options);
@@ -395,6 +396,7 @@ node_destroy(struct node **node)
     metric_set_destroy(&it->metrics);
     ASSERT(list_empty(&it->registry));
     pthread_mutex_destroy(&it->registry_lock);
+    pthread_mutex_destroy(&it->watch.lock);
     free(it->stats_baseline);
     free(it->listeners);
     free(it->workers);

@@ -7,6 +7,7 @@
  *
  * Threads: main thread, but for what says otherwise. */
 #pragma once
+#include "cached/event_ring.h"
 #include "cached/node_metrics.h"
 #include "cached/node_options.h"
 #include "cached/store/store.h"
@@ -23,6 +24,15 @@ struct worker;
 struct crawler_settings {
     atomic_bool enabled; /* dumps are served */
     _Atomic uint64_t sleep_us, tocrawl;
+};
+
+/* Who watches what (watch.h). */
+struct watch_hub {
+    _Atomic uint32_t streams; /* that somebody watches: bits 1 << enum watch_stream */
+    _Atomic uint64_t gid;
+    pthread_mutex_t lock; /* covers the next two and changes of `streams` */
+    unsigned watchers;
+    unsigned wanted[WATCH_STREAM_COUNT]; /* watchers of each stream */
 };
 
 struct node {
@@ -46,6 +56,7 @@ struct node {
     _Atomic uint64_t connection_count; /* those handed to workers and not closed */
     _Atomic uint64_t verbosity;
     struct crawler_settings crawler;
+    struct watch_hub watch;
     atomic_bool accepting;
     _Atomic uint64_t pauses; /* times that accepting was stopped at the limit */
 

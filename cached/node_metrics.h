@@ -34,6 +34,10 @@
     X(NODE_YIELDS,         "connection_yields_total",   COUNTER, "Turns given up to other connections.") \
     X(NODE_DUMPS,          "dumps_total",               COUNTER, "metadump and mgdump commands.")  \
     X(NODE_DUMPED_ITEMS,   "dumped_items_total",        COUNTER, "Items that they listed.")        \
+    X(NODE_WATCHERS,       "watchers",                  GAUGE,   "Connections that watch.")        \
+    X(NODE_WATCH_EVENTS,   "watch_events_total",        COUNTER, "Events written for watchers.")   \
+    X(NODE_WATCH_LINES,    "watch_lines_total",         COUNTER, "Lines told to watchers.")        \
+    X(NODE_WATCH_SKIPPED,  "watch_skipped_total",       COUNTER, "Lines that watchers were too slow for.") \
     X(NODE_OUT_OF_MEMORY,  "connection_oom_total",      COUNTER, "Connections closed for lack of memory.")
 /* clang-format on */
 

@@ -68,8 +68,8 @@
       "the address that proxies shall use (default: the first listened on)")                       \
     X(0,   "debug-clock",     BOOL,      debug_clock,       "",       NULL,                        \
       "serve \"debugtime\", with which tests move the clock")                                      \
-    X('W', "disable-watch",   IGNORED,   ignored_W,         "",       NULL,                        \
-      "accepted; watch is not served")                                                             \
+    X('W', "disable-watch",   BOOL,      no_watch,          "",       NULL,                        \
+      "refuse watch")                                                             \
     X('f', "slab-growth-factor", IGNORED, ignored_f,        "NUM",    NULL,                        \
       "accepted without effect")                                                                   \
     X('n', "slab-min-size",   IGNORED,   ignored_n,         "BYTES",  NULL,                        \

@@ -76,7 +76,12 @@ enum info {
     X("evicted_unfetched",     STORE,  METRIC_ID_STORE_EVICTED_UNFETCHED)                          \
     X("evictions",             STORE,  METRIC_ID_STORE_EVICTIONS)                                  \
     X("reclaimed",             STORE,  METRIC_ID_STORE_RECLAIMED)                                  \
-    X("crawler_reclaimed",     STORE,  METRIC_ID_STORE_SWEPT)
+    X("crawler_reclaimed",     STORE,  METRIC_ID_STORE_SWEPT)                                      \
+    X("log_worker_dropped",    ZERO,   0)                                                          \
+    X("log_worker_written",    NODE,   METRIC_ID_NODE_WATCH_EVENTS)                                \
+    X("log_watcher_skipped",   NODE,   METRIC_ID_NODE_WATCH_SKIPPED)                               \
+    X("log_watcher_sent",      NODE,   METRIC_ID_NODE_WATCH_LINES)                                 \
+    X("log_watchers",          NODE,   METRIC_ID_NODE_WATCHERS)
 
 #define STATS_CONNECTION_ROWS(X)                                                                   \
     X("max_connections",       OPTION, offsetof(struct node_options, connections_max))             \
@@ -257,7 +262,7 @@ put_settings(struct node *node, struct buf *out)
     buf_printf(out, "STAT lru_crawler_sleep %" PRIu64 "\r\n", atomic_load(&node->crawler.sleep_us));
     buf_printf(out, "STAT lru_crawler_tocrawl %" PRIu64 "\r\n",
                atomic_load(&node->crawler.tocrawl));
-    put_text(out, "watch_enabled", "no");
+    put_text(out, "watch_enabled", yes_no(!o->no_watch));
     put_text(out, "ssl_enabled", "no");
 }
 

@@ -1,5 +1,6 @@
 #include "cached/worker.h"
 #include "cached/conn.h"
+#include "cached/watch.h"
 #include "common/core/log.h"
 #include "common/core/mem.h"
 
@@ -30,7 +31,7 @@ cut_halves(struct worker *w)
     while ((c = oldest(&w->halves, offsetof(struct conn, half))) != NULL &&
            c->half_since_ms + CONN_HALF_MAX_MS <= w->now_ms) {
         worker_count(w, METRIC_ID_NODE_HALF_KICKS);
-        conn_close(c);
+        conn_close(c, END_ERROR);
     }
 }
 
@@ -50,7 +51,7 @@ on_shed(void *arg)
     w->now_ms = node_now_ms(w->node);
     if (c != NULL && c->half_since_ms + WORKER_SHED_MS <= w->now_ms) {
         worker_count(w, METRIC_ID_NODE_HALF_KICKS);
-        conn_close(c);
+        conn_close(c, END_ERROR);
     }
     atomic_store(&w->shedding, false);
 }
@@ -76,7 +77,7 @@ cut_idle(struct worker *w)
     while (limit_ms > 0 && (c = oldest(&w->conns, offsetof(struct conn, link))) != NULL &&
            atomic_load_explicit(&c->active_ms, memory_order_relaxed) + limit_ms <= w->now_ms) {
         worker_count(w, METRIC_ID_NODE_IDLE_KICKS);
-        conn_close(c);
+        conn_close(c, END_IDLE);
     }
 }
 
@@ -159,7 +160,7 @@ run(void *arg)
     loop_run(w->loop);
     struct list *link;
     while ((link = list_first(&w->conns)) != NULL) {
-        conn_close(LIST_ENTRY(link, struct conn, link));
+        conn_close(LIST_ENTRY(link, struct conn, link), END_SHUTDOWN);
     }
     return NULL;
 }
@@ -179,6 +180,7 @@ worker_start(struct node *node, unsigned index)
     list_init(&w->halves);
     atomic_init(&w->oldest_half_ms, WORKER_NO_HALF);
     list_init(&w->yielded);
+    watch_init_worker(w);
     loop_timer_init(&w->yield_timer, w->loop, on_yield_timer, w);
     loop_timer_init(&w->tick_timer, w->loop, on_tick, w);
     loop_timer_start(&w->tick_timer, TICK_MS);
@@ -210,6 +212,7 @@ worker_free(struct worker **w)
     struct worker *it = *w;
     loop_timer_deinit(&it->yield_timer);
     loop_timer_deinit(&it->tick_timer);
+    watch_deinit_worker(it);
     loop_destroy(&it->loop);
     buf_deinit(&it->spare);
     free(it->scratch);

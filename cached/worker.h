@@ -29,6 +29,9 @@ struct worker {
     struct list halves;              /* with half a command, oldest first */
     _Atomic uint64_t oldest_half_ms; /* since when the first of those waits, or WORKER_NO_HALF */
     atomic_bool shedding;            /* a worker_shed() is on its way */
+    struct event_ring *events;       /* what watchers are told */
+    struct list watchers;            /* connections that watch */
+    struct loop_timer watch_timer;   /* runs while there are any */
     struct list yielded;             /* have input left for their next turn */
     struct loop_timer yield_timer;
     struct loop_timer tick_timer;

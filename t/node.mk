@@ -21,6 +21,12 @@ t_unit_check_outbox_SOURCES = t/unit/check_outbox.c t/unit/unit.h cached/outbox.
 t_unit_check_outbox_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_outbox_LDADD = $(STORE_TEST_LIBS)
 
+UNIT_TESTS += t/unit/check_event_ring
+t_unit_check_event_ring_SOURCES = t/unit/check_event_ring.c t/unit/unit.h cached/event_ring.c \
+	cached/event_ring.h
+t_unit_check_event_ring_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_event_ring_LDADD = $(STORE_TEST_LIBS)
+
 FUZZ_TARGETS += t/fuzz/fuzz_store
 t_fuzz_fuzz_store_SOURCES = t/fuzz/fuzz_store.c t/fuzz/fuzz.h
 t_fuzz_fuzz_store_LDADD = libmfstore.a $(CORE_LIBS) $(SYSTEM_LIBS)
@@ -42,6 +48,7 @@ NODE_TESTS = \
 	t/node/options.t \
 	t/node/pipeline.t \
 	t/node/stats.t \
-	t/node/text.t
+	t/node/text.t \
+	t/node/watch.t
 TAP_TESTS += $(NODE_TESTS)
 EXTRA_DIST += $(NODE_TESTS)

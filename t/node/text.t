@@ -113,7 +113,7 @@ asks('administration',
      "debugtime 5\r\n" => "ERROR\r\n",
      "slabs automove 0\r\n" => "OK\r\n",
      "lru_crawler enable\r\n" => "OK\r\n",
-     "watch\r\n" => "CLIENT_ERROR watch commands not allowed\r\n",
+     "watch nonsense\r\n" => "ERROR\r\n",
      "cache_memlimit 7\r\n" => "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m\r\n",
      "cache_memlimit 64\r\n" => "OK\r\n",
      "nonsense\r\n" => "ERROR\r\n");
