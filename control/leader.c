@@ -15,7 +15,6 @@
 #define ECHO_MS   5000 /* for the watch to show what we published */
 
 struct leader {
-    struct etcd *client;
     struct mirror *mirror;
     struct offload *offload;
     struct leader_options options;
@@ -269,7 +268,6 @@ leader_create(struct etcd *client, struct mirror *mirror, struct offload *offloa
         .leader = on_leader,
     };
     struct leader *l = mem_zalloc(sizeof(*l));
-    l->client = client;
     l->mirror = mirror;
     l->offload = offload;
     l->options = *options;

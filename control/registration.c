@@ -141,14 +141,3 @@ registration_encode(const struct registration *r)
     }
     return object;
 }
-
-bool
-registration_equal(const struct registration *a, const struct registration *b)
-{
-    json_t *left = registration_encode(a);
-    json_t *right = registration_encode(b);
-    bool equal = json_equal(left, right);
-    json_decref(left);
-    json_decref(right);
-    return equal;
-}

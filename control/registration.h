@@ -33,5 +33,3 @@ void registration_destroy(struct registration **r);
 
 /* The caller's to release. */
 json_t *registration_encode(const struct registration *r);
-
-bool registration_equal(const struct registration *a, const struct registration *b);
