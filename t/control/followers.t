@@ -72,12 +72,15 @@ my $slow = Memfleet::Follower->new($control->addr, silent => 1, role => 'proxy',
 setsockopt($slow->socket, SOL_SOCKET, SO_RCVBUF, pack('i', 4096)) or die "setsockopt: $!";
 $slow->send_frame('HELLO', $slow->{hello});
 $reader->{raw} = 1;
-my $parent = $$;
-my $talker = fork() // die "fork: $!";
-if ($talker == 0) { # it goes on to report, but does not read
-    $slow->report while !select(undef, undef, undef, 0.3) && getppid() == $parent;
+our $parent = $$;
+our $talker = fork() // die "fork: $!";
+if ($talker == 0) { # the one goes on to report and does not read; the other may read slowly
+    while (!select(undef, undef, undef, 0.3) && getppid() == $parent) {
+        $_->report for $slow, $reader;
+    }
     POSIX::_exit(0);
 }
+END { kill('TERM', $talker) if $talker && $$ == $parent }
 my $dropped = sub { $control->log_text =~ /event=follower_gone id="slow"/ };
 my $names = 0;
 $reader->wait_table(sub { $names = () = $_[0] =~ /"ring_name"/g; $names == 1000 }, deadline(60));

@@ -10,7 +10,8 @@ use Memfleet::Etcd;
 use Memfleet::FakeEtcd;
 
 my $etcd = Memfleet::Etcd->start;
-my $probe = etcd_probe($etcd->urls);
+# Patient: no deadline is what is tested here.
+my $probe = etcd_probe($etcd->urls, { args => ['--read-ms', 20_000, '--write-ms', 20_000] });
 
 sub ask_like {
     my ($command, $pattern, $name) = @_;

@@ -70,7 +70,7 @@ $half->send("set $key 0 0 10\r\nabc");
 is($half->read_to_close, '', 'half a command is cut after a while');
 my $idle = $proxy->connect;
 $idle->ask('');
-cmp_ok($c->stats->{client_half_commands_total}, '==', 1, 'and counted');
+cmp_ok($c->stats->{client_half_commands_total}, '>=', 1, 'and counted');
 
 my @many = map { $proxy->connect } 1 .. 70;
 my @refused = grep { !eval { $_->ask(''); !$_->closed } } @many;

@@ -4,10 +4,17 @@
  *     UNIT_MAIN("num", adds, subtracts)
  */
 #pragma once
+#include "config.h"
+
 #include <check.h>
 #include <stdlib.h>
 
+/* For what hangs. A sanitizer on a busy machine may be thirty times slower. */
+#ifdef HAVE_SANITIZER
+#define UNIT_TIMEOUT_S 300
+#else
 #define UNIT_TIMEOUT_S 60
+#endif
 
 static int
 unit_main(const char *name, const TTest *const *tests, size_t count)
