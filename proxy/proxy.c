@@ -17,14 +17,32 @@
 #define DEFAULT_LISTEN    "127.0.0.1:11211"
 #define DRAIN_POLL_MS     10
 #define SPARE_DESCRIPTORS 64
+#define LOOP_DESCRIPTORS  4 /* of each worker: its epoll and what wakes it */
 
 /* --- connections --------------------------------------------------------------- */
+
+/* Nodes come first: a client that is refused may connect elsewhere, but a node
+ * for which no descriptor is left would be taken for dead. */
+static void
+share_descriptors(struct proxy *proxy, unsigned nodes)
+{
+    uint64_t ours = SPARE_DESCRIPTORS + proxy->options->threads * (nodes + LOOP_DESCRIPTORS);
+    uint64_t clients = proxy->options->max_connections;
+    uint64_t limit = daemon_want_descriptors(ours + clients);
+    if (limit < ours + clients) {
+        clients = limit > ours ? limit - ours : 1;
+    }
+    bool fewer = clients < proxy->options->max_connections;
+    if (atomic_exchange(&proxy->connections_max, clients) != clients && fewer) {
+        log_warn("clients_limited", "max=%" PRIu64 " nodes=%u", clients, nodes);
+    }
+}
 
 static void
 on_accept(void *arg, int fd, const struct addr *peer)
 {
     struct proxy *proxy = arg;
-    if (atomic_load(&proxy->connections) >= proxy->options->max_connections) {
+    if (atomic_load(&proxy->connections) >= atomic_load(&proxy->connections_max)) {
         static const char line[] = "ERROR Too many open connections\r\n";
         ssize_t ignored = send(fd, line, sizeof(line) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
         (void)ignored;
@@ -129,6 +147,7 @@ adopt(void *arg, struct table *table, char *why)
     if (next == NULL) {
         return false;
     }
+    share_descriptors(proxy, next->node_count);
     pthread_mutex_lock(&proxy->lock);
     previous = proxy->placement;
     proxy->placement = next;
@@ -326,7 +345,7 @@ proxy_start(struct proxy *proxy, const struct proxy_options *options)
     loop_timer_init(&proxy->drain_timer, proxy->loop, on_drain_poll, proxy);
     loop_signal_init(&proxy->sigterm, proxy->loop, SIGTERM, on_signal, proxy);
     loop_signal_init(&proxy->sigint, proxy->loop, SIGINT, on_signal, proxy);
-    daemon_want_descriptors(options->max_connections + SPARE_DESCRIPTORS);
+    share_descriptors(proxy, 0);
     char host[256] = "";
     gethostname(host, sizeof(host) - 1);
     proxy->id =

@@ -35,6 +35,7 @@ struct proxy {
     struct placement *placement;  /* the newest; NULL before there is a table */
     _Atomic uint64_t clear_epoch; /* nothing older than this table is on its way */
     _Atomic unsigned connections;
+    _Atomic uint64_t connections_max; /* --max-connections, or what descriptors allow */
     atomic_bool draining;
     uint64_t drain_until_us;
     uint64_t started_ms;

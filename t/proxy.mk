@@ -26,6 +26,7 @@ PROXY_TESTS = \
 	t/proxy/admin.t \
 	t/proxy/bad_inputs.t \
 	t/proxy/conversation.t \
+	t/proxy/descriptors.t \
 	t/proxy/failures.t \
 	t/proxy/memccapable.t \
 	t/proxy/order.t \

@@ -67,12 +67,15 @@ daemon_remove_pid(const char *path)
     unlink(path);
 }
 
-void
+unsigned long
 daemon_want_descriptors(unsigned long descriptors)
 {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= descriptors) {
-        return;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return descriptors;
+    }
+    if (limit.rlim_cur >= descriptors) {
+        return limit.rlim_cur;
     }
     struct rlimit wish = limit;
     wish.rlim_cur = descriptors;
@@ -80,12 +83,13 @@ daemon_want_descriptors(unsigned long descriptors)
         wish.rlim_max = descriptors; /* root may */
     }
     if (setrlimit(RLIMIT_NOFILE, &wish) == 0) {
-        return;
+        return descriptors;
     }
     wish.rlim_max = limit.rlim_max;
     wish.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &wish) != 0 || wish.rlim_cur < descriptors) {
-        log_warn("descriptors_limited", "wanted=%lu got=%lu", descriptors,
-                 (unsigned long)wish.rlim_cur);
+    unsigned long got = setrlimit(RLIMIT_NOFILE, &wish) == 0 ? wish.rlim_cur : limit.rlim_cur;
+    if (got < descriptors) {
+        log_warn("descriptors_limited", "wanted=%lu got=%lu", descriptors, got);
     }
+    return got;
 }

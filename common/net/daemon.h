@@ -16,5 +16,6 @@ bool daemon_write_pid(const char *program, const char *path);
 void daemon_remove_pid(const char *path);
 
 /* Raises RLIMIT_NOFILE to what `descriptors` needs, as far as allowed; warns
- * in the log with the number reached. */
-void daemon_want_descriptors(unsigned long descriptors);
+ * in the log with the number reached. Returns the limit. Any thread, one at a
+ * time. */
+unsigned long daemon_want_descriptors(unsigned long descriptors);
