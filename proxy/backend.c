@@ -5,10 +5,10 @@
 #include "common/core/mem.h"
 #include "common/net/sock.h"
 #include "proxy/answer.h"
+#include "proxy/leg_queue.h"
 #include "proxy/pending.h"
-#include "proxy/roster.h"
-#include "proxy/way.h"
 #include "proxy/proxy_worker.h"
+#include "proxy/roster.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -30,20 +30,19 @@
 static void on_timer(void *arg);
 static void sleep_until_due(struct backend *b);
 
-static void
-busy(struct backend *b)
+void
+backend_busy(struct backend *b)
 {
     if (!list_linked(&b->busy_link)) {
         list_push_back(&b->worker->busy_backends, &b->busy_link);
     }
 }
 
-/* The end of the turn does it: callers still hold the backend. */
-static void
-end_if_retired(struct backend *b)
+void
+backend_busy_if_retired(struct backend *b)
 {
     if (b->retired) {
-        busy(b);
+        backend_busy(b);
     }
 }
 
@@ -75,23 +74,6 @@ backend_assign(struct backend *b, const struct place_node *node, unsigned index)
     sleep_until_due(b); /* probes begin again when the mask is lifted */
 }
 
-/* --- the queue ----------------------------------------------------------------- */
-
-/* A node is crowded when half of what may be on its way is, in number or bytes,
- * also of the replies to come. Then clients stop pipelining (client.c), so that
- * one that asks for much does not make the others wait. */
-static void
-watch_crowd(struct backend *b)
-{
-    bool crowded = b->queued * 2 >= b->worker->limits->max_inflight ||
-                   buf_len(&b->out) > BACKEND_OUT_MAX / 2 ||
-                   b->queued * b->reply_bytes > BACKEND_DUE_MAX;
-    if (crowded != b->crowded) {
-        b->crowded = crowded;
-        b->worker->crowded_backends += crowded ? 1u : -1u;
-    }
-}
-
 enum backend_admission
 backend_admit(struct backend *b, unsigned down, unsigned nodes)
 {
@@ -105,135 +87,6 @@ backend_admit(struct backend *b, unsigned down, unsigned nodes)
         return BACKEND_REFUSES_OVERLOADED;
     }
     return BACKEND_ADMITS;
-}
-
-void
-backend_queue(struct backend *b, struct leg *leg, size_t mark, uint64_t timeout_us)
-{
-    uint64_t now = worker_now_us(b->worker);
-    leg->bytes = buf_len(&b->out) - mark;
-    leg->deadline_us = now + timeout_us;
-    if (b->first == NULL) {
-        b->progress_us = now;
-    }
-    if (b->live == NULL) {
-        b->live = leg;
-        backend_wake_at(b, leg->deadline_us);
-    }
-    *b->last = leg;
-    b->last = &leg->next;
-    b->queued++;
-    b->stats_requests++;
-    watch_crowd(b);
-    busy(b);
-}
-
-/* The first leg has had its whole reply. */
-static void
-finish_first(struct backend *b)
-{
-    struct leg *leg = b->first;
-    bool late = leg != b->live;
-    b->first = leg->next;
-    b->queued--;
-    if (b->first == NULL) {
-        b->last = &b->first;
-        end_if_retired(b);
-    }
-    if (late) {
-        b->owed_bytes -= leg->bytes;
-        worker_count(b->worker, METRIC_ID_LATE_REPLIES, 1);
-    } else {
-        b->live = leg->next;
-        if (leg->kind == LEG_PROBE) {
-            prober_answered(b);
-        } else {
-            (void)health_note(&b->health, HEALTH_ANSWERED, worker_now_us(b->worker));
-        }
-    }
-    leg_destroy(b->worker, leg);
-    watch_crowd(b);
-}
-
-/* The first live leg was not answered in time: its client is told, and its late
- * reply, when it comes, will be dropped. */
-static void
-time_out(struct backend *b)
-{
-    struct leg *leg = b->live;
-    b->live = leg->next;
-    b->owed_bytes += leg->bytes;
-    atomic_fetch_add_explicit(&b->stats->timeouts, 1, memory_order_relaxed);
-    if (leg->kind == LEG_PROBE) {
-        prober_failed(b);
-        return;
-    }
-    worker_count(b->worker, METRIC_ID_FAILED_TIMEOUT, 1);
-    answer_failure(leg, FAILURE_TIMEOUT);
-    backend_note(b, HEALTH_TIMED_OUT);
-}
-
-static void
-fail_leg(struct backend *b, struct leg *leg, bool alive, enum failure failure)
-{
-    if (alive && leg->kind == LEG_PROBE) {
-        prober_failed(b);
-    } else if (alive) {
-        atomic_fetch_add_explicit(&b->stats->broken, 1, memory_order_relaxed);
-        way_count_failure(b->worker, failure);
-        answer_failure(leg, failure);
-    }
-    leg_destroy(b->worker, leg);
-}
-
-/* Fails the legs from the first to `kept` (NULL: all). Of those that stand
- * behind the first `sent` bytes of the queue nothing has left. */
-static void
-fail_queue(struct backend *b, struct leg *kept, size_t sent)
-{
-    struct leg *leg = b->first, *live = b->live;
-    b->first = b->live = kept;
-    if (kept == NULL) {
-        b->last = &b->first;
-    }
-    b->owed_bytes = 0;
-    bool alive = false;
-    for (size_t at = 0; leg != kept;) {
-        struct leg *next = leg->next;
-        enum failure failure = at >= sent ? FAILURE_DOWN : FAILURE_TIMEOUT;
-        alive = alive || leg == live;
-        at += leg->bytes;
-        b->queued--;
-        fail_leg(b, leg, alive, failure);
-        leg = next;
-    }
-    watch_crowd(b);
-}
-
-static size_t
-bytes_from(const struct leg *leg)
-{
-    size_t bytes = 0;
-    for (; leg != NULL; leg = leg->next) {
-        bytes += leg->bytes;
-    }
-    return bytes;
-}
-
-/* The first leg that somebody waits for and of which nothing has left. */
-static struct leg *
-first_unsent(const struct backend *b, size_t sent)
-{
-    size_t at = 0;
-    bool alive = false;
-    for (struct leg *leg = b->first; leg != NULL; leg = leg->next) {
-        alive = alive || leg == b->live;
-        if (alive && at >= sent) {
-            return leg;
-        }
-        at += leg->bytes;
-    }
-    return NULL;
 }
 
 /* --- the connection -------------------------------------------------------------- */
@@ -268,22 +121,22 @@ drop_output(struct backend *b, size_t kept)
 static void
 lose_connection(struct backend *b, const char *reason)
 {
-    size_t queued_bytes = bytes_from(b->first), unsent = buf_len(&b->out);
+    size_t queued_bytes = leg_queue_bytes(b->first), unsent = buf_len(&b->out);
     ASSERT(queued_bytes >= unsent);
     size_t sent = queued_bytes - unsent;
-    struct leg *kept = b->gave_bytes ? first_unsent(b, sent) : NULL;
+    struct leg *kept = b->gave_bytes ? leg_queue_first_unsent(b, sent) : NULL;
     if (b->first != kept || !b->gave_bytes) {
         LOG_LIMITED(10, LOG_WARN, "backend_lost", "node=%s connected=%d waiting=%u reason=%s",
                     LOG_STR(b->name), b->state == BACKEND_CONNECTED, b->queued, LOG_STR(reason));
     }
     close_connection(b);
-    drop_output(b, bytes_from(kept));
+    drop_output(b, leg_queue_bytes(kept));
     if (!b->gave_bytes) {
         b->connect_after_us = worker_now_us(b->worker) + RECONNECT_GAP_US;
         backend_note(b, HEALTH_CONNECT_FAILED);
     }
-    fail_queue(b, kept, sent);
-    busy(b); /* it may connect again, or be retired */
+    leg_queue_fail(b, kept, sent);
+    backend_busy(b); /* it may connect again, or be retired */
 }
 
 /* Parses what has come. False if the connection is lost for it. */
@@ -313,7 +166,7 @@ take_replies(struct backend *b)
         if (piece.final) {
             b->reply_bytes += b->reply_so_far / 8 - b->reply_bytes / 8;
             b->reply_so_far = 0;
-            finish_first(b);
+            leg_queue_finish_first(b);
         }
     }
     return true;
@@ -377,11 +230,11 @@ on_ready(void *arg, int ready)
     struct backend *b = arg;
     if (b->state == BACKEND_CONNECTING) {
         connect_decided(b);
-        busy(b);
+        backend_busy(b);
         return;
     }
     if (ready & LOOP_WRITE) {
-        busy(b);
+        backend_busy(b);
     }
     if (ready & LOOP_READ) {
         read_some(b);
@@ -426,7 +279,7 @@ send_out(struct backend *b)
         bufpool_give_back(&b->worker->bufs, &b->out);
     }
     loop_io_want(&b->io, LOOP_READ | (left ? LOOP_WRITE : 0));
-    watch_crowd(b);
+    leg_queue_watch_crowd(b);
 }
 
 void
@@ -506,7 +359,7 @@ on_timer(void *arg)
     }
     b->excused = false;
     while (b->live != NULL && b->live->deadline_us <= now) {
-        time_out(b);
+        leg_queue_time_out(b);
     }
     if (b->state == BACKEND_CONNECTING && b->connect_until_us <= now) {
         lose_connection(b, "connect timed out");
@@ -517,7 +370,7 @@ on_timer(void *arg)
     }
     prober_run(b, now);
     sleep_until_due(b);
-    busy(b);
+    backend_busy(b);
 }
 
 /* --- its life ------------------------------------------------------------------------ */
@@ -557,7 +410,7 @@ backend_retire(struct backend **backend)
     struct backend *b = *backend;
     *backend = NULL;
     b->retired = true;
-    busy(b);
+    backend_busy(b);
 }
 
 void
@@ -566,10 +419,10 @@ backend_destroy(struct backend **backend)
     struct backend *b = *backend;
     *backend = NULL;
     b->retired = true;
-    size_t sent = bytes_from(b->first) - buf_len(&b->out);
+    size_t sent = leg_queue_bytes(b->first) - buf_len(&b->out);
     close_connection(b);
     drop_output(b, 0);
-    fail_queue(b, NULL, sent);
+    leg_queue_fail(b, NULL, sent);
     if (backend_is_down(b)) {
         metric_sub(b->worker->metrics, METRIC_ID_BACKENDS_DOWN, 1);
         atomic_fetch_sub_explicit(&b->stats->down, 1, memory_order_relaxed);

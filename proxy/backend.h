@@ -44,7 +44,7 @@ struct backend {
     struct reply_parser parser;
     uint64_t reply_so_far; /* bytes of the reply that is coming */
     uint64_t reply_bytes;  /* moving average of a reply's length */
-    struct leg *first;     /* the queue */
+    struct leg *first;     /* the queue: leg_queue.h */
     struct leg **last;
     struct leg *live; /* the first that has not timed out */
     unsigned queued;
@@ -97,8 +97,8 @@ enum backend_admission { BACKEND_ADMITS, BACKEND_REFUSES_DOWN, BACKEND_REFUSES_O
 /* May a request be queued? `down` of the pool's `nodes` look DOWN. */
 enum backend_admission backend_admit(struct backend *b, unsigned down, unsigned nodes);
 
-/* Composing: append the request to b->out between these two. The mark undoes a
- * half-written request when memory runs out. */
+/* Composing: take the mark, append the request to b->out, then queue its leg
+ * (leg_queue.h). Undoing takes a half-written request back when memory runs out. */
 static inline size_t
 backend_mark(struct backend *b)
 {
@@ -113,13 +113,13 @@ backend_undo(struct backend *b, size_t mark)
     b->out.tail = b->out.head + mark;
 }
 
-/* Queues the leg of what was appended since `mark`. */
-void backend_queue(struct backend *b, struct leg *leg, size_t mark, uint64_t timeout_us);
-
 /* The end of the turn: connects if needed, sends. */
 void backend_end_turn(struct backend *b);
 
-/* --- between backend.c and prober.c ---------------------------------------- */
+/* --- between backend.c, leg_queue.c and prober.c ---------------------------- */
+/* Something waits for the end of the turn: bytes, a connect, or its own end. */
+void backend_busy(struct backend *b);
+void backend_busy_if_retired(struct backend *b);
 /* Queues `version` if a probe is due. */
 void prober_run(struct backend *b, uint64_t now_us);
 /* The probe was answered (or not). */

@@ -8,6 +8,7 @@ libmfproxy_a_SOURCES = \
 	proxy/dispatch.c proxy/dispatch.h \
 	proxy/failure.c proxy/failure.h \
 	proxy/health.c proxy/health.h \
+	proxy/leg_queue.c proxy/leg_queue.h \
 	proxy/local_command.c proxy/local_command.h \
 	proxy/multiget.c proxy/multiget.h \
 	proxy/objpool.h \

@@ -2,6 +2,7 @@
  * decision; here it is carried out: a `version` in the backend's own queue, so
  * that a probe proves the very way that requests will go. */
 #include "proxy/backend.h"
+#include "proxy/leg_queue.h"
 #include "proxy/pending.h"
 #include "proxy/proxy_worker.h"
 
@@ -20,7 +21,7 @@ prober_run(struct backend *b, uint64_t now_us)
     }
     worker_count(b->worker, METRIC_ID_PROBES, 1);
     b->probe = leg_create(b->worker, NULL, LEG_PROBE, CMD_VERSION, b->worker->roster);
-    backend_queue(b, b->probe, mark, b->request_timeout_us);
+    leg_queue_append(b, b->probe, mark, b->request_timeout_us);
 }
 
 void

@@ -19,37 +19,47 @@
     X(HELD_BYTES,       "client_held_bytes",          GAUGE,                                       \
       "Bytes of replies that clients have not taken yet.")                                         \
     X(CMD_GET,          "keys_get_total",             COUNTER, "Keys of get, gets, gat, gats.")    \
-    X(CMD_SET,          "requests_set_total",         COUNTER, "Storage commands of the text protocol.") \
+    X(CMD_SET,          "requests_set_total",         COUNTER,                                     \
+      "Storage commands of the text protocol.")                                                    \
     X(CMD_TOUCH,        "requests_touch_total",       COUNTER, "touch commands.") \
     X(CMD_DELETE,       "requests_delete_total",      COUNTER, "delete commands.")                 \
     X(CMD_ARITH,        "requests_arith_total",       COUNTER, "incr and decr commands.")          \
     X(CMD_META,         "requests_meta_total",        COUNTER, "Meta commands.")                   \
     X(CMD_FLUSH,        "requests_flush_total",       COUNTER, "flush_all commands.")              \
-    X(CMD_OTHER,        "requests_local_total",       COUNTER, "Commands that the proxy answers itself.") \
-    X(BAD_REQUESTS,     "requests_bad_total",         COUNTER, "Commands that were malformed or unknown.") \
-    X(GET_HITS,         "get_hits_total",             COUNTER, "Values returned to get, gets, gat, gats.") \
+    X(CMD_OTHER,        "requests_local_total",       COUNTER,                                     \
+      "Commands that the proxy answers itself.")                                                   \
+    X(BAD_REQUESTS,     "requests_bad_total",         COUNTER,                                     \
+      "Commands that were malformed or unknown.")                                                  \
+    X(GET_HITS,         "get_hits_total",             COUNTER,                                     \
+      "Values returned to get, gets, gat, gats.")                                                  \
     X(BACKEND_REQUESTS, "backend_requests_total",     COUNTER, "Requests queued at backends.")     \
     X(BACKEND_CONNECTS, "backend_connects_total",     COUNTER, "Connections to backends begun.")   \
     X(BACKEND_READ,     "backend_read_bytes_total",   COUNTER, "Bytes read from backends.")        \
     X(BACKEND_WRITTEN,  "backend_written_bytes_total", COUNTER, "Bytes written to backends.")      \
-    X(BACKEND_SENDS,    "backend_sends_total",        COUNTER, "System calls that wrote to backends.") \
-    X(CLIENT_SENDS,     "client_sends_total",         COUNTER, "System calls that wrote to clients.") \
+    X(BACKEND_SENDS,    "backend_sends_total",        COUNTER,                                     \
+      "System calls that wrote to backends.")                                                      \
+    X(CLIENT_SENDS,     "client_sends_total",         COUNTER,                                     \
+      "System calls that wrote to clients.")                                                       \
     X(FAILED_DOWN,      "failed_down_total",          COUNTER,                                     \
       "Requests (a shard of a multiget is one) not sent because the node was DOWN.")               \
     X(FAILED_TIMEOUT,   "failed_timeout_total",       COUNTER,                                     \
       "Requests that were sent and not answered in time, or whose connection broke.")              \
     X(FAILED_OVERLOADED, "failed_overloaded_total",   COUNTER,                                     \
       "Requests over the limit of requests on their way to one node.")                             \
-    X(FAILED_NO_ROUTE,  "failed_no_route_total",      COUNTER, "Requests before there was a routing table.") \
+    X(FAILED_NO_ROUTE,  "failed_no_route_total",      COUNTER,                                     \
+      "Requests before there was a routing table.")                                                \
     X(LATE_REPLIES,     "backend_late_replies_total", COUNTER,                                     \
       "Replies that came after their request had timed out, dropped by their position.")           \
-    X(BACKEND_ERRORS,   "backend_error_replies_total", COUNTER, "Error lines that backends answered.") \
+    X(BACKEND_ERRORS,   "backend_error_replies_total", COUNTER,                                    \
+      "Error lines that backends answered.")                                                       \
     X(GARBAGE,          "backend_garbage_total",      COUNTER,                                     \
       "Backend connections closed because what they sent was no reply.")                           \
     X(STALLED,          "backend_stalled_total",      COUNTER,                                     \
       "Backend connections closed because they owed replies and made no progress.")                \
-    X(WENT_DOWN,        "backend_went_down_total",    COUNTER, "Times a node began to look DOWN to a worker.") \
-    X(WENT_UP,          "backend_went_up_total",      COUNTER, "Times a node looked UP again to a worker.") \
+    X(WENT_DOWN,        "backend_went_down_total",    COUNTER,                                     \
+      "Times a node began to look DOWN to a worker.")                                              \
+    X(WENT_UP,          "backend_went_up_total",      COUNTER,                                     \
+      "Times a node looked UP again to a worker.")                                                 \
     X(BACKENDS_DOWN,    "backends_down",              GAUGE,                                       \
       "Nodes that look DOWN now, summed over workers.")                                            \
     X(PROBES,           "backend_probes_total",       COUNTER, "Probes sent to DOWN nodes.")

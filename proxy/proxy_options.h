@@ -5,10 +5,11 @@
 #include "common/fleet/ring.h"
 
 /* clang-format off */
-/*    letter  name              type      field            argument   default             one sentence */
+/*    letter  name              type      field            argument   default  one sentence */
 #define PROXY_OPTIONS(X)                                                                           \
     X('l', "listen",            STRINGS,  listen,          "ADDR",    NULL,                        \
-      "serve clients at HOST:PORT or unix:/path; may be repeated; port 0 lets the kernel choose (127.0.0.1:11211 if not given)") \
+      "serve clients at HOST:PORT or unix:/path; may be repeated; port 0 lets the kernel choose "  \
+      "(127.0.0.1:11211 if not given)")                                                            \
     X('t', "threads",           NUMBER,   threads,         "N",       "4",                         \
       "worker threads; each has its own connection to every node")                                 \
     X(0,   "servers",           STRINGS,  servers,         "HOST:PORT[:WEIGHT]", NULL,             \
@@ -40,7 +41,8 @@
     X('I', "max-value-size",    SIZE,     max_value_size,  "SIZE",    "32m",                       \
       "largest value that a client may store")                                                     \
     X('m', "buffer-memory",     SIZE,     buffer_memory,   "SIZE",    "256m",                      \
-      "memory for large values on their way in, beyond which they are refused, and as much for replies that clients do not take, beyond which those that hold over 1 MB are closed") \
+      "memory for large values on their way in, beyond which they are refused, and as much for "   \
+      "replies that clients do not take, beyond which those that hold over 1 MB are closed")       \
     X(0,   "half-command-timeout", DURATION, half_command, "TIME",    "10s",                       \
       "close a client whose command is incomplete for so long")                                    \
     X(0,   "drain",             DURATION, drain,           "TIME",    "2s",                        \

@@ -1,5 +1,6 @@
 #include "proxy/way.h"
 #include "proxy/backend.h"
+#include "proxy/leg_queue.h"
 #include "proxy/proxy_worker.h"
 #include "proxy/roster.h"
 #include "proxy/route/route.h"
@@ -49,6 +50,6 @@ struct leg *
 way_queue(const struct way *way, struct pending *p, enum leg_kind kind, size_t mark)
 {
     struct leg *leg = leg_create(p->worker, p, kind, p->request.cmd, p->worker->roster);
-    backend_queue(way->backend, leg, mark, timeout_us(way));
+    leg_queue_append(way->backend, leg, mark, timeout_us(way));
     return leg;
 }

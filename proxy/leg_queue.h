@@ -1,0 +1,42 @@
+/* leg_queue.h - the requests that are on their way to one node, in the order in
+ * which their replies will come. Its fields are in struct backend:
+ *
+ *     first -> timed out -> timed out -> live -> ... -> last
+ *              owed_bytes of these               those behind what was sent
+ *                                                are still in b->out
+ *
+ * Timeouts are nearly equal, so legs time out from the front: one timer for the
+ * first live leg serves all. Worker's thread only. */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+struct backend;
+struct leg;
+
+/* Queues the leg of what was appended to b->out since `mark`. */
+void leg_queue_append(struct backend *b, struct leg *leg, size_t mark, uint64_t timeout_us);
+
+/* The first leg has had its whole reply. */
+void leg_queue_finish_first(struct backend *b);
+
+/* The first live leg was not answered in time: its client is told, and its late
+ * reply, when it comes, will be dropped. */
+void leg_queue_time_out(struct backend *b);
+
+/* Fails the legs from the first to `kept` (NULL: all). Of those that stand
+ * behind the first `sent` bytes of the queue nothing has left. */
+void leg_queue_fail(struct backend *b, struct leg *kept, size_t sent);
+
+/* Bytes of the requests from this leg to the last. */
+size_t leg_queue_bytes(const struct leg *leg);
+
+/* The first leg that somebody waits for and that stands behind the first `sent`
+ * bytes of the queue; NULL if there is none. */
+struct leg *leg_queue_first_unsent(const struct backend *b, size_t sent);
+
+/* A node is crowded when half of what may be on its way is, in number or bytes,
+ * also of the replies to come. Then clients stop pipelining (client.c), so that
+ * one that asks for much does not make the others wait. Call when either has
+ * changed. */
+void leg_queue_watch_crowd(struct backend *b);
