@@ -335,7 +335,7 @@ sleep_until_due(struct backend *b)
     if (b->state == BACKEND_CONNECTING) {
         backend_wake_at(b, b->connect_until_us);
     }
-    if (owes_late_replies(b)) {
+    if (b->state == BACKEND_CONNECTED && owes_late_replies(b)) {
         backend_wake_at(b, stalled_at_us(b));
     }
     if (backend_is_down(b) && b->probe == NULL && !b->retired && !b->masked) {

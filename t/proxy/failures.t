@@ -158,6 +158,28 @@ is($c->ask("get $kc\r\nmg $kc v k\r\nset $kc 0 0 1\r\nx\r\nincr $kc 1\r\ngets $k
    'replies that come byte by byte');
 $mock{c}->mode('answer');
 
+# ---- a node that accepts nobody -----------------------------------------------------------------
+# Its backlog is full, so a connect lasts; what waits for it has long timed out.
+my $full = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0, Listen => 1);
+my $full_addr = '127.0.0.1:' . $full->sockport;
+my @fill = map { IO::Socket::INET->new(PeerAddr => $full_addr, Blocking => 0) } 1 .. 8;
+my $waiter = mfproxy(args => ['--servers', $full_addr, '--threads', 1, '--request-timeout', '20ms',
+                              '--connect-timeout', '20s']);
+
+sub wakeups {
+    my $sum = 0;
+    for my $status (glob("/proc/$waiter->{pid}/task/*/status")) {
+        $sum += $1 if slurp($status) =~ /^voluntary_ctxt_switches:\s+(\d+)/m;
+    }
+    return $sum;
+}
+is($waiter->connect->ask("get $ka\r\n"), "END\r\n", 'a node that accepts nobody is a miss in time');
+my ($from, $until) = (wakeups(), Memfleet::Deadline::now() + 1);
+wait_until(sub { Memfleet::Deadline::now() > $until }, deadline(5), 'a second passes');
+cmp_ok(wakeups() - $from, '<', 40, 'and while it is waited for, the proxy sleeps');
+is($waiter->connect->stats->{backend_connects_total}, 1, 'in one connect');
+$waiter->stop;
+
 # ---- a client that leaves ---------------------------------------------------------------------
 $mock{a}->mode('late 50');
 my $leaver = $proxy->connect;
