@@ -4,7 +4,7 @@
 #include "common/core/mem.h"
 #include "common/core/statefile.h"
 #include "control/document.h"
-#include "control/etcd/watch.h"
+#include "control/etcd/etcd_watch.h"
 
 #include <errno.h>
 #include <inttypes.h>

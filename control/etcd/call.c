@@ -9,7 +9,7 @@
 #include "common/core/clock.h"
 #include "common/core/log.h"
 #include "common/core/mem.h"
-#include "control/etcd/client.h"
+#include "control/etcd/etcd_client.h"
 #include "control/etcd/encode.h"
 #include "control/etcd/replybox.h"
 #include "control/etcd/txn.h"

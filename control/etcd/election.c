@@ -5,10 +5,10 @@
 #include "common/core/log.h"
 #include "common/core/mem.h"
 #include "common/core/num.h"
-#include "control/etcd/client.h"
+#include "control/etcd/etcd_client.h"
 #include "control/etcd/lease.h"
 #include "control/etcd/txn.h"
-#include "control/etcd/watch.h"
+#include "control/etcd/etcd_watch.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 #include "control/etcd/etcd.h"
 #include "common/core/mem.h"
-#include "control/etcd/client.h"
+#include "control/etcd/etcd_client.h"
 
 #include <stdlib.h>
 

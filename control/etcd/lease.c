@@ -4,7 +4,7 @@
 #include "common/core/clock.h"
 #include "common/core/log.h"
 #include "common/core/mem.h"
-#include "control/etcd/client.h"
+#include "control/etcd/etcd_client.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

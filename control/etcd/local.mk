@@ -1,7 +1,7 @@
 noinst_LIBRARIES += libmfetcd.a
 libmfetcd_a_SOURCES = \
 	control/etcd/auth.c control/etcd/auth.h \
-	control/etcd/call.c control/etcd/client.h \
+	control/etcd/call.c control/etcd/etcd_client.h \
 	control/etcd/decode.c control/etcd/decode.h \
 	control/etcd/election.c control/etcd/election.h \
 	control/etcd/encode.c control/etcd/encode.h \
@@ -14,5 +14,5 @@ libmfetcd_a_SOURCES = \
 	control/etcd/transport.c control/etcd/transport.h \
 	control/etcd/txn.c control/etcd/txn.h \
 	control/etcd/verdict.c control/etcd/verdict.h \
-	control/etcd/watch.c control/etcd/watch.h \
+	control/etcd/etcd_watch.c control/etcd/etcd_watch.h \
 	control/etcd/watch_state.c control/etcd/watch_state.h

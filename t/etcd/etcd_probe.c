@@ -20,7 +20,7 @@
 #include "control/etcd/etcd.h"
 #include "control/etcd/lease.h"
 #include "control/etcd/txn.h"
-#include "control/etcd/watch.h"
+#include "control/etcd/etcd_watch.h"
 
 #include <inttypes.h>
 #include <signal.h>

@@ -1,4 +1,4 @@
-/* watch.h - a prefix of the store, kept current: list, then watch.
+/* etcd_watch.h - a prefix of the store, kept current: list, then watch.
  *
  *     list (linearizable) -> snapshot() synced() -> watch from its revision + 1
  *        ^                                             | event()… synced()

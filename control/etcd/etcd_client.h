@@ -1,4 +1,4 @@
-/* client.h - the inside of struct etcd, for the files of this folder. */
+/* etcd_client.h - the inside of struct etcd, for the files of this folder. */
 #pragma once
 #include "control/etcd/auth.h"
 #include "control/etcd/decode.h"
