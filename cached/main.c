@@ -34,7 +34,7 @@ allow_core_files(void)
 static void
 lock_memory(void)
 {
-    if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0) {
+    if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0) {
         log_warn("lock_memory_failed", "reason=%s", LOG_STR(strerror(errno)));
     }
 }

@@ -6,6 +6,7 @@ EXTRA_DIST += \
 	docs/control-plane.md \
 	docs/etcd.md \
 	docs/failure-modes.md \
+	docs/store.md \
 	docs/inspection.md \
 	docs/testing.md \
 	docs/decisions/README.md \
@@ -22,7 +23,9 @@ EXTRA_DIST += \
 	docs/decisions/0011-unknown-outcomes.md \
 	docs/decisions/0012-helpers-of-the-leader.md \
 	docs/decisions/0013-whole-replies.md \
-	docs/decisions/0013-crowded-nodes-slow-clients-down.md
+	docs/decisions/0013-crowded-nodes-slow-clients-down.md \
+	docs/decisions/0014-a-log-instead-of-slab-classes.md \
+	docs/decisions/0015-readers-without-locks.md
 
 MANUAL_PAGES = docs/mfcached.1 docs/mfcontrol.1 docs/mfctl.1 docs/mfproxy.1
 man1_MANS = $(MANUAL_PAGES)

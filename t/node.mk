@@ -1,6 +1,21 @@
 # tests of the node room
 STORE_TEST_LIBS = libmfstore.a $(CORE_LIBS) $(UNIT_LIBS) $(SYSTEM_LIBS)
 
+UNIT_TESTS += t/unit/check_assoc
+t_unit_check_assoc_SOURCES = t/unit/check_assoc.c t/unit/unit.h
+t_unit_check_assoc_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_assoc_LDADD = $(STORE_TEST_LIBS)
+
+UNIT_TESTS += t/unit/check_epoch
+t_unit_check_epoch_SOURCES = t/unit/check_epoch.c t/unit/unit.h
+t_unit_check_epoch_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_epoch_LDADD = $(STORE_TEST_LIBS)
+
+UNIT_TESTS += t/unit/check_heat
+t_unit_check_heat_SOURCES = t/unit/check_heat.c t/unit/unit.h
+t_unit_check_heat_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_heat_LDADD = $(STORE_TEST_LIBS)
+
 UNIT_TESTS += t/unit/check_store_flush
 t_unit_check_store_flush_SOURCES = t/unit/check_store_flush.c t/unit/unit.h
 t_unit_check_store_flush_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

@@ -1,116 +1,241 @@
 #include "cached/store/assoc.h"
 #include "common/core/assert.h"
+#include "common/core/mem.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
-/* Two splits for every insertion: growth ends long before the bigger table is
- * crowded itself. */
-#define SPLITS_PER_STEP 2
+/* Items to a bucket of twelve: more would save memory and make one lookup in
+ * eight read a second bucket. */
+#define ITEMS_PER_BUCKET 9
+#define BUCKETS_FIRST    4
+#define MAPPED_FROM      65536 /* bytes; smaller shelves come from the allocator */
 
-bool
-assoc_init(struct assoc *a, unsigned bits)
+/* --- shelves ----------------------------------------------------------------- */
+
+static size_t
+shelf_bytes(unsigned shelf)
 {
-    *a = (struct assoc){.bits = bits};
-    a->slots = calloc((size_t)1 << bits, sizeof(a->slots[0]));
-    return a->slots != NULL;
+    unsigned bits = shelf == 0 ? SHELF_FIRST_BITS : shelf + SHELF_FIRST_BITS - 1;
+    return sizeof(struct bucket) << bits;
+}
+
+static unsigned
+shelf_of(uint32_t number)
+{
+    unsigned bits = 32 - (unsigned)__builtin_clz(number | 1);
+    return bits <= SHELF_FIRST_BITS ? 0 : bits - SHELF_FIRST_BITS;
+}
+
+/* Sees to it that the bucket has a shelf. Large ones are mapped, so that only
+ * what is used becomes resident. */
+static bool
+reach(struct shelves *s, uint32_t number)
+{
+    unsigned shelf = shelf_of(number);
+    if (shelf >= SHELVES_MAX) {
+        return false;
+    }
+    if (atomic_load_explicit(&s->shelf[shelf], memory_order_relaxed) != NULL) {
+        return true;
+    }
+    size_t bytes = shelf_bytes(shelf);
+    void *p;
+    if (bytes < MAPPED_FROM) {
+        p = mem_zalloc_lines(bytes);
+    } else {
+        p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                 -1, 0);
+        if (p == MAP_FAILED) {
+            return false;
+        }
+    }
+    atomic_store_explicit(&s->shelf[shelf], p, memory_order_release);
+    return true;
+}
+
+static void
+clear(struct shelves *s)
+{
+    for (unsigned i = 0; i < SHELVES_MAX; i++) {
+        void *p = atomic_load_explicit(&s->shelf[i], memory_order_relaxed);
+        size_t bytes = shelf_bytes(i);
+        if (p != NULL && bytes >= MAPPED_FROM) {
+            munmap(p, bytes);
+        } else {
+            free(p);
+        }
+    }
+}
+
+void
+assoc_init(struct assoc *a)
+{
+    bool first = reach(&a->homes, BUCKETS_FIRST - 1);
+    ASSERT(first);
+    atomic_store_explicit(&a->buckets, BUCKETS_FIRST, memory_order_release);
 }
 
 void
 assoc_deinit(struct assoc *a)
 {
-    free(a->slots);
-    free(a->old_slots);
-    *a = (struct assoc){0};
+    clear(&a->homes);
+    clear(&a->spills);
 }
 
-struct store_item *
-assoc_find(const struct assoc *a, const struct store_key *key)
+/* --- chains ------------------------------------------------------------------ */
+
+struct place
+assoc_find(const struct assoc *a, const struct segments *s, uint64_t hash,
+           const struct store_key *key)
 {
-    for (struct store_item *it = *assoc_bucket(a, key->hash); it != NULL; it = it->next) {
-        if (it->hash == key->hash && span_eq(item_key(it), key->key)) {
-            return it;
+    uint8_t tag = bucket_tag(key->hash);
+    /* Without the lock a chain that is being changed might go round. */
+    unsigned hops = 0;
+    for (struct bucket *b = assoc_home(a, hash); b != NULL && hops < 1000; hops++) {
+        for (unsigned places = bucket_match(b, tag); places != 0; places &= places - 1) {
+            unsigned i = (unsigned)__builtin_ctz(places);
+            locator at = bucket_at(b, i);
+            if (at == 0) {
+                continue;
+            }
+            struct store_item *it = segments_item(s, at);
+            if (it->key_bytes == key->key.len &&
+                memcmp(it->bytes, key->key.ptr, key->key.len) == 0) {
+                return (struct place){b, i, it};
+            }
         }
+        b = assoc_next(a, b);
     }
-    return NULL;
+    return (struct place){0};
 }
 
-void
-assoc_insert(struct assoc *a, struct store_item *it)
+/* A new bucket behind `last`, its number plus one. */
+static struct bucket *
+add_spill(struct assoc *a, struct bucket *last)
 {
-    struct store_item **bucket = assoc_bucket(a, it->hash);
-    it->next = *bucket;
-    *bucket = it;
-    a->count++;
-}
-
-void
-assoc_remove(struct assoc *a, struct store_item *it)
-{
-    struct store_item **link = assoc_bucket(a, it->hash);
-    while (*link != it) {
-        ASSERT(*link != NULL);
-        link = &(*link)->next;
+    uint32_t ticket = a->spill_free;
+    if (ticket == 0) {
+        if (!reach(&a->spills, a->spill_end)) {
+            return NULL;
+        }
+        ticket = ++a->spill_end;
     }
-    *link = it->next;
-    a->count--;
+    struct bucket *b = shelves_at(&a->spills, ticket - 1);
+    if (ticket == a->spill_free) {
+        a->spill_free = atomic_load_explicit(&b->next, memory_order_relaxed);
+        atomic_store_explicit(&b->next, 0, memory_order_release);
+    }
+    atomic_store_explicit(&last->next, ticket, memory_order_release);
+    return b;
 }
 
 bool
-assoc_crowded(const struct assoc *a)
+assoc_insert(struct assoc *a, uint64_t hash, uint8_t tag, locator at)
 {
-    return a->old_slots == NULL && a->count > ((size_t)3 << a->bits) / 2 &&
-           a->bits < ASSOC_BITS_MAX;
+    struct bucket *b = assoc_home(a, hash);
+    unsigned place;
+    while ((place = bucket_free_place(b)) == BUCKET_PLACES) {
+        struct bucket *next = assoc_next(a, b);
+        b = next != NULL ? next : add_spill(a, b);
+        if (b == NULL) {
+            return false;
+        }
+    }
+    bucket_set(b, place, tag, at);
+    a->count++;
+    return true;
+}
+
+/* Takes empty spill buckets out of the chain. */
+static void
+trim_chain(struct assoc *a, struct bucket *b)
+{
+    struct bucket *next;
+    while ((next = assoc_next(a, b)) != NULL) {
+        if (!bucket_is_empty(next)) {
+            b = next;
+            continue;
+        }
+        uint32_t ticket = atomic_load_explicit(&b->next, memory_order_relaxed);
+        atomic_store_explicit(&b->next, atomic_load_explicit(&next->next, memory_order_relaxed),
+                              memory_order_release);
+        atomic_store_explicit(&next->next, a->spill_free, memory_order_release);
+        a->spill_free = ticket;
+    }
 }
 
 void
-assoc_begin_growth(struct assoc *a, struct store_item **slots)
+assoc_remove(struct assoc *a, uint64_t hash, struct place where)
 {
-    ASSERT(a->old_slots == NULL);
-    a->old_slots = a->slots;
-    a->old_bits = a->bits;
-    a->moved = 0;
-    a->slots = slots;
-    a->bits++;
+    bucket_set(where.bucket, where.index, 0, 0);
+    a->count--;
+    struct bucket *home = assoc_home(a, hash);
+    if (home != where.bucket && bucket_is_empty(where.bucket)) {
+        trim_chain(a, home);
+    }
 }
+
+/* --- growing ----------------------------------------------------------------- */
 
 static void
-split_bucket(struct assoc *a)
+split(struct assoc *a, const struct segments *s, struct bucket *from, uint32_t bit,
+      uint64_t (*hash_of)(const struct store_item *it))
 {
-    struct store_item *it = a->old_slots[a->moved];
-    while (it != NULL) {
-        struct store_item *next = it->next;
-        struct store_item **bucket = &a->slots[it->hash >> (64 - a->bits)];
-        it->next = *bucket;
-        *bucket = it;
-        it = next;
+    for (struct bucket *b = from; b != NULL; b = assoc_next(a, b)) {
+        for (unsigned i = 0; i < BUCKET_PLACES; i++) {
+            locator at = bucket_at(b, i);
+            if (at == 0) {
+                continue;
+            }
+            uint64_t hash = hash_of(segments_item(s, at));
+            uint8_t tag = bucket_tag_at(b, i);
+            if (hash & bit) {
+                bucket_set(b, i, 0, 0);
+                a->count--;
+                bool moved = assoc_insert(a, hash, tag, at);
+                ASSERT(moved); /* a few pages of address space at worst */
+            }
+        }
     }
-    a->moved++;
+    trim_chain(a, from);
 }
 
-struct store_item **
-assoc_grow_step(struct assoc *a)
+void
+assoc_grow(struct assoc *a, const struct segments *s,
+           uint64_t (*hash_of)(const struct store_item *it))
 {
-    if (a->old_slots == NULL) {
-        return NULL;
+    uint32_t n = atomic_load_explicit(&a->buckets, memory_order_relaxed);
+    if (a->count <= (uint64_t)n * ITEMS_PER_BUCKET || n == UINT32_MAX / 2 || !reach(&a->homes, n)) {
+        return;
     }
-    size_t end = (size_t)1 << a->old_bits;
-    for (int i = 0; i < SPLITS_PER_STEP && a->moved < end; i++) {
-        split_bucket(a);
-    }
-    if (a->moved < end) {
-        return NULL;
-    }
-    struct store_item **emptied = a->old_slots;
-    a->old_slots = NULL;
-    return emptied;
+    uint32_t bit = 1u << (31 - (unsigned)__builtin_clz(n));
+    struct bucket *from = shelves_at(&a->homes, n - bit);
+    atomic_store_explicit(&a->buckets, n + 1, memory_order_release);
+    split(a, s, from, bit, hash_of);
 }
 
-struct store_item *
-assoc_at(const struct assoc *a, uint64_t position, uint64_t *next)
+/* --- walking ----------------------------------------------------------------- */
+
+static uint64_t
+reverse_bits(uint64_t n)
 {
-    bool in_old = a->old_slots != NULL && (position >> (64 - a->old_bits)) >= a->moved;
-    unsigned bits = in_old ? a->old_bits : a->bits;
-    uint64_t index = position >> (64 - bits);
-    *next = (index + 1) << (64 - bits); /* wraps to 0 after the last */
-    return in_old ? a->old_slots[index] : a->slots[index];
+    n = __builtin_bswap64(n);
+    n = (n >> 4 & 0x0f0f0f0f0f0f0f0fu) | (n & 0x0f0f0f0f0f0f0f0fu) << 4;
+    n = (n >> 2 & 0x3333333333333333u) | (n & 0x3333333333333333u) << 2;
+    return (n >> 1 & 0x5555555555555555u) | (n & 0x5555555555555555u) << 1;
+}
+
+struct bucket *
+assoc_walk(const struct assoc *a, uint64_t position, uint64_t *next)
+{
+    uint32_t n = atomic_load_explicit(&a->buckets, memory_order_relaxed);
+    uint32_t number = assoc_home_number(n, reverse_bits(position));
+    unsigned top = 31 - (unsigned)__builtin_clz(n);
+    uint32_t split_end = n - (1u << top); /* buckets below were split, and from 2^top on are new */
+    bool halved = number < split_end || number >= 1u << top;
+    unsigned bits = top + (halved ? 1 : 0);
+    uint64_t width = (uint64_t)1 << (64 - bits);
+    *next = (position & ~(width - 1)) + width; /* wraps to 0 after the last */
+    return shelves_at(&a->homes, number);
 }

@@ -1,61 +1,106 @@
-/* assoc.h - a shard's hash table: buckets of chained items, doubled a few
- * buckets at a time, so that no operation ever waits for a whole table.
+/* assoc.h - a shard's hash table: buckets of one cache line that grow one at a
+ * time (linear hashing), so that no operation waits for more than the split of
+ * one bucket, and the table is as large as its items need at any time.
  *
- * A bucket is chosen by the hash's top bits. So doubling splits bucket b into
- * 2b and 2b + 1, buckets of the smaller table are moved from the first to the
- * last, and a position in hash order means the same before and after: a walk
- * survives any growth.
+ * With n buckets, 2^k <= n < 2^(k+1), a hash's bucket is its k + 1 low bits if
+ * there is such a bucket already, else its k low bits. Growing by one adds
+ * bucket n and moves to it what belongs there from bucket n - 2^k. What does
+ * not fit into a bucket goes on in spill buckets chained to it.
  *
- * Lock: the shard's, for everything. */
+ * Buckets stand on shelves: pieces of memory, each as large as all before it
+ * together, which are added and never moved or freed while the table lives. So
+ * a reader without the lock may be misled by a change that is going on, which
+ * the shard's version tells it (shard.h), but never reads what is no bucket.
+ *
+ * A walk goes in the order of the hash's bits read from the lowest up: there
+ * a bucket is an interval, its split cuts the interval in two, and a position
+ * means the same before and after.
+ *
+ * Lock: the shard's, for everything but assoc_find() and assoc_home(). */
 #pragma once
-#include "cached/store/item.h"
+#include "cached/store/bucket.h"
 
-struct assoc {
-    struct store_item **slots;
-    struct store_item **old_slots; /* NULL unless growing */
-    unsigned bits;
-    unsigned old_bits;
-    size_t moved; /* old buckets that were split already */
-    size_t count; /* items */
+#define SHELF_FIRST_BITS 3
+#define SHELVES_MAX      28
+
+struct shelves {
+    _Atomic(struct bucket *) shelf[SHELVES_MAX];
 };
 
-#define ASSOC_BITS_FIRST 6
-#define ASSOC_BITS_MAX   40
+struct assoc {
+    _Atomic uint32_t buckets;
+    uint64_t count; /* items */
+    struct shelves homes;
+    struct shelves spills;
+    uint32_t spill_end;  /* spill buckets ever used */
+    uint32_t spill_free; /* chain of unused ones, by number plus one */
+};
 
-/* False if there is no memory. */
-bool assoc_init(struct assoc *a, unsigned bits);
-/* Frees the buckets, not the items. */
+/* Where an item was found. */
+struct place {
+    struct bucket *bucket;
+    unsigned index;
+    struct store_item *item; /* NULL: nowhere */
+};
+
+void assoc_init(struct assoc *a);
 void assoc_deinit(struct assoc *a);
 
-static inline struct store_item **
-assoc_bucket(const struct assoc *a, uint64_t hash)
+static inline struct bucket *
+shelves_at(const struct shelves *s, uint32_t number)
 {
-    if (a->old_slots != NULL && (hash >> (64 - a->old_bits)) >= a->moved) {
-        return &a->old_slots[hash >> (64 - a->old_bits)];
-    }
-    return &a->slots[hash >> (64 - a->bits)];
+    unsigned top = 31 - (unsigned)__builtin_clz(number | 1u << SHELF_FIRST_BITS);
+    bool first = number < 1u << SHELF_FIRST_BITS;
+    unsigned shelf = first ? 0 : top - SHELF_FIRST_BITS + 1;
+    uint32_t index = first ? number : number - (1u << top);
+    return atomic_load_explicit(&s->shelf[shelf], memory_order_acquire) + index;
 }
 
-struct store_item *assoc_find(const struct assoc *a, const struct store_key *key);
-void assoc_insert(struct assoc *a, struct store_item *it);
-/* The item must be there. */
-void assoc_remove(struct assoc *a, struct store_item *it);
-
-/* Is it time to double? */
-bool assoc_crowded(const struct assoc *a);
-/* Begins to grow into `slots`, zeroed room for 2^(bits + 1) buckets, which the
- * table then owns. */
-void assoc_begin_growth(struct assoc *a, struct store_item **slots);
-/* Splits a few more buckets. Returns the smaller table, to be freed by the
- * caller, when it has become empty, else NULL. */
-struct store_item **assoc_grow_step(struct assoc *a);
-
-static inline size_t
-assoc_bytes(unsigned bits)
+static inline uint32_t
+assoc_home_number(uint32_t buckets, uint64_t hash)
 {
-    return sizeof(struct store_item *) << bits;
+    unsigned top = 31 - (unsigned)__builtin_clz(buckets);
+    uint32_t number = (uint32_t)hash & (uint32_t)((2ull << top) - 1);
+    return number < buckets ? number : number & ((1u << top) - 1);
 }
 
-/* The bucket at `position` in hash order, and in *next the position behind it
- * (0 after the last). */
-struct store_item *assoc_at(const struct assoc *a, uint64_t position, uint64_t *next);
+/* `hash` here and below: without the bits that chose the shard. */
+static inline struct bucket *
+assoc_home(const struct assoc *a, uint64_t hash)
+{
+    uint32_t buckets = atomic_load_explicit(&a->buckets, memory_order_acquire);
+    return shelves_at(&a->homes, assoc_home_number(buckets, hash));
+}
+
+static inline struct bucket *
+assoc_next(const struct assoc *a, const struct bucket *b)
+{
+    uint32_t next = atomic_load_explicit(&b->next, memory_order_acquire);
+    return next != 0 ? shelves_at(&a->spills, next - 1) : NULL;
+}
+
+/* Without the lock the answer holds only if the shard's version says so, and
+ * the item may be looked at only inside an epoch. */
+struct place assoc_find(const struct assoc *a, const struct segments *s, uint64_t hash,
+                        const struct store_key *key);
+
+/* False if there is no memory for a spill bucket. */
+bool assoc_insert(struct assoc *a, uint64_t hash, uint8_t tag, locator at);
+void assoc_remove(struct assoc *a, uint64_t hash, struct place where);
+
+/* Adds a bucket if there are many items for those there are. `hash_of` tells
+ * the hash of an item. */
+void assoc_grow(struct assoc *a, const struct segments *s,
+                uint64_t (*hash_of)(const struct store_item *it));
+
+/* Memory of the buckets in use. */
+static inline uint64_t
+assoc_bytes(const struct assoc *a)
+{
+    uint64_t homes = atomic_load_explicit(&a->buckets, memory_order_relaxed);
+    return (homes + a->spill_end) * sizeof(struct bucket);
+}
+
+/* The home bucket at a position of the walk, and in *next the position behind
+ * it (0 after the last). */
+struct bucket *assoc_walk(const struct assoc *a, uint64_t position, uint64_t *next);

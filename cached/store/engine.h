@@ -1,39 +1,58 @@
 /* engine.h - what the files of this engine share: the store, its threads, and
  * the few steps that every operation is made of.
  *
- *     key --hash--> shard (low bits) --hash--> bucket (high bits) --> item
+ *     key --hash--> shard (low bits) --hash--> bucket --tag--> locator
+ *                                                                |
+ *     segments   [item|item|dead|item|....]  [item|dead|dead|...]<-
+ *                 ^ open: a thread's head     ^ sealed, on a queue
  *
- * Memory: one counter of bytes in use or reserved, held under the limit by
- * charging before allocating (memory.c). Flushing: one generation number that
- * items carry; an item of an older generation is dead. */
+ * Writing puts an item into the thread's open segment and its locator into
+ * the table. Reading finds it without a lock (shard.h, epoch.h). What is
+ * replaced or deleted is only marked dead. When memory runs out the cleaner
+ * takes the oldest segments, moves what is worth it into a new one, lets go of
+ * the rest, and the emptied segments are used again (cleaner.c).
+ *
+ * Flushing: one generation number that items carry the low byte of; an item of
+ * another generation is dead. */
 #pragma once
 #include "cached/store/shard.h"
 
+#define SHARD_BITS_MAX 10
+
 struct store {
     struct store_options options;
+    struct segments segments;
     unsigned shard_count; /* a power of two */
     unsigned shard_bits;
     struct shard *shards;
     struct metric_set *metrics;
-
-    _Atomic uint64_t memory_used;
-    _Atomic uint64_t memory_limit;
     _Atomic uint64_t table_bytes;
 
     _Atomic uint32_t generation;
     _Atomic uint64_t flush_at_ms; /* a flush to come, or 0 */
-    pthread_mutex_t flush_lock;   /* covers changes of the two */
+    _Atomic uint64_t flushes;
+    pthread_mutex_t flush_lock; /* covers changes of generation and flush_at_ms */
 
-    pthread_mutex_t join_lock; /* covers threads */
-    struct store_thread *threads;
+    _Atomic uint64_t wall_offset_ms; /* wall clock minus the caller's, 0 until it is known */
+    _Atomic(struct store_thread *) threads;
+};
+
+/* Where a thread puts items. The lock is its own, and nearly always free: a
+ * sweep of another thread may close a segment that was left open. */
+struct head {
+    pthread_mutex_t lock;
+    struct segment *open; /* or NULL */
 };
 
 struct store_thread {
+    struct guard guard;
     struct store *st;
     struct store_thread *next;
     struct metric_block *metrics;
     void (*evicting)(void *arg, const struct store_view *view); /* or NULL */
     void *evicting_arg;
+    struct head fresh;    /* new items */
+    struct head moved;    /* what the cleaner keeps */
     unsigned sweep_shard; /* the sweep's place among this caller's shards */
 };
 
@@ -43,6 +62,13 @@ shard_of(struct store *st, uint64_t hash)
     return &st->shards[hash & (st->shard_count - 1)];
 }
 
+/* The hash without the bits that may choose the shard. */
+static inline uint64_t
+table_hash(uint64_t hash)
+{
+    return hash >> SHARD_BITS_MAX;
+}
+
 static inline void
 count(struct store_thread *th, enum store_metric id)
 {
@@ -50,38 +76,68 @@ count(struct store_thread *th, enum store_metric id)
 }
 
 /* --- memory.c -------------------------------------------------------------- */
-/* Makes room under the limit for `bytes`, evicting if allowed, and counts them
- * as used. False if there is no room. Called without a lock. */
-bool memory_charge(struct store_thread *th, uint64_t bytes, uint64_t now_ms);
-void memory_discharge(struct store *st, uint64_t bytes);
-/* Evicts until the limit is kept, at most `items` times; how many it did. */
-unsigned memory_enforce(struct store_thread *th, unsigned items, uint64_t now_ms);
-
-/* A charged item with one reference, its value unwritten; NULL if there is no
- * memory. Called without a lock. */
+/* An unlinked item with that layout and one hold, evicting if it must, or NULL.
+ * The caller writes the value, then links it, and gives it to item_finish(). */
 struct store_item *item_create(struct store_thread *th, const struct store_key *key,
-                               uint64_t value_bytes, uint64_t now_ms);
-/* Gives back one reference; frees and discharges with the last. */
-void item_drop(struct store_thread *th, struct store_item *it);
+                               uint64_t value_bytes, unsigned layout, uint64_t now_ms);
+/* Ends the hold of its maker; if it was not linked the item is dead. */
+void item_finish(struct store_thread *th, struct store_item *it);
+
+/* Takes the room back that this unlinked item's flags and expiry do not need,
+ * if nothing stands behind it yet; else it keeps its layout. */
+void item_fit(struct store_thread *th, struct store_item *it, unsigned layout);
+
+/* Memory that the item takes. */
+static inline uint32_t
+item_footprint(const struct store *st, const struct store_item *it)
+{
+    return (uint32_t)segments_round(&st->segments, item_bytes(it));
+}
+
+void item_hold(struct store_thread *th, const struct store_item *it);
+void item_unhold(struct store_thread *th, const struct store_item *it);
+/* An item that was taken out of the table is memory to be cleaned. */
+void item_bury(struct store_thread *th, struct store_item *it);
+
+/* Room for an item that the cleaner moves; may pass the limit. NULL if there is
+ * no segment at all. */
+struct store_item *item_create_moved(struct store_thread *th, struct span key, uint64_t value_bytes,
+                                     unsigned layout, uint64_t now_ms);
+
+/* Closes the open segments of all threads: those without anything alive, or
+ * all. */
+void heads_close(struct store *st, bool all);
+
+/* Evicts while memory is over the limit, at most so many rounds. */
+void memory_enforce(struct store_thread *th, unsigned rounds, uint64_t now_ms);
+
+/* --- cleaner.c ------------------------------------------------------------- */
+/* Makes about a segment's room out of the oldest segments: by evicting what is
+ * worth least in them, or without eviction by moving things together. Returns the
+ * bytes that were gained. */
+uint64_t cleaner_make_room(struct store_thread *th, uint64_t now_ms);
+/* Moves the living out of a segment that is mostly dead; looks at so many.
+ * Returns how many items went because they were expired or flushed. */
+unsigned cleaner_compact(struct store_thread *th, unsigned looks, uint64_t now_ms);
+
+/* --- store_sweep.c --------------------------------------------------------- */
+/* Frees all that is expired or flushed, in slices. */
+void sweep_all(struct store_thread *th, uint64_t now_ms);
 
 /* --- lookup.c -------------------------------------------------------------- */
-/* What an operation leaves to be done once it has let go of the shard's lock. */
+/* What must happen after the shard's lock is given back. */
 struct aftermath {
-    struct store_item *dropped[2];
-    unsigned dropped_count;
-    struct store_item **slots; /* a table that was grown out of */
-    unsigned slots_bits;
-    bool crowded; /* the table should begin to grow */
+    struct store_item *buried[3];
+    unsigned buried_count;
 };
 
-/* Does it. Without a lock. */
-void settle(struct store_thread *th, struct shard *sh, struct aftermath *after, uint64_t now_ms);
-
 static inline void
-drop_later(struct aftermath *after, struct store_item *it)
+bury_later(struct aftermath *after, struct store_item *it)
 {
-    after->dropped[after->dropped_count++] = it;
+    after->buried[after->buried_count++] = it;
 }
+
+void settle(struct store_thread *th, struct aftermath *after, uint64_t now_ms);
 
 /* The store's generation at this time: carries out a flush that is due. */
 uint32_t generation_at(struct store *st, uint64_t now_ms);
@@ -91,17 +147,25 @@ bool item_dead(struct store *st, const struct store_item *it, uint64_t now_ms);
 /* Counts a dead item that is about to be unlinked. */
 void count_death(struct store_thread *th, const struct store_item *it, uint64_t now_ms);
 
-/* These four under the shard's lock. */
+/* These under the shard's lock. */
 
-/* The live item, or NULL; a dead one is unlinked. */
-struct store_item *find_live(struct store_thread *th, struct shard *sh, const struct store_key *key,
-                             uint64_t now_ms, struct aftermath *after);
-/* Takes the item out, with its accounts; the table's reference becomes the
- * caller's. */
-void unlink_item(struct store_thread *th, struct shard *sh, struct store_item *it);
+/* The live item, or none; a dead one is unlinked. */
+struct place find_live(struct store_thread *th, struct shard *sh, const struct store_key *key,
+                       uint64_t now_ms, struct aftermath *after);
+/* Takes the item out, with its accounts. It is to be buried afterwards. */
+void unlink_item(struct store_thread *th, struct shard *sh, uint64_t hash, struct place where);
 /* Puts the item in, with its accounts and generation, in the place of `old` if
- * there is one. The table takes a reference of its own. */
-void link_item(struct store_thread *th, struct shard *sh, struct store_item *it,
-               struct store_item *old, uint64_t now_ms, struct aftermath *after);
+ * there is one. */
+void link_item(struct store_thread *th, struct shard *sh, uint64_t hash, struct store_item *it,
+               struct place old, uint64_t now_ms, struct aftermath *after);
+/* Puts a moved item in the place of its former self. */
+void relink_item(struct store_thread *th, struct shard *sh, struct store_item *it,
+                 struct place old);
 /* What an item's CAS value becomes: the given one or the next. */
-uint64_t next_cas(struct store *st, struct shard *sh, bool given, uint64_t value);
+uint64_t next_cas(struct store *st, struct shard *sh, bool given, uint64_t value, uint64_t now_ms);
+
+/* Without the lock: sees to it that the key's item, if there is one, has a
+ * place for such an expiry. Somebody may replace it meanwhile, so callers look,
+ * and ask again. */
+void prepare_expiry(struct store_thread *th, const struct store_key *key, uint64_t expiry_ms,
+                    uint64_t now_ms);

@@ -1,22 +1,145 @@
 #include "cached/store/item.h"
+#include "cached/store/heat.h"
+#include "common/core/assert.h"
+
+uint64_t
+item_flags(const struct store_item *it)
+{
+    unsigned marks = item_marks(it);
+    const _Atomic uint32_t *at = item_fields(it) + (marks & ITEM_HAS_EXPIRY ? 2 : 0);
+    if (marks & ITEM_LONG_FLAGS) {
+        return item_load64(at);
+    }
+    return marks & ITEM_HAS_FLAGS ? atomic_load_explicit(at, memory_order_acquire) : 0;
+}
 
 void
-item_show(struct store_item *it, struct store_view *view)
+item_set_flags(struct store_item *it, uint64_t flags)
 {
+    unsigned marks = item_marks(it);
+    _Atomic uint32_t *at = item_fields(it) + (marks & ITEM_HAS_EXPIRY ? 2 : 0);
+    if (marks & ITEM_LONG_FLAGS) {
+        item_store64(at, flags);
+    } else if (marks & ITEM_HAS_FLAGS) {
+        ASSERT(flags <= UINT32_MAX);
+        atomic_store_explicit(at, (uint32_t)flags, memory_order_release);
+    } else {
+        ASSERT(flags == 0);
+    }
+}
+
+static uint32_t
+ticks(uint64_t now_ms)
+{
+    return (uint32_t)(now_ms / ITEM_TICK_MS);
+}
+
+void
+item_init(struct store_item *it, struct span key, uint64_t value_bytes, unsigned layout,
+          uint64_t now_ms)
+{
+    it->value_bytes = (uint32_t)value_bytes;
+    it->key_bytes = (uint8_t)key.len;
+    it->generation = 0;
+    atomic_store_explicit(&it->heat, HEAT_HIT, memory_order_relaxed);
+    atomic_store_explicit(&it->accessed, ticks(now_ms), memory_order_relaxed);
+    atomic_store_explicit(&it->marks, (uint8_t)layout, memory_order_relaxed);
+    item_store64(it->cas, 0);
+    memcpy(it->bytes, key.ptr, key.len);
+    item_seal(it);
+    item_set_expiry_ms(it, 0);
+    item_set_flags(it, 0);
+}
+
+void
+item_copy(struct store_item *to, struct store_item *from)
+{
+    to->generation = from->generation;
+    memcpy(item_value(to), item_value(from), from->value_bytes);
+    item_seal(to);
+    item_store64(to->cas, item_cas(from));
+    atomic_store_explicit(&to->heat, atomic_load_explicit(&from->heat, memory_order_relaxed),
+                          memory_order_relaxed);
+    atomic_store_explicit(&to->accessed,
+                          atomic_load_explicit(&from->accessed, memory_order_relaxed),
+                          memory_order_relaxed);
+    bool placed = item_set_expiry_ms(to, item_expiry_ms(from));
+    ASSERT(placed);
+    item_set_flags(to, item_flags(from));
+    item_mark(to, item_marks(from) & (ITEM_STALE | ITEM_TOKEN_TAKEN | ITEM_BINARY_KEY), 0);
+}
+
+void
+item_relayout(struct store_item *it, unsigned layout)
+{
+    item_mark(it, layout, ITEM_LAYOUT);
+}
+
+bool
+item_fetched(const struct store_item *it)
+{
+    return atomic_load_explicit(&it->heat, memory_order_relaxed) & HEAT_FETCHED;
+}
+
+/* Ticks have 32 bits, so the age is exact for what was used in the last 13
+ * years. */
+static uint64_t
+accessed_ms(const struct store_item *it, uint64_t now_ms)
+{
+    uint32_t then = atomic_load_explicit(&it->accessed, memory_order_relaxed);
+    uint64_t now_ticks = now_ms / ITEM_TICK_MS;
+    uint32_t age = (uint32_t)now_ticks - then;
+    return age <= now_ticks ? (now_ticks - age) * ITEM_TICK_MS : now_ms;
+}
+
+void
+item_show(struct store_item *it, uint64_t now_ms, struct store_view *view)
+{
+    unsigned marks = item_marks(it);
+    uint64_t expiry_ms = item_expiry_ms(it);
     *view = (struct store_view){
+        .item = it,
         .key = item_key(it),
         .value = span_make(item_value(it), it->value_bytes),
-        .flags = it->flags,
-        .cas = it->cas,
-        .expiry_ms = it->expiry_ms,
-        .expiry_before_ms = it->expiry_ms,
-        .accessed_ms = it->accessed_ms,
-        .bytes = it->footprint,
-        .fetched = it->marks & ITEM_FETCHED,
-        .binary_key = it->marks & ITEM_BINARY_KEY,
-        .stale = it->marks & ITEM_STALE,
-        .taken = it->marks & ITEM_TOKEN_TAKEN,
+        .flags = item_flags(it),
+        .cas = item_cas(it),
+        .expiry_ms = expiry_ms,
+        .expiry_before_ms = expiry_ms,
+        .accessed_ms = accessed_ms(it, now_ms),
+        .bytes = item_bytes(it),
+        .fetched = item_fetched(it),
+        .binary_key = marks & ITEM_BINARY_KEY,
+        .stale = marks & ITEM_STALE,
+        .taken = marks & ITEM_TOKEN_TAKEN,
     };
+}
+
+/* Written only if they change, so that the hottest items are not fought for. */
+static void
+note_use(struct store_item *it, uint8_t keep, uint64_t now_ms)
+{
+    uint8_t heat = atomic_load_explicit(&it->heat, memory_order_relaxed);
+    uint8_t hotter = heat_hit(heat);
+    hotter = keep != 0 ? hotter : (uint8_t)((hotter & HEAT_CREDIT) | (heat & HEAT_FETCHED));
+    if (hotter != heat) {
+        atomic_store_explicit(&it->heat, hotter, memory_order_relaxed);
+    }
+    uint32_t now = ticks(now_ms);
+    if (atomic_load_explicit(&it->accessed, memory_order_relaxed) != now) {
+        atomic_store_explicit(&it->accessed, now, memory_order_relaxed);
+    }
+}
+
+void
+item_use(struct store_item *it, uint64_t now_ms)
+{
+    note_use(it, 0, now_ms);
+}
+
+void
+item_bump(struct store_item *it, uint64_t now_ms)
+{
+    note_use(it, HEAT_FETCHED, now_ms);
 }
 
 void

@@ -3,11 +3,16 @@
 noinst_LIBRARIES += libmfstore.a
 libmfstore_a_SOURCES = \
 	cached/store/assoc.c cached/store/assoc.h \
+	cached/store/bucket.h \
+	cached/store/cleaner.c \
 	cached/store/engine.h \
+	cached/store/epoch.c cached/store/epoch.h \
+	cached/store/heat.c cached/store/heat.h \
 	cached/store/item.c cached/store/item.h \
 	cached/store/lookup.c \
 	cached/store/memory.c \
-	cached/store/shard.c cached/store/shard.h \
+	cached/store/segments.c cached/store/segments.h \
+	cached/store/shard.h \
 	cached/store/store.c cached/store/store.h \
 	cached/store/store_change.c \
 	cached/store/store_read.c \

@@ -1,7 +1,7 @@
 #include "cached/store/engine.h"
+#include "common/core/assert.h"
+#include "common/core/clock.h"
 #include "common/proto/exptime.h"
-
-#include <stdlib.h>
 
 /* Carries out a flush whose time has come. */
 static void
@@ -29,125 +29,208 @@ generation_at(struct store *st, uint64_t now_ms)
 static bool
 item_expired(const struct store_item *it, uint64_t now_ms)
 {
-    return it->expiry_ms != EXPIRES_NEVER && it->expiry_ms <= now_ms;
+    uint64_t expiry_ms = item_expiry_ms(it);
+    return expiry_ms != EXPIRES_NEVER && expiry_ms <= now_ms;
 }
 
 bool
 item_dead(struct store *st, const struct store_item *it, uint64_t now_ms)
 {
-    return item_expired(it, now_ms) || it->generation != generation_at(st, now_ms);
+    return item_expired(it, now_ms) || it->generation != (uint8_t)generation_at(st, now_ms);
 }
 
 void
 count_death(struct store_thread *th, const struct store_item *it, uint64_t now_ms)
 {
-    if (item_expired(it, now_ms) && !(it->marks & ITEM_FETCHED)) {
+    if (item_expired(it, now_ms) && !item_fetched(it)) {
         count(th, METRIC_ID_STORE_EXPIRED_UNFETCHED);
     }
 }
 
-struct store_item *
+struct place
 find_live(struct store_thread *th, struct shard *sh, const struct store_key *key, uint64_t now_ms,
           struct aftermath *after)
 {
-    struct store_item *it = assoc_find(&sh->assoc, key);
-    if (it == NULL || !item_dead(th->st, it, now_ms)) {
-        return it;
+    uint64_t hash = table_hash(key->hash);
+    struct place where = assoc_find(&sh->assoc, &th->st->segments, hash, key);
+    if (where.item == NULL || !item_dead(th->st, where.item, now_ms)) {
+        return where;
     }
-    count_death(th, it, now_ms);
-    unlink_item(th, sh, it);
-    drop_later(after, it);
-    return NULL;
+    count_death(th, where.item, now_ms);
+    unlink_item(th, sh, hash, where);
+    bury_later(after, where.item);
+    return (struct place){0};
+}
+
+static void
+leave_table(struct store_thread *th, struct store_item *it)
+{
+    item_mark(it, ITEM_DEAD, 0);
+    metric_sub(th->metrics, METRIC_ID_STORE_ITEM_BYTES, item_footprint(th->st, it));
 }
 
 void
-unlink_item(struct store_thread *th, struct shard *sh, struct store_item *it)
+unlink_item(struct store_thread *th, struct shard *sh, uint64_t hash, struct place where)
 {
-    shard_unlink(sh, it);
+    leave_table(th, where.item);
     metric_sub(th->metrics, METRIC_ID_STORE_ITEMS, 1);
-    metric_sub(th->metrics, METRIC_ID_STORE_ITEM_BYTES, it->footprint);
+    assoc_remove(&sh->assoc, hash, where);
 }
 
 void
-link_item(struct store_thread *th, struct shard *sh, struct store_item *it, struct store_item *old,
-          uint64_t now_ms, struct aftermath *after)
+relink_item(struct store_thread *th, struct shard *sh, struct store_item *it, struct place old)
 {
-    if (old != NULL) {
-        unlink_item(th, sh, old);
-        drop_later(after, old);
+    item_mark(it, ITEM_LINKED, 0);
+    metric_add(th->metrics, METRIC_ID_STORE_ITEM_BYTES, item_footprint(th->st, it));
+    leave_table(th, old.item);
+    bucket_set(old.bucket, old.index, bucket_tag_at(old.bucket, old.index),
+               segments_locate(&th->st->segments, it));
+}
+
+static uint64_t
+hash_of(const struct store_item *it)
+{
+    return table_hash(store_key(item_key(it)).hash);
+}
+
+static void
+account_for_table(struct store *st, struct shard *sh)
+{
+    uint64_t bytes = assoc_bytes(&sh->assoc);
+    if (bytes != sh->table_bytes) {
+        segments_charge(&st->segments, bytes - sh->table_bytes);
+        atomic_fetch_add_explicit(&st->table_bytes, bytes - sh->table_bytes, memory_order_relaxed);
+        sh->table_bytes = bytes;
     }
-    item_ref(it);
+}
+
+void
+link_item(struct store_thread *th, struct shard *sh, uint64_t hash, struct store_item *it,
+          struct place old, uint64_t now_ms, struct aftermath *after)
+{
+    struct store *st = th->st;
     /* What is made of an older value is flushed with it, though the flush may
      * have come since that was looked up. */
-    it->generation = old != NULL ? old->generation : generation_at(th->st, now_ms);
-    shard_link(sh, it);
-    count(th, METRIC_ID_STORE_ITEMS);
+    it->generation = old.item != NULL ? old.item->generation : (uint8_t)generation_at(st, now_ms);
     count(th, METRIC_ID_STORE_ITEMS_TOTAL);
-    metric_add(th->metrics, METRIC_ID_STORE_ITEM_BYTES, it->footprint);
-    after->slots_bits = sh->assoc.old_bits;
-    after->slots = assoc_grow_step(&sh->assoc);
-    after->crowded = assoc_crowded(&sh->assoc);
+    if (old.item != NULL) {
+        relink_item(th, sh, it, old);
+        bury_later(after, old.item);
+        return;
+    }
+    item_mark(it, ITEM_LINKED, 0);
+    count(th, METRIC_ID_STORE_ITEMS);
+    metric_add(th->metrics, METRIC_ID_STORE_ITEM_BYTES, item_footprint(st, it));
+    bool inserted = assoc_insert(&sh->assoc, table_hash(hash), bucket_tag(hash),
+                                 segments_locate(&st->segments, it));
+    ASSERT(inserted); /* address space for a few buckets */
+    assoc_grow(&sh->assoc, &st->segments, hash_of);
+    account_for_table(st, sh);
 }
 
-/* Unique in the process because the shard's number is in the low bits, and
- * increasing for a key because a key never changes its shard. */
+/* --- CAS values -------------------------------------------------------------- */
+
+#define CAS_TIME_BITS_BELOW 20
+#define CAS_AHEAD_MAX_MS    60000 /* a given value further in the future moves no clock */
+
+static uint64_t
+wall_ms(struct store *st, uint64_t now_ms)
+{
+    uint64_t offset = atomic_load_explicit(&st->wall_offset_ms, memory_order_relaxed);
+    if (__builtin_expect(offset == 0, 0)) {
+        uint64_t mine = clock_wall_ms() - now_ms;
+        if (atomic_compare_exchange_strong(&st->wall_offset_ms, &offset, mine)) {
+            offset = mine;
+        }
+    }
+    return offset + now_ms;
+}
+
+/* A hybrid logical clock: milliseconds since 1970, then a count, then the
+ * shard. So a value that is written later anywhere has a larger number, as far
+ * as clocks agree, and what a client brings from elsewhere moves the clock on.
+ * Unique in the process because of the shard, increasing for a key because a
+ * key never changes its shard. */
 uint64_t
-next_cas(struct store *st, struct shard *sh, bool given, uint64_t value)
+next_cas(struct store *st, struct shard *sh, bool given, uint64_t value, uint64_t now_ms)
 {
     if (!st->options.cas) {
         return 0;
     }
+    uint64_t now = wall_ms(st, now_ms) << CAS_TIME_BITS_BELOW;
+    uint64_t step = (uint64_t)1 << st->shard_bits;
     if (given) {
+        uint64_t most = now + ((uint64_t)CAS_AHEAD_MAX_MS << CAS_TIME_BITS_BELOW);
+        if (value > sh->cas_last && value < most) {
+            sh->cas_last = ((value | (step - 1)) & ~(step - 1)) | (uint64_t)(sh - st->shards);
+        }
         return value;
     }
-    sh->cas_count++;
-    return sh->cas_count << st->shard_bits | (uint64_t)(sh - st->shards);
+    uint64_t next = (now & ~(step - 1)) | (uint64_t)(sh - st->shards);
+    sh->cas_last = next > sh->cas_last ? next : sh->cas_last + step;
+    return sh->cas_last;
 }
 
-static void
-begin_growth(struct store_thread *th, struct shard *sh, uint64_t now_ms)
+/* --- afterwards -------------------------------------------------------------- */
+
+/* The table grows with the items, and its memory counts too. */
+void
+settle(struct store_thread *th, struct aftermath *after, uint64_t now_ms)
 {
-    shard_lock(sh);
-    unsigned bits = sh->assoc.bits + 1;
-    shard_unlock(sh);
-    /* Without memory for it the chains just grow longer. */
-    if (!memory_charge(th, assoc_bytes(bits), now_ms)) {
-        return;
+    for (unsigned i = 0; i < after->buried_count; i++) {
+        item_bury(th, after->buried[i]);
     }
-    struct store_item **slots = calloc((size_t)1 << bits, sizeof(slots[0]));
-    shard_lock(sh);
-    /* The evictions that made room may have left the table less crowded. It is
-     * grown all the same, or each insertion would evict for it once more. */
-    bool wanted = slots != NULL && sh->assoc.old_slots == NULL && sh->assoc.bits + 1 == bits;
-    if (wanted) {
-        assoc_begin_growth(&sh->assoc, slots);
-        atomic_fetch_add_explicit(&th->st->table_bytes, assoc_bytes(bits), memory_order_relaxed);
-    }
-    shard_unlock(sh);
-    if (!wanted) {
-        free(slots);
-        memory_discharge(th->st, assoc_bytes(bits));
+    if (__builtin_expect(segments_over_limit(&th->st->segments), 0) && th->st->options.evict) {
+        memory_enforce(th, 1, now_ms);
     }
 }
 
-static void
-free_slots(struct store *st, struct store_item **slots, unsigned bits)
+/* --- room for an expiry ------------------------------------------------------- */
+
+/* Under the lock: the key's live item that has no place for an expiry, held. */
+static struct store_item *
+find_without_expiry(struct store_thread *th, const struct store_key *key, uint64_t now_ms)
 {
-    free(slots);
-    memory_discharge(st, assoc_bytes(bits));
-    atomic_fetch_sub_explicit(&st->table_bytes, assoc_bytes(bits), memory_order_relaxed);
+    struct aftermath after = {0};
+    struct shard *sh = shard_of(th->st, key->hash);
+    shard_lock(sh);
+    struct store_item *it = find_live(th, sh, key, now_ms, &after).item;
+    if (it != NULL && (item_marks(it) & ITEM_HAS_EXPIRY)) {
+        it = NULL;
+    }
+    if (it != NULL) {
+        item_hold(th, it);
+    }
+    shard_unlock(sh);
+    settle(th, &after, now_ms);
+    return it;
 }
 
 void
-settle(struct store_thread *th, struct shard *sh, struct aftermath *after, uint64_t now_ms)
+prepare_expiry(struct store_thread *th, const struct store_key *key, uint64_t expiry_ms,
+               uint64_t now_ms)
 {
-    for (unsigned i = 0; i < after->dropped_count; i++) {
-        item_drop(th, after->dropped[i]);
-    }
-    if (after->slots != NULL) {
-        free_slots(th->st, after->slots, after->slots_bits);
-    }
-    if (after->crowded) {
-        begin_growth(th, sh, now_ms);
+    struct store_item *it;
+    while (expiry_ms != EXPIRES_NEVER && (it = find_without_expiry(th, key, now_ms)) != NULL) {
+        unsigned layout = (item_marks(it) & ITEM_LAYOUT) | ITEM_HAS_EXPIRY;
+        struct store_item *to = item_create(th, key, it->value_bytes, layout, now_ms);
+        struct aftermath after = {0};
+        struct shard *sh = shard_of(th->st, key->hash);
+        shard_lock(sh);
+        struct place old = find_live(th, sh, key, now_ms, &after);
+        bool same = old.item == it;
+        if (same && to != NULL) {
+            item_copy(to, it);
+            relink_item(th, sh, to, old);
+            bury_later(&after, it);
+        } else if (same) {
+            /* A cache may forget, but not keep for ever what shall expire. */
+            unlink_item(th, sh, table_hash(key->hash), old);
+            bury_later(&after, it);
+        }
+        shard_unlock(sh);
+        settle(th, &after, now_ms);
+        item_unhold(th, it);
+        item_finish(th, to);
     }
 }

@@ -2,175 +2,221 @@
 #include "common/core/assert.h"
 #include "common/proto/exptime.h"
 
-#include <malloc.h>
-#include <stdlib.h>
+#include <sched.h>
 
-/* Whoever charges pays with evictions for what it charges, and helps a little if
- * the limit was lowered; the rest of that is the sweep's. */
-#define EVICTIONS_PER_CHARGE 64
+/* Whoever takes memory pays for it by cleaning so many times as much, if that
+ * is not to be had for less. If that was not enough, the limit was lowered; the
+ * rest of it is the sweep's. */
+#define PRICE    4
+#define PATIENCE 500 /* times the CPU is given to a reader who is in the way */
 
-static bool
-over_limit(const struct store *st)
+void
+item_hold(struct store_thread *th, const struct store_item *it)
 {
-    return atomic_load_explicit(&st->memory_used, memory_order_relaxed) >
-           atomic_load_explicit(&st->memory_limit, memory_order_relaxed);
+    guard_hold(&th->guard, segments_find(&th->st->segments, it)->number);
 }
 
 void
-memory_discharge(struct store *st, uint64_t bytes)
+item_unhold(struct store_thread *th, const struct store_item *it)
 {
-    uint64_t before = atomic_fetch_sub_explicit(&st->memory_used, bytes, memory_order_relaxed);
-    ASSERT(before >= bytes);
+    guard_drop(&th->guard, segments_find(&th->st->segments, it)->number);
 }
 
-/* The shard whose next victim was used longest ago. The hints are read without
- * locks; a wrong one costs a slightly worse victim. */
-static unsigned
-oldest_shard(const struct store *st)
+void
+item_bury(struct store_thread *th, struct store_item *it)
 {
-    unsigned best = 0;
-    uint64_t best_ms = SHARD_EMPTY_MS;
-    for (unsigned i = 0; i < st->shard_count; i++) {
-        uint64_t ms = atomic_load_explicit(&st->shards[i].oldest_ms, memory_order_relaxed);
-        if (ms < best_ms) {
-            best = i;
-            best_ms = ms;
-        }
+    struct segments *s = &th->st->segments;
+    segments_drop_bytes(s, segments_find(s, it), item_footprint(th->st, it));
+}
+
+/* --- heads ------------------------------------------------------------------- */
+
+/* Room in the open segment, held, or NULL. */
+static struct store_item *
+carve(struct store_thread *th, struct head *head, uint32_t bytes)
+{
+    struct store_item *it = NULL;
+    pthread_mutex_lock(&head->lock);
+    struct segment *seg = head->open;
+    if (seg != NULL && seg->end + bytes <= seg->bytes) {
+        char *memory = atomic_load_explicit(&seg->memory, memory_order_relaxed);
+        it = (struct store_item *)(void *)(memory + seg->end);
+        seg->end += bytes;
+        atomic_fetch_add_explicit(&seg->live, bytes, memory_order_relaxed);
+        guard_hold(&th->guard, seg->number);
     }
-    return best;
+    pthread_mutex_unlock(&head->lock);
+    return it;
 }
 
 static void
-count_eviction(struct store_thread *th, struct store_item *it, uint64_t now_ms)
+open_next(struct store *st, struct head *head, struct segment *next)
 {
-    if (item_dead(th->st, it, now_ms)) {
-        count(th, METRIC_ID_STORE_RECLAIMED);
-        count_death(th, it, now_ms);
-        return;
-    }
-    count(th, METRIC_ID_STORE_EVICTIONS);
-    if (!(it->marks & ITEM_FETCHED)) {
-        count(th, METRIC_ID_STORE_EVICTED_UNFETCHED);
-    }
-    if (th->evicting != NULL) {
-        struct store_view view;
-        item_show(it, &view);
-        th->evicting(th->evicting_arg, &view);
+    pthread_mutex_lock(&head->lock);
+    struct segment *full = head->open;
+    head->open = next;
+    pthread_mutex_unlock(&head->lock);
+    if (full != NULL) {
+        segments_seal(&st->segments, full);
     }
 }
 
-/* The memory that this gave back, or 0. */
-static uint64_t
-evict_from(struct store_thread *th, struct shard *sh, uint64_t now_ms)
+static void
+close_head(struct store *st, struct head *head, bool all)
 {
-    shard_lock(sh);
-    struct store_item *it = shard_victim(sh);
-    if (it != NULL && (th->st->options.evict || item_dead(th->st, it, now_ms))) {
-        count_eviction(th, it, now_ms);
-        unlink_item(th, sh, it);
-    } else {
-        it = NULL;
+    pthread_mutex_lock(&head->lock);
+    struct segment *seg = head->open;
+    if (seg != NULL && !all && atomic_load_explicit(&seg->live, memory_order_relaxed) > 0) {
+        seg = NULL;
     }
-    shard_unlock(sh);
-    if (it == NULL) {
-        return 0;
+    if (seg != NULL) {
+        head->open = NULL;
     }
-    uint64_t bytes = it->footprint;
-    item_drop(th, it);
-    return bytes;
+    pthread_mutex_unlock(&head->lock);
+    if (seg != NULL) {
+        segments_seal(&st->segments, seg);
+    }
 }
 
-static uint64_t
-evict_one(struct store_thread *th, uint64_t now_ms)
+void
+heads_close(struct store *st, bool all)
+{
+    for (struct store_thread *th = atomic_load(&st->threads); th != NULL; th = th->next) {
+        close_head(st, &th->fresh, all);
+        close_head(st, &th->moved, all);
+    }
+}
+
+/* --- items ------------------------------------------------------------------- */
+
+static struct store_item *
+take_large(struct store_thread *th, uint32_t bytes, bool force)
+{
+    struct segment *seg = segments_take_large(&th->st->segments, bytes, force, &th->guard);
+    return seg != NULL ? (void *)atomic_load_explicit(&seg->memory, memory_order_relaxed) : NULL;
+}
+
+/* Without cleaning. Room that the cleaner has left behind what it moved is
+ * better than none. */
+static struct store_item *
+try_place(struct store_thread *th, uint32_t bytes, bool force)
 {
     struct store *st = th->st;
-    unsigned first = oldest_shard(st);
-    for (unsigned i = 0; i < st->shard_count; i++) {
-        struct shard *sh = &st->shards[(first + i) & (st->shard_count - 1)];
-        uint64_t bytes = evict_from(th, sh, now_ms);
-        if (bytes > 0) {
-            return bytes;
-        }
+    if (bytes >= segments_large_from(&st->segments)) {
+        return take_large(th, bytes, force);
     }
-    return 0;
+    struct store_item *it = carve(th, &th->fresh, bytes);
+    if (it != NULL) {
+        return it;
+    }
+    struct segment *seg = segments_take(&st->segments, force);
+    if (seg == NULL) {
+        return carve(th, &th->moved, bytes);
+    }
+    open_next(st, &th->fresh, seg);
+    return carve(th, &th->fresh, bytes);
 }
 
-bool
-memory_charge(struct store_thread *th, uint64_t bytes, uint64_t now_ms)
+/* Nothing can be cleaned, perhaps only because what was cleaned has not passed
+ * the last reader yet: one who is off the CPU in the middle of a lookup. */
+static bool
+wait_for_readers(const struct segments *s, unsigned *patience)
 {
-    struct store *st = th->st;
-    if (bytes > atomic_load_explicit(&st->memory_limit, memory_order_relaxed)) {
-        return false; /* not even an empty store has room: evict nothing for it */
+    if (*patience == 0 || !segments_awaits_readers((struct segments *)s)) {
+        return false;
     }
-    atomic_fetch_add_explicit(&st->memory_used, bytes, memory_order_relaxed);
-    uint64_t paid = 0;
-    for (unsigned i = 0; over_limit(st) && (paid < bytes || i < EVICTIONS_PER_CHARGE); i++) {
-        uint64_t freed = evict_one(th, now_ms);
-        if (freed == 0) {
-            memory_discharge(st, bytes);
-            return false;
-        }
-        paid += freed;
-    }
+    (*patience)--;
+    sched_yield();
     return true;
-}
-
-unsigned
-memory_enforce(struct store_thread *th, unsigned items, uint64_t now_ms)
-{
-    unsigned evicted = 0;
-    while (evicted < items && over_limit(th->st) && evict_one(th, now_ms) > 0) {
-        evicted++;
-    }
-    return evicted;
-}
-
-static void
-init_item(struct store_item *it, const struct store_key *key, uint64_t value_bytes, uint64_t now_ms)
-{
-    *it = (struct store_item){
-        .hash = key->hash,
-        .expiry_ms = EXPIRES_NEVER,
-        .accessed_ms = now_ms,
-        .value_bytes = (uint32_t)value_bytes,
-        .key_bytes = (uint8_t)key->key.len,
-    };
-    atomic_init(&it->refs, 1);
-    list_init(&it->queue);
-    memcpy(it->bytes, key->key.ptr, key->key.len);
-    item_seal(it);
 }
 
 struct store_item *
 item_create(struct store_thread *th, const struct store_key *key, uint64_t value_bytes,
-            uint64_t now_ms)
+            unsigned layout, uint64_t now_ms)
 {
-    size_t bytes = item_bytes_for(key->key.len, value_bytes);
-    if (!memory_charge(th, bytes, now_ms)) {
-        return NULL;
+    struct segments *s = &th->st->segments;
+    size_t bytes =
+        segments_round(s, item_body_bytes(key->key.len, value_bytes) + item_fields_bytes(layout));
+    if (bytes > atomic_load_explicit(&s->limit, memory_order_relaxed)) {
+        return NULL; /* not even an empty store has room: evict nothing for it */
     }
-    struct store_item *it = malloc(bytes);
+    uint64_t price = PRICE * (bytes > s->segment_bytes ? bytes : s->segment_bytes), paid = 0;
+    unsigned patience = PATIENCE;
+    struct store_item *it;
+    while ((it = try_place(th, (uint32_t)bytes, paid >= price)) == NULL) {
+        uint64_t gained = cleaner_make_room(th, now_ms);
+        if (gained == 0 && !wait_for_readers(s, &patience)) {
+            return NULL;
+        }
+        paid += gained;
+    }
+    item_init(it, key->key, value_bytes, layout, now_ms);
+    return it;
+}
+
+struct store_item *
+item_create_moved(struct store_thread *th, struct span key, uint64_t value_bytes, unsigned layout,
+                  uint64_t now_ms)
+{
+    struct segments *s = &th->st->segments;
+    uint32_t bytes = (uint32_t)segments_round(s, item_body_bytes(key.len, value_bytes) +
+                                                     item_fields_bytes(layout));
+    struct store_item *it = carve(th, &th->moved, bytes);
     if (it == NULL) {
-        memory_discharge(th->st, bytes);
-        return NULL;
+        struct segment *seg = segments_take(s, true);
+        if (seg == NULL) {
+            return NULL;
+        }
+        open_next(th->st, &th->moved, seg);
+        it = carve(th, &th->moved, bytes);
     }
-    /* The allocator rounds up, and only now says how much: that is charged too. */
-    size_t footprint = malloc_usable_size(it);
-    if (!memory_charge(th, footprint - bytes, now_ms)) {
-        free(it);
-        memory_discharge(th->st, bytes);
-        return NULL;
+    if (it != NULL) {
+        item_init(it, key, value_bytes, layout, now_ms);
     }
-    init_item(it, key, value_bytes, now_ms);
-    it->footprint = (uint32_t)footprint;
     return it;
 }
 
 void
-item_drop(struct store_thread *th, struct store_item *it)
+item_finish(struct store_thread *th, struct store_item *it)
 {
-    if (item_unref(it)) {
-        memory_discharge(th->st, it->footprint);
-        free(it);
+    if (it == NULL) {
+        return;
+    }
+    struct segments *s = &th->st->segments;
+    struct segment *seg = segments_find(s, it);
+    if (!(item_marks(it) & ITEM_LINKED)) {
+        item_mark(it, ITEM_DEAD, 0);
+        segments_drop_bytes(s, seg, item_footprint(th->st, it));
+    }
+    guard_drop(&th->guard, seg->number);
+}
+
+void
+item_fit(struct store_thread *th, struct store_item *it, unsigned layout)
+{
+    struct segments *s = &th->st->segments;
+    struct segment *seg = segments_find(s, it);
+    if (seg->large || (item_marks(it) & ITEM_LAYOUT) == layout) {
+        return;
+    }
+    uint32_t before = item_footprint(th->st, it);
+    char *end = (char *)it + before;
+    pthread_mutex_lock(&th->fresh.lock);
+    char *memory = atomic_load_explicit(&seg->memory, memory_order_relaxed);
+    if (seg == th->fresh.open && memory + seg->end == end) {
+        item_relayout(it, layout);
+        uint32_t less = before - item_footprint(th->st, it);
+        seg->end -= less;
+        atomic_fetch_sub_explicit(&seg->live, less, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&th->fresh.lock);
+}
+
+void
+memory_enforce(struct store_thread *th, unsigned rounds, uint64_t now_ms)
+{
+    struct segments *s = &th->st->segments;
+    while (rounds-- > 0 && segments_over_limit(s) && segments_pressed(s) &&
+           cleaner_make_room(th, now_ms) > 0) {
     }
 }

@@ -1,68 +1,55 @@
-/* shard.h - a part of the store with a lock of its own: a hash table and a
- * clock that says what to evict.
+/* shard.h - a part of the store with a lock of its own for its writers.
  *
- * The clock is a queue. New items enter at its front; a hit only adds one to
- * the item's two-bit count. At the back a used item goes to the front again
- * with one use less, and an unused one is the victim. So hits move nothing,
- * and what is read often survives what was read once. (On the real traces this
- * misses 2 % less than LRU.)
+ * Writers hold `lock`. Readers hold nothing: they note `version`, look, and
+ * look again if it has changed. It is odd while a writer is at work.
  *
- * Lock: `lock` covers table, queue and the fields of linked items. A thread
- * holds one shard's lock at a time, and allocates and frees without it. */
+ * Why that is enough. A writer makes the version odd before its first change
+ * and even after its last; every change is a store with release. A reader loads
+ * with acquire, and the version once more behind all that. If it has seen one
+ * change of a writer, then by release and acquire it also sees that the
+ * version has moved on, and begins again. What is not changed but only
+ * published (key, value, layout) is behind the acquire of its locator. Memory
+ * does not go away under a reader who is inside an epoch (epoch.h).
+ *
+ * A thread holds one shard's lock at a time, and under it no
+ * other lock but the flush's for a moment. */
 #pragma once
 #include "cached/store/assoc.h"
 
-#include <pthread.h>
-
 struct shard {
-    pthread_mutex_t lock;
+    _Atomic uint32_t version;
     struct assoc assoc;
-    struct list clock;          /* front: newest */
-    _Atomic uint64_t oldest_ms; /* last access of the back; read without the lock as a hint */
-    uint64_t cas_count;         /* CAS values handed out */
-    uint64_t sweep_position;    /* in hash order, where the sweep goes on */
+    pthread_mutex_t lock;
+    uint64_t cas_last;
+    uint64_t table_bytes;            /* of assoc, as accounted for */
+    _Atomic uint64_t sweep_position; /* in the order of a walk, where the sweep goes on */
 } __attribute__((aligned(64)));
-
-#define SHARD_EMPTY_MS UINT64_MAX
-
-bool shard_init(struct shard *sh);
-void shard_deinit(struct shard *sh);
 
 static inline void
 shard_lock(struct shard *sh)
 {
     pthread_mutex_lock(&sh->lock);
+    uint32_t version = atomic_load_explicit(&sh->version, memory_order_relaxed);
+    atomic_store_explicit(&sh->version, version + 1, memory_order_relaxed);
 }
 
 static inline void
 shard_unlock(struct shard *sh)
 {
+    uint32_t version = atomic_load_explicit(&sh->version, memory_order_relaxed);
+    atomic_store_explicit(&sh->version, version + 1, memory_order_release);
     pthread_mutex_unlock(&sh->lock);
 }
 
-/* The table takes over one reference. */
-void shard_link(struct shard *sh, struct store_item *it);
-/* The table's reference becomes the caller's. */
-void shard_unlink(struct shard *sh, struct store_item *it);
-
-/* Notes that somebody wanted the item, though not to read it. */
-static inline void
-shard_use(struct store_item *it, uint64_t now_ms)
+/* The version to compare with, or an odd number: a writer is at work. */
+static inline uint32_t
+shard_read_begin(const struct shard *sh)
 {
-    it->accessed_ms = now_ms;
-    if (it->uses < ITEM_USES_MAX) {
-        it->uses++;
-    }
+    return atomic_load_explicit(&sh->version, memory_order_acquire);
 }
 
-/* Notes a hit. */
-static inline void
-shard_bump(struct store_item *it, uint64_t now_ms)
+static inline bool
+shard_read_ok(const struct shard *sh, uint32_t version)
 {
-    shard_use(it, now_ms);
-    it->marks |= ITEM_FETCHED;
+    return atomic_load_explicit(&sh->version, memory_order_relaxed) == version;
 }
-
-/* The item that should go next, found by turning the clock a bounded way; NULL
- * if the shard is empty or all that was looked at is in use. It stays linked. */
-struct store_item *shard_victim(struct shard *sh);

@@ -4,19 +4,20 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-/* Enough shards that threads seldom meet, few enough that looking at all of
- * them for the oldest item costs nothing. */
-#define SHARDS_PER_THREAD 4
+/* Enough shards that writers seldom meet and a reader is seldom disturbed, few
+ * enough that a small store is not all table. */
+#define SHARDS_PER_THREAD 32
 #define SHARDS_MIN        4
-#define SHARDS_MAX        64
+#define BYTES_PER_SHARD   (256u << 10)
 
 static const struct metric_desc metric_descs[] = {STORE_METRICS(METRIC_DESC)};
 
 static unsigned
-shards_for(unsigned threads)
+shards_for(unsigned threads, uint64_t memory_bytes)
 {
     unsigned n = SHARDS_MIN;
-    while (n < SHARDS_MAX && n < threads * SHARDS_PER_THREAD) {
+    while (n < 1u << SHARD_BITS_MAX && n < threads * SHARDS_PER_THREAD &&
+           n < memory_bytes / BYTES_PER_SHARD) {
         n *= 2;
     }
     return n;
@@ -39,35 +40,29 @@ store_create(const struct store_options *options)
     pthread_once(&seeded, choose_seed);
     struct store *st = mem_zalloc(sizeof(*st));
     st->options = *options;
-    st->shard_count = shards_for(options->concurrency);
+    st->shard_count = shards_for(options->concurrency, options->memory_bytes);
     st->shard_bits = (unsigned)__builtin_ctz(st->shard_count);
     st->shards = mem_zalloc_lines(st->shard_count * sizeof(struct shard));
     st->metrics = metric_set_create("memfleet_store", metric_descs, STORE_METRIC_COUNT);
-    atomic_init(&st->memory_limit, options->memory_bytes);
+    segments_init(&st->segments, options->memory_bytes);
     pthread_mutex_init(&st->flush_lock, NULL);
-    pthread_mutex_init(&st->join_lock, NULL);
     for (unsigned i = 0; i < st->shard_count; i++) {
-        if (!shard_init(&st->shards[i])) {
-            abort(); /* a few kilobytes at start */
-        }
-        st->table_bytes += assoc_bytes(ASSOC_BITS_FIRST);
+        struct shard *sh = &st->shards[i];
+        pthread_mutex_init(&sh->lock, NULL);
+        assoc_init(&sh->assoc);
+        sh->table_bytes = assoc_bytes(&sh->assoc);
+        st->table_bytes += sh->table_bytes;
     }
-    st->memory_used = st->table_bytes;
+    segments_charge(&st->segments, st->table_bytes);
     return st;
 }
 
 static void
-empty_shard(struct shard *sh)
+free_thread(struct store_thread *th)
 {
-    struct list *link;
-    while ((link = list_first(&sh->clock)) != NULL) {
-        struct store_item *it = LIST_ENTRY(link, struct store_item, queue);
-        shard_unlink(sh, it);
-        if (item_unref(it)) {
-            free(it);
-        }
-    }
-    shard_deinit(sh);
+    pthread_mutex_destroy(&th->fresh.lock);
+    pthread_mutex_destroy(&th->moved.lock);
+    free(th);
 }
 
 void
@@ -78,16 +73,17 @@ store_destroy(struct store **st)
         return;
     }
     for (unsigned i = 0; i < it->shard_count; i++) {
-        empty_shard(&it->shards[i]);
+        assoc_deinit(&it->shards[i].assoc);
+        pthread_mutex_destroy(&it->shards[i].lock);
     }
-    while (it->threads != NULL) {
-        struct store_thread *next = it->threads->next;
-        free(it->threads);
-        it->threads = next;
+    struct store_thread *next, *th = atomic_load(&it->threads);
+    for (; th != NULL; th = next) {
+        next = th->next;
+        free_thread(th);
     }
+    segments_deinit(&it->segments);
     metric_set_destroy(&it->metrics);
     pthread_mutex_destroy(&it->flush_lock);
-    pthread_mutex_destroy(&it->join_lock);
     free(it->shards);
     free(it);
     *st = NULL;
@@ -96,15 +92,22 @@ store_destroy(struct store **st)
 struct store_thread *
 store_join(struct store *st)
 {
-    struct store_thread *th = mem_zalloc(sizeof(*th));
+    struct store_thread *th = mem_zalloc_lines(sizeof(*th));
     th->st = st;
     th->metrics = metric_set_block(st->metrics);
-    pthread_mutex_lock(&st->join_lock);
-    th->next = st->threads;
-    st->threads = th;
-    pthread_mutex_unlock(&st->join_lock);
+    pthread_mutex_init(&th->fresh.lock, NULL);
+    pthread_mutex_init(&th->moved.lock, NULL);
+    epochs_join(&st->segments.epochs, &th->guard);
+    th->next = atomic_load(&st->threads);
+    while (!atomic_compare_exchange_weak(&st->threads, &th->next, th)) {
+    }
     return th;
 }
+
+/* Items know the low byte of their generation only. So before a generation's
+ * byte comes round again, all that is dead must have gone. A call brings one
+ * generation at most, and a byte has room for several purges. */
+#define FLUSHES_PER_PURGE 64
 
 void
 store_tell_evictions(struct store_thread *th, void (*fn)(void *arg, const struct store_view *view),
@@ -119,6 +122,9 @@ store_flush(struct store_thread *th, uint64_t at_ms, uint64_t now_ms)
 {
     struct store *st = th->st;
     generation_at(st, now_ms); /* a flush that is due is no longer to come */
+    if (atomic_fetch_add(&st->flushes, 1) % FLUSHES_PER_PURGE == FLUSHES_PER_PURGE - 1) {
+        sweep_all(th, now_ms);
+    }
     pthread_mutex_lock(&st->flush_lock);
     if (at_ms <= now_ms) {
         atomic_fetch_add(&st->generation, 1);
@@ -131,28 +137,25 @@ store_flush(struct store_thread *th, uint64_t at_ms, uint64_t now_ms)
 struct store_info
 store_info(const struct store *st)
 {
+    segments_reclaim((struct segments *)&st->segments);
     struct store_info info = {
-        .memory_bytes = atomic_load(&st->memory_used),
-        .memory_limit = atomic_load(&st->memory_limit),
+        .memory_bytes = atomic_load(&st->segments.used),
+        .memory_limit = atomic_load(&st->segments.limit),
         .table_bytes = atomic_load(&st->table_bytes),
-        .table_bits = st->shard_bits,
     };
-    unsigned bits = 0;
+    uint64_t buckets = 0;
     for (unsigned i = 0; i < st->shard_count; i++) {
-        struct shard *sh = &st->shards[i];
-        shard_lock(sh);
-        bits = sh->assoc.bits > bits ? sh->assoc.bits : bits;
-        info.growing |= sh->assoc.old_slots != NULL;
-        shard_unlock(sh);
+        buckets += atomic_load(&st->shards[i].assoc.buckets);
     }
-    info.table_bits += bits;
+    info.table_bits = 63 - (unsigned)__builtin_clzll(buckets);
+    info.growing = (buckets & (buckets - 1)) != 0;
     return info;
 }
 
 void
 store_set_memory_limit(struct store *st, uint64_t bytes)
 {
-    atomic_store(&st->memory_limit, bytes);
+    atomic_store(&st->segments.limit, bytes);
 }
 
 const struct metric_set *

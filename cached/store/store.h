@@ -111,7 +111,7 @@ struct store_view {
     uint64_t cas;
     uint64_t expiry_ms;        /* after this lookup */
     uint64_t expiry_before_ms; /* before it */
-    uint64_t accessed_ms;      /* the access before this one, or when it was stored */
+    uint64_t accessed_ms;      /* the access before this one, or when it was stored; to 100 ms */
     uint64_t bytes;            /* memory that the item takes */
     bool fetched;              /* had been read before */
     bool binary_key;
@@ -154,6 +154,7 @@ enum store_outcome store_touch(struct store_thread *th, const struct store_key *
 /* A value in the making: memory for it, seen by nobody else. */
 struct store_reservation {
     struct store_item *item; /* NULL if there is none */
+    uint64_t hash;           /* of the key */
     struct span key;         /* the item's own copy */
     char *value;             /* value_bytes and STORE_TRAILER_BYTES to be written by the caller */
 };

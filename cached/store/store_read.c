@@ -1,12 +1,31 @@
 #include "cached/store/engine.h"
+#include "common/proto/exptime.h"
 
+/* So often a reader looks without the lock before it waits for it like a
+ * writer: one who holds it may be off the CPU. */
+#define FREE_LOOKS_MAX 16
+
+/* First all buckets, then what their tags point to: by the time the second
+ * round reads a bucket it is there. Nothing is followed that could go away:
+ * buckets stay, and prefetching an address that is stale does no harm. */
 void
 store_prefetch(struct store_thread *th, const struct store_key *keys, unsigned n)
 {
-    /* The buckets may move while a shard grows, so only the shards are safe to
-     * look at without their locks. */
+    struct store *st = th->st;
     for (unsigned i = 0; i < n; i++) {
-        __builtin_prefetch(shard_of(th->st, keys[i].hash));
+        __builtin_prefetch(
+            assoc_home(&shard_of(st, keys[i].hash)->assoc, table_hash(keys[i].hash)));
+    }
+    for (unsigned i = 0; i < n; i++) {
+        const struct shard *sh = shard_of(st, keys[i].hash);
+        const struct bucket *b = assoc_home(&sh->assoc, table_hash(keys[i].hash));
+        unsigned places = bucket_match(b, bucket_tag(keys[i].hash));
+        locator at = places != 0 ? bucket_at(b, (unsigned)__builtin_ctz(places)) : 0;
+        if (at != 0) {
+            const char *it = (const char *)segments_item(&st->segments, at);
+            __builtin_prefetch(it);
+            __builtin_prefetch(it + 64);
+        }
     }
 }
 
@@ -14,7 +33,7 @@ void
 store_release(struct store_thread *th, struct store_item **item)
 {
     if (*item != NULL) {
-        item_drop(th, *item);
+        item_unhold(th, *item);
         *item = NULL;
     }
 }
@@ -30,41 +49,97 @@ hand_out_token(struct store_item *it, const struct store_lookup *how, struct sto
     bool soon = how->recache && expiry_ms != 0 && expiry_ms < how->recache_before_ms;
     if (soon || view->stale) {
         view->won = true;
-        it->marks |= ITEM_TOKEN_TAKEN;
+        item_mark(it, ITEM_TOKEN_TAKEN, 0);
     }
 }
 
 static void
-apply_hit(struct store_item *it, const struct store_lookup *how, uint64_t now_ms,
-          struct store_view *view)
+apply_hit(struct store_thread *th, struct store_item *it, const struct store_lookup *how,
+          uint64_t now_ms, struct store_view *view)
 {
-    item_show(it, view);
-    item_ref(it);
-    view->item = it;
+    item_show(it, now_ms, view);
+    item_hold(th, it);
     if (how == NULL) {
-        shard_bump(it, now_ms);
+        item_bump(it, now_ms);
         return;
     }
     if (how->touch) {
-        it->expiry_ms = how->touch_expiry_ms;
+        item_set_expiry_ms(it, how->touch_expiry_ms);
         view->expiry_ms = how->touch_expiry_ms;
     }
     hand_out_token(it, how, view);
     if (!how->peek) {
-        shard_bump(it, now_ms);
+        item_bump(it, now_ms);
     }
 }
 
 static void
 count_lookup_of_corpse(struct store_thread *th, const struct aftermath *after, uint64_t now_ms)
 {
-    if (after->dropped_count == 0) {
+    if (after->buried_count == 0) {
         return;
     }
-    const struct store_item *it = after->dropped[0];
-    bool expired = it->expiry_ms != 0 && it->expiry_ms <= now_ms;
+    uint64_t expiry_ms = item_expiry_ms(after->buried[0]);
+    bool expired = expiry_ms != EXPIRES_NEVER && expiry_ms <= now_ms;
     count(th, expired ? METRIC_ID_STORE_GET_EXPIRED : METRIC_ID_STORE_GET_FLUSHED);
 }
+
+/* --- without the lock ---------------------------------------------------------- */
+
+enum look { LOOK_HIT, LOOK_MISS, LOOK_AGAIN, LOOK_LOCKED };
+
+/* One look at a key by a reader who changes nothing but hints. LOOK_LOCKED: what
+ * was found must be changed. */
+static enum look
+look(struct store_thread *th, struct shard *sh, const struct store_key *key,
+     const struct store_lookup *how, uint64_t now_ms, struct store_view *view)
+{
+    uint32_t version = shard_read_begin(sh);
+    if (version % 2 != 0) {
+        return LOOK_AGAIN;
+    }
+    struct store_item *it =
+        assoc_find(&sh->assoc, &th->st->segments, table_hash(key->hash), key).item;
+    if (it == NULL) {
+        return shard_read_ok(sh, version) ? LOOK_MISS : LOOK_AGAIN;
+    }
+    if (item_dead(th->st, it, now_ms)) {
+        return LOOK_LOCKED;
+    }
+    item_show(it, now_ms, view);
+    item_hold(th, it);
+    if (!shard_read_ok(sh, version)) {
+        item_unhold(th, it);
+        return LOOK_AGAIN;
+    }
+    if (how != NULL && view->stale && !view->taken) {
+        item_unhold(th, it);
+        return LOOK_LOCKED;
+    }
+    if (how == NULL || !how->peek) {
+        item_bump(it, now_ms);
+    }
+    return LOOK_HIT;
+}
+
+static enum look
+look_freely(struct store_thread *th, const struct store_key *key, const struct store_lookup *how,
+            uint64_t now_ms, struct store_view *view)
+{
+    if (how != NULL && (how->touch || how->recache)) {
+        return LOOK_LOCKED;
+    }
+    struct shard *sh = shard_of(th->st, key->hash);
+    enum look seen = LOOK_AGAIN;
+    guard_enter(&th->guard, &th->st->segments.epochs);
+    for (int i = 0; i < FREE_LOOKS_MAX && seen == LOOK_AGAIN; i++) {
+        seen = look(th, sh, key, how, now_ms, view);
+    }
+    guard_leave(&th->guard);
+    return seen;
+}
+
+/* --- with it ------------------------------------------------------------------- */
 
 /* An empty item whose maker holds the token. Somebody may have stored the key
  * since we looked: then that is the hit. */
@@ -72,7 +147,8 @@ static enum store_outcome
 vivify(struct store_thread *th, const struct store_key *key, const struct store_lookup *how,
        uint64_t now_ms, struct store_view *view)
 {
-    struct store_item *fresh = item_create(th, key, 0, now_ms);
+    unsigned layout = item_layout_for(0, how->vivify_expiry_ms);
+    struct store_item *fresh = item_create(th, key, 0, layout, now_ms);
     view->item = NULL;
     if (fresh == NULL) {
         count(th, METRIC_ID_STORE_REFUSED_MEMORY);
@@ -81,43 +157,62 @@ vivify(struct store_thread *th, const struct store_key *key, const struct store_
     struct aftermath after = {0};
     struct shard *sh = shard_of(th->st, key->hash);
     shard_lock(sh);
-    struct store_item *old = find_live(th, sh, key, now_ms, &after);
-    if (old != NULL) {
-        apply_hit(old, how, now_ms, view);
+    struct place old = find_live(th, sh, key, now_ms, &after);
+    if (old.item != NULL) {
+        apply_hit(th, old.item, how, now_ms, view);
     } else {
-        fresh->cas = next_cas(th->st, sh, how->has_new_cas, how->new_cas);
-        fresh->marks |= ITEM_TOKEN_TAKEN | (how->vivify_binary_key ? ITEM_BINARY_KEY : 0);
-        fresh->expiry_ms = how->vivify_expiry_ms;
-        item_show(fresh, view);
-        item_ref(fresh);
-        view->item = fresh;
+        item_store64(fresh->cas, next_cas(th->st, sh, how->has_new_cas, how->new_cas, now_ms));
+        item_mark(fresh, ITEM_TOKEN_TAKEN | (how->vivify_binary_key ? ITEM_BINARY_KEY : 0), 0);
+        item_set_expiry_ms(fresh, how->vivify_expiry_ms);
+        item_show(fresh, now_ms, view);
+        item_hold(th, fresh);
         view->taken = false;
         view->won = view->made = true;
-        link_item(th, sh, fresh, NULL, now_ms, &after);
+        link_item(th, sh, key->hash, fresh, old, now_ms, &after);
     }
     shard_unlock(sh);
-    settle(th, sh, &after, now_ms);
-    item_drop(th, fresh);
+    settle(th, &after, now_ms);
+    item_finish(th, fresh);
     return STORE_OK;
+}
+
+static enum store_outcome
+get_locked(struct store_thread *th, const struct store_key *key, const struct store_lookup *how,
+           uint64_t now_ms, struct store_view *view)
+{
+    struct aftermath after = {0};
+    struct shard *sh = shard_of(th->st, key->hash);
+    uint64_t touch_expiry_ms = how != NULL && how->touch ? how->touch_expiry_ms : EXPIRES_NEVER;
+    struct store_item *it;
+    for (;;) {
+        prepare_expiry(th, key, touch_expiry_ms, now_ms);
+        shard_lock(sh);
+        it = find_live(th, sh, key, now_ms, &after).item;
+        if (it == NULL || item_can_expire(it, touch_expiry_ms)) {
+            break;
+        }
+        shard_unlock(sh); /* replaced since it was prepared */
+    }
+    if (it != NULL) {
+        apply_hit(th, it, how, now_ms, view);
+    }
+    shard_unlock(sh);
+    count_lookup_of_corpse(th, &after, now_ms);
+    settle(th, &after, now_ms);
+    return it != NULL ? STORE_OK : STORE_NOT_FOUND;
 }
 
 enum store_outcome
 store_get(struct store_thread *th, const struct store_key *key, const struct store_lookup *how,
           uint64_t now_ms, struct store_view *view)
 {
-    struct aftermath after = {0};
-    struct shard *sh = shard_of(th->st, key->hash);
-    shard_lock(sh);
-    struct store_item *it = find_live(th, sh, key, now_ms, &after);
-    if (it != NULL) {
-        apply_hit(it, how, now_ms, view);
-    }
-    shard_unlock(sh);
-    if (it != NULL) {
+    enum look seen = look_freely(th, key, how, now_ms, view);
+    if (seen == LOOK_HIT) {
         return STORE_OK;
     }
-    count_lookup_of_corpse(th, &after, now_ms);
-    settle(th, sh, &after, now_ms);
+    if (seen != LOOK_MISS && get_locked(th, key, how, now_ms, view) == STORE_OK) {
+        return STORE_OK;
+    }
     if (how != NULL && how->vivify) {
         return vivify(th, key, how, now_ms, view);
     }
@@ -125,19 +220,27 @@ store_get(struct store_thread *th, const struct store_key *key, const struct sto
     return STORE_NOT_FOUND;
 }
 
+/* The touch of the text protocol takes no part in who refills a stale item. */
 enum store_outcome
 store_touch(struct store_thread *th, const struct store_key *key, uint64_t expiry_ms,
             uint64_t now_ms)
 {
     struct aftermath after = {0};
     struct shard *sh = shard_of(th->st, key->hash);
-    shard_lock(sh);
-    struct store_item *it = find_live(th, sh, key, now_ms, &after);
+    struct store_item *it;
+    for (;;) {
+        prepare_expiry(th, key, expiry_ms, now_ms);
+        shard_lock(sh);
+        it = find_live(th, sh, key, now_ms, &after).item;
+        if (it == NULL || item_set_expiry_ms(it, expiry_ms)) {
+            break;
+        }
+        shard_unlock(sh);
+    }
     if (it != NULL) {
-        it->expiry_ms = expiry_ms;
-        shard_bump(it, now_ms);
+        item_bump(it, now_ms);
     }
     shard_unlock(sh);
-    settle(th, sh, &after, now_ms);
+    settle(th, &after, now_ms);
     return it != NULL ? STORE_OK : STORE_NOT_FOUND;
 }

@@ -1,74 +1,122 @@
 #include "cached/store/engine.h"
 
-/* May unlink the item. */
-typedef void visit_fn(void *arg, struct shard *sh, struct store_item *it);
+typedef void visit_fn(void *arg, struct shard *sh, struct place where);
 
 /* Visits buckets of one shard from `position` on until about `items` items were
- * seen or the hash order ends. Returns where to go on, 0 at the end. */
+ * seen or the order ends. Returns where to go on, 0 at the end. */
 static uint64_t
-visit_shard(struct shard *sh, uint64_t position, unsigned items, visit_fn *fn, void *arg)
+visit_shard(const struct segments *s, struct shard *sh, uint64_t position, unsigned items,
+            visit_fn *fn, void *arg)
 {
-    /* Empty buckets cost time too, so they count as a quarter of an item. */
-    unsigned budget = items * 4;
     do {
-        struct store_item *it = assoc_at(&sh->assoc, position, &position);
-        unsigned cost = 1;
-        while (it != NULL) {
-            struct store_item *next = it->next;
-            fn(arg, sh, it);
-            it = next;
-            cost += 4;
+        struct bucket *next, *b = assoc_walk(&sh->assoc, position, &position);
+        for (; b != NULL; b = next) {
+            next = assoc_next(&sh->assoc, b); /* `fn` may take the bucket out of the chain */
+            for (unsigned i = 0; i < BUCKET_PLACES; i++) {
+                locator at = bucket_at(b, i);
+                if (at != 0) {
+                    fn(arg, sh, (struct place){b, i, segments_item(s, at)});
+                    items -= items > 0;
+                }
+            }
+            items -= items > 0; /* an empty bucket costs time too */
         }
-        budget = budget > cost ? budget - cost : 0;
-    } while (position != 0 && budget > 0);
+    } while (position != 0 && items > 0);
     return position;
 }
+
+/* --- sweeping ---------------------------------------------------------------- */
+
+#define SWEEP_DROPS_MAX 256
+#define COMPACT_LOOKS   64         /* segments */
+#define GIVE_BACK_BYTES (1u << 20) /* a call */
 
 struct sweep {
     struct store_thread *th;
     uint64_t now_ms;
-    struct store_item *dropped; /* chained by `next`, which is free again */
+    struct store_item *dropped[SWEEP_DROPS_MAX];
     unsigned count;
 };
 
 static void
-sweep_item(void *arg, struct shard *sh, struct store_item *it)
+sweep_item(void *arg, struct shard *sh, struct place where)
 {
     struct sweep *sweep = arg;
-    if (!item_dead(sweep->th->st, it, sweep->now_ms)) {
+    struct store_thread *th = sweep->th;
+    if (sweep->count == SWEEP_DROPS_MAX || !item_dead(th->st, where.item, sweep->now_ms)) {
         return;
     }
-    count_death(sweep->th, it, sweep->now_ms);
-    unlink_item(sweep->th, sh, it);
-    it->next = sweep->dropped;
-    sweep->dropped = it;
-    sweep->count++;
+    count_death(th, where.item, sweep->now_ms);
+    unlink_item(th, sh, table_hash(store_key(item_key(where.item)).hash), where);
+    sweep->dropped[sweep->count++] = where.item;
+}
+
+/* One slice; moves *position on. Returns how many were freed. */
+static unsigned
+sweep_slice(struct store_thread *th, struct shard *sh, uint64_t *position, unsigned items,
+            uint64_t now_ms)
+{
+    struct sweep sweep = {.th = th, .now_ms = now_ms};
+    uint64_t from = *position;
+    shard_lock(sh);
+    uint64_t to = visit_shard(&th->st->segments, sh, from, items, sweep_item, &sweep);
+    shard_unlock(sh);
+    /* There may be more that is dead than a slice takes: then it goes there again. */
+    *position = sweep.count == SWEEP_DROPS_MAX ? from : to;
+    for (unsigned i = 0; i < sweep.count; i++) {
+        item_bury(th, sweep.dropped[i]);
+    }
+    metric_add(th->metrics, METRIC_ID_STORE_SWEPT, sweep.count);
+    return sweep.count;
+}
+
+static unsigned
+sweep_table(struct store_thread *th, unsigned part, unsigned parts, unsigned items, uint64_t now_ms)
+{
+    struct store *st = th->st;
+    unsigned mine = (st->shard_count + parts - 1 - part % parts) / parts;
+    if (mine == 0) {
+        return 0;
+    }
+    struct shard *sh = &st->shards[part % parts + th->sweep_shard % mine * parts];
+    /* Read and written under no lock: the shard is this caller's share, and two
+     * that share it only sweep a place twice. */
+    uint64_t position = atomic_load_explicit(&sh->sweep_position, memory_order_relaxed);
+    unsigned freed = sweep_slice(th, sh, &position, items, now_ms);
+    atomic_store_explicit(&sh->sweep_position, position, memory_order_relaxed);
+    th->sweep_shard += position == 0;
+    return freed;
 }
 
 unsigned
 store_sweep(struct store_thread *th, unsigned part, unsigned parts, unsigned items, uint64_t now_ms)
 {
     struct store *st = th->st;
-    struct sweep sweep = {.th = th, .now_ms = now_ms};
-    unsigned freed = memory_enforce(th, items, now_ms);
-    unsigned mine = (st->shard_count + parts - 1 - part % parts) / parts;
-    if (mine == 0) {
-        return freed;
+    unsigned freed = sweep_table(th, part, parts, items, now_ms);
+    if (segments_over_limit(&st->segments)) {
+        memory_enforce(th, 1 + items / 64, now_ms);
     }
-    struct shard *sh = &st->shards[part % parts + th->sweep_shard % mine * parts];
-    shard_lock(sh);
-    sh->sweep_position = visit_shard(sh, sh->sweep_position, items, sweep_item, &sweep);
-    bool whole = sh->sweep_position == 0;
-    shard_unlock(sh);
-    th->sweep_shard += whole;
-    while (sweep.dropped != NULL) {
-        struct store_item *it = sweep.dropped;
-        sweep.dropped = it->next;
-        item_drop(th, it);
-    }
-    metric_add(th->metrics, METRIC_ID_STORE_SWEPT, sweep.count);
-    return freed + sweep.count;
+    heads_close(st, false);
+    freed += cleaner_compact(th, COMPACT_LOOKS, now_ms);
+    segments_reclaim(&st->segments);
+    segments_give_back(&st->segments, GIVE_BACK_BYTES);
+    return freed;
 }
+
+void
+sweep_all(struct store_thread *th, uint64_t now_ms)
+{
+    struct store *st = th->st;
+    for (unsigned i = 0; i < st->shard_count; i++) {
+        uint64_t position = 0;
+        unsigned freed;
+        do {
+            freed = sweep_slice(th, &st->shards[i], &position, SWEEP_DROPS_MAX, now_ms);
+        } while (position != 0 || freed == SWEEP_DROPS_MAX);
+    }
+}
+
+/* --- walking ----------------------------------------------------------------- */
 
 struct walk {
     struct store_thread *th;
@@ -78,18 +126,19 @@ struct walk {
 };
 
 static void
-walk_item(void *arg, struct shard *sh, struct store_item *it)
+walk_item(void *arg, struct shard *sh, struct place where)
 {
     struct walk *walk = arg;
-    if (!item_dead(walk->th->st, it, walk->now_ms)) {
+    if (!item_dead(walk->th->st, where.item, walk->now_ms)) {
         struct store_view view;
-        item_show(it, &view);
+        item_show(where.item, walk->now_ms, &view);
+        view.item = NULL;
         walk->fn(walk->arg, &view);
     }
 }
 
-/* The cursor: the shard in the low bits, the position in hash order in the
- * others. No table has so many buckets that a position needs its low bits. */
+/* The cursor: the shard in the low bits, the position in the others. A position
+ * needs no low bits, since no table has so many buckets. */
 bool
 store_walk(struct store_thread *th, uint64_t *cursor, unsigned items, uint64_t now_ms,
            void (*fn)(void *arg, const struct store_view *view), void *arg)
@@ -100,7 +149,8 @@ store_walk(struct store_thread *th, uint64_t *cursor, unsigned items, uint64_t n
     uint64_t shard = *cursor & shard_mask;
     struct shard *sh = &st->shards[shard];
     shard_lock(sh);
-    uint64_t position = visit_shard(sh, *cursor & ~shard_mask, items, walk_item, &walk);
+    uint64_t position =
+        visit_shard(&st->segments, sh, *cursor & ~shard_mask, items, walk_item, &walk);
     shard_unlock(sh);
     if (position == 0) {
         shard++;

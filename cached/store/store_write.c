@@ -22,11 +22,13 @@ store_reserve(struct store_thread *th, const struct store_key *key, uint64_t val
         count(th, METRIC_ID_STORE_REFUSED_SIZE);
         return STORE_TOO_LARGE;
     }
-    out->item = item_create(th, key, value_bytes, now_ms);
+    /* Flags and expiry come with the commit, which gives unneeded room back. */
+    out->item = item_create(th, key, value_bytes, ITEM_HAS_EXPIRY | ITEM_LONG_FLAGS, now_ms);
     if (out->item == NULL) {
         count(th, METRIC_ID_STORE_REFUSED_MEMORY);
         return STORE_NO_MEMORY;
     }
+    out->hash = key->hash;
     out->key = item_key(out->item);
     out->value = item_value(out->item);
     return STORE_OK;
@@ -35,8 +37,16 @@ store_reserve(struct store_thread *th, const struct store_key *key, uint64_t val
 void
 store_abandon(struct store_thread *th, struct store_reservation *reservation)
 {
-    store_release(th, &reservation->item);
+    item_finish(th, reservation->item);
     *reservation = (struct store_reservation){0};
+}
+
+/* Append and prepend keep the item's own; only what they make new gets one. */
+static uint64_t
+expiry_of(const struct store_write *w)
+{
+    bool joining = w->mode == STORE_APPEND || w->mode == STORE_PREPEND;
+    return joining ? w->vivify_expiry_ms : w->expiry_ms;
 }
 
 static struct judgement
@@ -62,7 +72,8 @@ judge_absent(const struct store_write *w)
 static struct judgement
 judge_present(const struct store *st, const struct store_write *w, const struct store_item *old)
 {
-    bool matches = !w->compare || (st->options.cas && old->cas == w->compare_cas);
+    uint64_t cas = item_cas(old);
+    bool matches = !w->compare || (st->options.cas && cas == w->compare_cas);
     switch (w->mode) {
     case STORE_ADD: return refuse(STORE_NOT_STORED);
     case STORE_SET:
@@ -70,7 +81,7 @@ judge_present(const struct store *st, const struct store_write *w, const struct 
         if (matches) {
             return (struct judgement){VERDICT_STORE, STORE_OK};
         }
-        if (st->options.cas && w->stale_if_older && w->compare_cas < old->cas) {
+        if (st->options.cas && w->stale_if_older && w->compare_cas < cas) {
             return (struct judgement){VERDICT_STORE_STALE, STORE_OK};
         }
         return refuse(STORE_EXISTS);
@@ -83,24 +94,20 @@ judge_present(const struct store *st, const struct store_write *w, const struct 
 
 /* Under the lock: `fresh` takes the place of `old`, if there is one. */
 static void
-store_fresh(struct store_thread *th, struct shard *sh, struct store_item *fresh,
-            struct store_item *old, const struct store_write *w, uint64_t now_ms,
+store_fresh(struct store_thread *th, struct shard *sh, uint64_t hash, struct store_item *fresh,
+            struct place old, const struct store_write *w, bool stale, uint64_t now_ms,
             struct aftermath *after)
 {
-    fresh->flags = w->flags;
-    bool joining = w->mode == STORE_APPEND || w->mode == STORE_PREPEND;
-    fresh->expiry_ms = joining ? w->vivify_expiry_ms : w->expiry_ms;
-    fresh->cas = next_cas(th->st, sh, w->has_new_cas, w->new_cas);
-    fresh->marks |= w->binary_key ? ITEM_BINARY_KEY : 0;
-    item_seal(fresh);
-    link_item(th, sh, fresh, old, now_ms, after);
-}
-
-static void
-keep_as_stale(struct store_item *fresh, const struct store_item *old)
-{
-    fresh->expiry_ms = old->expiry_ms;
-    fresh->marks |= ITEM_STALE | (old->marks & ITEM_TOKEN_TAKEN);
+    uint64_t expiry_ms = stale ? item_expiry_ms(old.item) : expiry_of(w);
+    unsigned marks = w->binary_key ? ITEM_BINARY_KEY : 0;
+    if (stale) {
+        marks |= ITEM_STALE | (item_marks(old.item) & ITEM_TOKEN_TAKEN);
+    }
+    item_set_flags(fresh, w->flags);
+    item_set_expiry_ms(fresh, expiry_ms);
+    item_store64(fresh->cas, next_cas(th->st, sh, w->has_new_cas, w->new_cas, now_ms));
+    item_mark(fresh, marks, 0);
+    link_item(th, sh, hash, fresh, old, now_ms, after);
 }
 
 static struct store_item *
@@ -122,7 +129,8 @@ join_values(struct store_thread *th, const struct store_key *key, struct store_i
 }
 
 /* Under the lock, after joining without it: if the key still has the same
- * item, puts the joined one in its place. */
+ * item, puts the joined one in its place. The cleaner may have moved the item
+ * meanwhile; then it is another, and all begins again. */
 static bool
 swap_joined(struct store_thread *th, struct shard *sh, const struct store_key *key,
             struct store_item *old, uint64_t old_cas, struct store_item *joined,
@@ -130,17 +138,19 @@ swap_joined(struct store_thread *th, struct shard *sh, const struct store_key *k
 {
     struct aftermath after = {0};
     shard_lock(sh);
-    bool same = find_live(th, sh, key, now_ms, &after) == old && old->cas == old_cas;
+    struct place place = find_live(th, sh, key, now_ms, &after);
+    bool same = place.item == old && item_cas(old) == old_cas;
     if (same) {
-        joined->flags = old->flags;
-        joined->expiry_ms = old->expiry_ms;
-        joined->marks |= old->marks & ITEM_BINARY_KEY;
-        joined->cas = next_cas(th->st, sh, w->has_new_cas, w->new_cas);
-        *out = (struct store_written){joined->cas, joined->value_bytes};
-        link_item(th, sh, joined, old, now_ms, &after);
+        uint64_t cas = next_cas(th->st, sh, w->has_new_cas, w->new_cas, now_ms);
+        item_set_flags(joined, item_flags(old));
+        item_set_expiry_ms(joined, item_expiry_ms(old));
+        item_mark(joined, item_marks(old) & ITEM_BINARY_KEY, 0);
+        item_store64(joined->cas, cas);
+        *out = (struct store_written){cas, joined->value_bytes};
+        link_item(th, sh, key->hash, joined, place, now_ms, &after);
     }
     shard_unlock(sh);
-    settle(th, sh, &after, now_ms);
+    settle(th, &after, now_ms);
     return same;
 }
 
@@ -153,33 +163,31 @@ try_commit(struct store_thread *th, struct shard *sh, const struct store_key *ke
 {
     struct aftermath after = {0};
     shard_lock(sh);
-    struct store_item *old = find_live(th, sh, key, now_ms, &after);
-    if (after.dropped_count > 0) {
+    struct place old = find_live(th, sh, key, now_ms, &after);
+    if (after.buried_count > 0) {
         count(th, METRIC_ID_STORE_RECLAIMED);
     }
-    struct judgement j = old != NULL ? judge_present(th->st, w, old) : judge_absent(w);
+    struct judgement j = old.item != NULL ? judge_present(th->st, w, old.item) : judge_absent(w);
     switch (j.verdict) {
-    case VERDICT_STORE: store_fresh(th, sh, fresh, old, w, now_ms, &after); break;
+    case VERDICT_STORE:
     case VERDICT_STORE_STALE:
-        store_fresh(th, sh, fresh, old, w, now_ms, &after);
-        keep_as_stale(fresh, old);
+        store_fresh(th, sh, key->hash, fresh, old, w, j.verdict == VERDICT_STORE_STALE, now_ms,
+                    &after);
+        *out = (struct store_written){item_cas(fresh), fresh->value_bytes};
         break;
     case VERDICT_JOIN:
-        item_ref(old);
-        *old_ref = old;
-        *old_cas = old->cas;
+        item_hold(th, old.item);
+        *old_ref = old.item;
+        *old_cas = item_cas(old.item);
         break;
     case VERDICT_REFUSE:
-        if (old != NULL && w->mode == STORE_ADD) {
-            shard_bump(old, now_ms); /* somebody wants it there */
+        if (old.item != NULL && w->mode == STORE_ADD) {
+            item_bump(old.item, now_ms); /* somebody wants it there */
         }
         break;
     }
-    if (j.outcome == STORE_OK) {
-        *out = (struct store_written){fresh->cas, fresh->value_bytes};
-    }
     shard_unlock(sh);
-    settle(th, sh, &after, now_ms);
+    settle(th, &after, now_ms);
     return j;
 }
 
@@ -202,11 +210,11 @@ commit(struct store_thread *th, const struct store_key *key, struct store_item *
         struct store_item *joined = join_values(th, key, old, fresh, w->mode, now_ms, &why);
         bool done =
             joined != NULL && swap_joined(th, sh, key, old, old_cas, joined, w, now_ms, out);
-        item_drop(th, old);
+        item_unhold(th, old);
         if (joined == NULL) {
             return why;
         }
-        item_drop(th, joined);
+        item_finish(th, joined);
         if (done) {
             return STORE_OK;
         }
@@ -218,7 +226,12 @@ store_commit(struct store_thread *th, struct store_reservation *reservation,
              const struct store_write *w, uint64_t now_ms, struct store_written *out)
 {
     struct store_item *fresh = reservation->item;
-    struct store_key key = {item_key(fresh), fresh->hash};
+    struct store_key key = {item_key(fresh), reservation->hash};
+    /* A stale write takes over an expiry that is not known yet. */
+    if (!w->stale_if_older) {
+        item_fit(th, fresh, item_layout_for(w->flags, expiry_of(w)));
+    }
+    item_seal(fresh);
     enum store_outcome outcome = commit(th, &key, fresh, w, now_ms, out);
     store_abandon(th, reservation);
     return outcome;

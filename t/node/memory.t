@@ -44,7 +44,8 @@ sub fill {
     is($c->stats->{evictions}, 0, '-M: nothing is evicted');
     is($c->set('more', 'v' x 1000), 'SERVER_ERROR out of memory storing object', 'an error instead');
     is($c->get('k1'), 'v' x 1000, 'what was there stays');
-    fill($c, 'small', 200, 1); # what the larger ones have left
+    fill($c, 'small', 2000, 1); # what the larger ones have left
+    $c->ask(join('', map { "ma c$_ N0\r\n" } 10 .. 50)); # and what those have left
     is($c->ask("ma counter N0\r\nmd k1 x\r\nms k3 1 MA\r\nx\r\nmg viv N30\r\n"),
        "SERVER_ERROR out of memory\r\n" x 2
            . "SERVER_ERROR out of memory storing object\r\nEN\r\n", 'nor is anything made');

@@ -62,7 +62,7 @@ asks('an outdated write with I is kept as stale',
      "ms i 1 C99 I T0\r\nb\r\n" => "HD\r\n",
      "mg i v t\r\n" => "VA 1 t60 X W\r\nb\r\n",
      "mg i v\r\n" => "VA 1 Z X\r\nb\r\n",
-     "ms i 1 C500 I\r\nc\r\n" => "EX\r\n");
+     "ms i 1 C18446744073709551615 I\r\nc\r\n" => "EX\r\n");
 
 asks('tokens: one client fills a miss',
      "mg v1 v N30 t\r\n" => "VA 0 t30 W\r\n\r\n",

@@ -1,0 +1,144 @@
+/* The table alone: what is put in is found, through growth and removal, and a
+ * walk sees each item once. */
+#include "cached/store/assoc.h"
+#include "common/core/hash.h"
+#include "t/unit/unit.h"
+
+#include <stdio.h>
+
+enum { ITEMS = 3000 };
+
+static struct segments segments;
+static struct assoc assoc;
+static locator at[ITEMS];
+static struct store_key keys[ITEMS];
+static char names[ITEMS][16];
+
+static uint64_t
+hash_of(const struct store_item *it)
+{
+    return hash_span(item_key(it));
+}
+
+static void
+begin(void)
+{
+    segments_init(&segments, 4 << 20);
+    assoc = (struct assoc){0};
+    assoc_init(&assoc);
+    struct segment *seg = NULL;
+    for (unsigned i = 0; i < ITEMS; i++) {
+        keys[i] = store_key(
+            span_make(names[i], (size_t)snprintf(names[i], sizeof(names[i]), "key%u", i)));
+        if (seg == NULL || seg->end + 64 > seg->bytes) {
+            seg = segments_take(&segments, false);
+        }
+        at[i] = segments_locator(&segments, seg, seg->end);
+        seg->end += 64;
+        item_init(segments_item(&segments, at[i]), keys[i].key, 0, 0, 1000);
+    }
+}
+
+static void
+end(void)
+{
+    assoc_deinit(&assoc);
+    segments_deinit(&segments);
+}
+
+static void
+put_all(void)
+{
+    for (unsigned i = 0; i < ITEMS; i++) {
+        ck_assert(assoc_insert(&assoc, keys[i].hash, bucket_tag(keys[i].hash), at[i]));
+        assoc_grow(&assoc, &segments, hash_of);
+    }
+}
+
+START_TEST(finds_what_is_there)
+{
+    begin();
+    for (unsigned i = 0; i < ITEMS; i++) {
+        ck_assert_ptr_null(assoc_find(&assoc, &segments, keys[i].hash, &keys[i]).item);
+        ck_assert(assoc_insert(&assoc, keys[i].hash, bucket_tag(keys[i].hash), at[i]));
+        assoc_grow(&assoc, &segments, hash_of);
+    }
+    ck_assert_uint_ge(atomic_load(&assoc.buckets), ITEMS / BUCKET_PLACES);
+    for (unsigned i = 0; i < ITEMS; i++) {
+        struct place where = assoc_find(&assoc, &segments, keys[i].hash, &keys[i]);
+        ck_assert_ptr_eq(where.item, segments_item(&segments, at[i]));
+        if (i % 3 != 0) {
+            assoc_remove(&assoc, keys[i].hash, where);
+        }
+    }
+    for (unsigned i = 0; i < ITEMS; i++) {
+        bool found = assoc_find(&assoc, &segments, keys[i].hash, &keys[i]).item != NULL;
+        ck_assert_int_eq(found, i % 3 == 0);
+    }
+    ck_assert_uint_eq(assoc.count, ITEMS / 3);
+    end();
+}
+END_TEST
+
+/* One home bucket for all: they go on in spill buckets, which come back. */
+START_TEST(chains_come_and_go)
+{
+    begin();
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < 100; i++) {
+            ck_assert(assoc_insert(&assoc, 1, bucket_tag(keys[i].hash), at[i]));
+        }
+        for (unsigned i = 0; i < 100; i++) {
+            struct place where = assoc_find(&assoc, &segments, 1, &keys[i]);
+            ck_assert_ptr_nonnull(where.item);
+            assoc_remove(&assoc, 1, where);
+        }
+        ck_assert_uint_eq(assoc.count, 0);
+        ck_assert_ptr_null(assoc_next(&assoc, assoc_home(&assoc, 1)));
+    }
+    ck_assert_uint_le(assoc.spill_end, 100 / BUCKET_PLACES + 1);
+    end();
+}
+END_TEST
+
+START_TEST(a_walk_passes_each_bucket_once)
+{
+    begin();
+    put_all();
+    uint64_t position = 0;
+    unsigned seen = 0, buckets = 0;
+    do {
+        for (struct bucket *b = assoc_walk(&assoc, position, &position); b != NULL;
+             b = assoc_next(&assoc, b)) {
+            for (unsigned i = 0; i < BUCKET_PLACES; i++) {
+                seen += bucket_at(b, i) != 0;
+            }
+        }
+        buckets++;
+    } while (position != 0);
+    ck_assert_uint_eq(seen, ITEMS);
+    ck_assert_uint_eq(buckets, atomic_load(&assoc.buckets));
+    end();
+}
+END_TEST
+
+START_TEST(tags_are_compared_at_once)
+{
+    struct bucket b = {0};
+    ck_assert_uint_eq(bucket_free_place(&b), 0);
+    for (unsigned i = 0; i < BUCKET_PLACES; i++) {
+        bucket_set(&b, i, (uint8_t)(0x80 + i), i + 1);
+    }
+    ck_assert_uint_eq(bucket_free_place(&b), BUCKET_PLACES);
+    for (unsigned i = 0; i < BUCKET_PLACES; i++) {
+        ck_assert(bucket_match(&b, (uint8_t)(0x80 + i)) & 1u << i);
+        ck_assert_uint_eq(bucket_tag_at(&b, i), 0x80 + i);
+    }
+    ck_assert_uint_eq(bucket_match(&b, 0x70), 0);
+    bucket_set(&b, 9, 0, 0);
+    ck_assert_uint_eq(bucket_free_place(&b), 9);
+}
+END_TEST
+
+UNIT_MAIN("assoc", finds_what_is_there, chains_come_and_go, a_walk_passes_each_bucket_once,
+          tags_are_compared_at_once)
