@@ -73,7 +73,7 @@ conn_close(struct conn *c, enum conn_end why)
         ingest_abandon(c, c->ingest);
         free(c->ingest);
     }
-    free(c->dump);
+    dump_end(c);
     list_remove(&c->link);
     list_remove(&c->half);
     worker_note_halves(w);

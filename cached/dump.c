@@ -1,4 +1,5 @@
 #include "cached/dump.h"
+#include "cached/sizes.h"
 #include "common/core/base64.h"
 #include "common/core/uri.h"
 #include "common/proto/exptime.h"
@@ -15,6 +16,7 @@ struct dump {
     enum dump_kind kind;
     bool any;
     uint64_t cursor;
+    struct sizes *sizes; /* of DUMP_SIZES */
 };
 
 struct slice {
@@ -73,20 +75,36 @@ visit(void *arg, const struct store_view *view)
     switch (slice->conn->dump->kind) {
     case DUMP_METADUMP: put_metadump(slice, view); break;
     case DUMP_MGDUMP: put_mgdump(slice, view); break;
+    case DUMP_SIZES: sizes_count(slice->conn->dump->sizes, view->bytes); break;
     }
 }
 
 void
 dump_begin(struct conn *c, enum dump_kind kind, bool any)
 {
+    struct sizes *sizes = kind == DUMP_SIZES ? sizes_create() : NULL;
     c->dump = malloc(sizeof(*c->dump));
-    if (c->dump == NULL) {
+    if (c->dump == NULL || (kind == DUMP_SIZES && sizes == NULL)) {
+        sizes_destroy(&sizes);
+        free(c->dump);
+        c->dump = NULL;
         c->out.out_of_memory = true;
         return;
     }
-    *c->dump = (struct dump){.kind = kind, .any = any};
+    *c->dump = (struct dump){.kind = kind, .any = any, .sizes = sizes};
     worker_count(c->worker, METRIC_ID_NODE_DUMPS);
-    outbox_put_span(&c->out, SPAN_LIT("OK\r\n"));
+    if (kind != DUMP_SIZES) {
+        outbox_put_span(&c->out, SPAN_LIT("OK\r\n"));
+    }
+}
+
+static void
+put_sizes(struct conn *c)
+{
+    struct buf text = BUF_EMPTY;
+    sizes_put(c->dump->sizes, &text);
+    outbox_put_span(&c->out, buf_span(&text));
+    buf_deinit(&text);
 }
 
 void
@@ -100,8 +118,20 @@ dump_step(struct conn *c)
     if (more) {
         return;
     }
+    if (c->dump->kind == DUMP_SIZES) {
+        put_sizes(c);
+    }
     outbox_put_span(&c->out,
                     c->dump->kind == DUMP_MGDUMP ? SPAN_LIT("EN\r\n") : SPAN_LIT("END\r\n"));
-    free(c->dump);
-    c->dump = NULL;
+    dump_end(c);
+}
+
+void
+dump_end(struct conn *c)
+{
+    if (c->dump != NULL) {
+        sizes_destroy(&c->dump->sizes);
+        free(c->dump);
+        c->dump = NULL;
+    }
 }

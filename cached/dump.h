@@ -1,4 +1,5 @@
-/* dump.h - `lru_crawler metadump` and `mgdump`: a line for every item.
+/* dump.h - `lru_crawler metadump` and `mgdump`, a line for every item, and `stats
+ * sizes`, which counts them.
  *
  *     conn's turn -> dump_step: one slice of the table -> outbox -> send -> yield
  *
@@ -19,10 +20,15 @@
 enum dump_kind {
     DUMP_METADUMP, /* key=.. exp=.. la=.. cas=.. fetch=.. cls=.. size=.., then END */
     DUMP_MGDUMP,   /* mg <key>, ready to be sent back as a command, then EN */
+    DUMP_SIZES,    /* nothing; at the end STAT <bytes> <items> for each size, then END */
 };
 
-/* Begins with "OK". `any`: false lists nothing, for classes that have no items. */
+/* Begins with "OK", but for DUMP_SIZES. `any`: false lists nothing, for classes that have no items.
+ */
 void dump_begin(struct conn *c, enum dump_kind kind, bool any);
 
 /* Lists the next slice. Sets c->dump to NULL behind the last. */
 void dump_step(struct conn *c);
+
+/* The connection closes; one without a dump is allowed. */
+void dump_end(struct conn *c);

@@ -77,33 +77,18 @@ do_shutdown(struct conn *c, const struct request *r)
     }
 }
 
-/* There are no slab pages to move; what only tunes memcached's engine is
- * answered as done, so that scripts which set it go on. */
 static void
 do_slabs(struct conn *c, const struct request *r)
 {
     struct words w = words_of(r);
-    uint64_t n;
-    if (w.count >= 2 && word_is(&w, 0, "automove")) {
-        bool known = word_is(&w, 1, "ratio") ? w.count >= 3 : word_number(&w, 1, &n);
-        answer(c, r, known ? PROTO_OK : PROTO_ERR_BAD_FORMAT);
-    } else if (w.count == 3 && word_is(&w, 0, "reassign")) {
-        bool numbers = word_number(&w, 1, &n) && word_number(&w, 2, &n);
-        answer(c, r, numbers ? PROTO_ERR_NO_SPARE_PAGES : PROTO_ERR_BAD_FORMAT);
-    } else {
-        answer(c, r, PROTO_ERR_UNKNOWN_COMMAND);
-    }
+    answer(c, r, exec_slabs(&c->worker->node->tuning, &w));
 }
 
 static void
 do_lru(struct conn *c, const struct request *r)
 {
     struct words w = words_of(r);
-    bool known =
-        (word_is(&w, 0, "tune") && w.count >= 5) ||
-        (word_is(&w, 0, "mode") && (word_is(&w, 1, "flat") || word_is(&w, 1, "segmented"))) ||
-        (word_is(&w, 0, "temp_ttl") && w.count >= 2);
-    answer(c, r, known ? PROTO_OK : PROTO_ERR_UNKNOWN_COMMAND);
+    answer(c, r, exec_lru(&c->worker->node->tuning, &w));
 }
 
 /* Moves the clock by seconds, for tests that would have to wait. */

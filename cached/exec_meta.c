@@ -129,6 +129,7 @@ exec_meta_get(struct conn *c, const struct request *r)
     struct store_view view;
     bool hit = store_get(w->store, &key, &how, w->now_ms, &view) == STORE_OK;
     count_meta_get(w, how.touch, hit && !view.made);
+    worker_count_get_prefix(w, key.key, hit && !view.made);
     watch_fetched(c, key.key, hit && !view.made ? &view : NULL);
     if (hit) {
         put_meta_hit(c, r, &view);
@@ -157,6 +158,7 @@ exec_meta_delete(struct conn *c, const struct request *r)
     };
     const char *status = NULL;
     worker_count(w, METRIC_ID_NODE_META);
+    worker_count_prefix(w, key.key, PREFIX_DELETES);
     switch (store_delete(w->store, &key, &how, w->now_ms)) {
     case STORE_OK:
         worker_count(w, METRIC_ID_NODE_DELETE_HITS);

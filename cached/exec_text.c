@@ -54,6 +54,7 @@ get_one(struct conn *c, const struct store_key *key)
     struct store_view view;
     bool hit = store_get(w->store, key, touch ? &how : NULL, w->now_ms, &view) == STORE_OK;
     count_get(w, touch, hit);
+    worker_count_get_prefix(w, key->key, hit);
     watch_fetched(c, key->key, hit ? &view : NULL);
     if (hit) {
         put_value(c, &view, c->get.cmd == CMD_GETS || c->get.cmd == CMD_GATS);
@@ -98,6 +99,7 @@ exec_delete(struct conn *c, const struct request *r)
 {
     struct worker *w = c->worker;
     struct store_key key = store_key(r->key);
+    worker_count_prefix(w, key.key, PREFIX_DELETES);
     if (store_delete(w->store, &key, NULL, w->now_ms) == STORE_OK) {
         worker_count(w, METRIC_ID_NODE_DELETE_HITS);
         watch_deleted(c, key.key, "delete");

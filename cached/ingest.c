@@ -84,6 +84,7 @@ ingest_begin(struct conn *c, const struct request *r, struct ingest *in)
     struct worker *w = c->worker;
     struct store_key key = store_key(r->key);
     *in = (struct ingest){.total = r->block_bytes};
+    worker_count_prefix(w, key.key, PREFIX_SETS);
     if (r->cmd == CMD_MS) {
         fill_meta(w, r, in);
         worker_count(w, METRIC_ID_NODE_META);
@@ -199,6 +200,7 @@ ingest_finish(struct conn *c, struct ingest *in)
     struct span key = span_make(key_bytes, in->room.key.len);
     memcpy(key_bytes, in->room.key.ptr, key.len);
     struct store_written written = {0};
+    watch_storing(c, key);
     uint64_t value_bytes = in->total - STORE_TRAILER_BYTES;
     enum store_outcome outcome = store_commit(w->store, &in->room, &in->write, w->now_ms, &written);
     count_write(w, &in->write, outcome);

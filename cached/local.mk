@@ -18,7 +18,11 @@ mfcached_SOURCES = \
 	cached/node_metrics.h \
 	cached/node_options.c cached/node_options.h \
 	cached/outbox.c cached/outbox.h \
+	cached/prefixes.c cached/prefixes.h \
+	cached/sizes.c cached/sizes.h \
 	cached/stats.c cached/stats.h \
+	cached/stats_settings.c \
+	cached/tuning.c cached/tuning.h \
 	cached/watch.c cached/watch.h \
 	cached/watch_line.c cached/watch_line.h \
 	cached/words.h \

@@ -314,6 +314,16 @@ init_crawler(struct node *node)
 }
 
 static void
+init_reports(struct node *node)
+{
+    const struct node_options *o = &node->options;
+    tuning_init(&node->tuning);
+    node->detail.delimiter = o->prefix_delimiter != NULL ? o->prefix_delimiter[0] : ':';
+    atomic_init(&node->detail.enabled, o->prefix_delimiter != NULL);
+    atomic_init(&node->sizes_enabled, o->extended_track_sizes);
+}
+
+static void
 start_workers(struct node *node)
 {
     node->worker_count = (unsigned)node->options.threads;
@@ -348,6 +358,7 @@ node_create(struct node_options *options)
     node_options_log_ignored(&node->options);
     atomic_init(&node->accepting, true);
     init_crawler(node);
+    init_reports(node);
     pthread_mutex_init(&node->registry_lock, NULL);
     pthread_mutex_init(&node->watch.lock, NULL);
     list_init(&node->registry);
@@ -397,6 +408,7 @@ node_destroy(struct node **node)
     ASSERT(list_empty(&it->registry));
     pthread_mutex_destroy(&it->registry_lock);
     pthread_mutex_destroy(&it->watch.lock);
+    tuning_deinit(&it->tuning);
     free(it->stats_baseline);
     free(it->listeners);
     free(it->workers);

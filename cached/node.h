@@ -10,7 +10,9 @@
 #include "cached/event_ring.h"
 #include "cached/node_metrics.h"
 #include "cached/node_options.h"
+#include "cached/prefixes.h"
 #include "cached/store/store.h"
+#include "cached/tuning.h"
 #include "common/core/list.h"
 #include "common/net/listener.h"
 
@@ -57,6 +59,9 @@ struct node {
     _Atomic uint64_t verbosity;
     struct crawler_settings crawler;
     struct watch_hub watch;
+    struct prefix_settings detail;
+    struct tuning tuning;
+    atomic_bool sizes_enabled; /* `stats sizes` is answered */
     atomic_bool accepting;
     _Atomic uint64_t pauses; /* times that accepting was stopped at the limit */
 

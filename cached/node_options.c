@@ -103,6 +103,9 @@ check_ranges(const struct node_options *o)
     if (o->backlog == 0 || o->backlog > INT32_MAX) {
         return complain("-b", "the backlog must be at least 1");
     }
+    if (o->prefix_delimiter != NULL && strlen(o->prefix_delimiter) != 1) {
+        return complain("-D", "expected one character");
+    }
     if (o->requests_per_turn == 0) {
         return complain("-R", "the number of requests must be at least 1");
     }

@@ -76,8 +76,8 @@
       "accepted without effect")                                                                   \
     X('L', "enable-largepages", IGNORED, ignored_L,         "",       NULL,                        \
       "accepted without effect")                                                                   \
-    X('D', NULL,              IGNORED,   ignored_D,         "CHAR",   NULL,                        \
-      "accepted without effect: there are no statistics by prefix")                                \
+    X('D', "prefix-delimiter", STRING,   prefix_delimiter,  "CHAR",   NULL,                        \
+      "where the prefix of a key ends for \"stats detail\" (default ':'); turns that on")                                \
     X('N', "napi_ids",        IGNORED,   ignored_N,         "NUM",    NULL,                        \
       "accepted without effect")                                                                   \
     X('S', NULL,              BOOL,      refused_S,         "",       NULL,                        \

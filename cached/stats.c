@@ -1,4 +1,5 @@
 #include "cached/stats.h"
+#include "cached/dump.h"
 #include "common/core/base64.h"
 #include "common/core/num.h"
 #include "common/core/version.h"
@@ -89,16 +90,6 @@ enum info {
     X("total_connections",     NODE,   METRIC_ID_NODE_ACCEPTED)                                    \
     X("rejected_connections",  NODE,   METRIC_ID_NODE_REJECTED)                                    \
     X("connection_structures", INFO,   INFO_CONNECTIONS)
-
-#define SETTINGS_ROWS(X)                                                                           \
-    X("maxbytes",              INFO,   INFO_MEMORY_LIMIT)                                          \
-    X("maxconns",              OPTION, offsetof(struct node_options, connections_max))             \
-    X("udpport",               OPTION, offsetof(struct node_options, udp_port))                    \
-    X("num_threads",           OPTION, offsetof(struct node_options, threads))                     \
-    X("reqs_per_event",        OPTION, offsetof(struct node_options, requests_per_turn))           \
-    X("tcp_backlog",           OPTION, offsetof(struct node_options, backlog))                     \
-    X("item_size_max",         OPTION, offsetof(struct node_options, item_max_bytes))              \
-    X("idle_timeout",          OPTION, offsetof(struct node_options, idle_timeout_s))
 /* clang-format on */
 
 struct row {
@@ -110,7 +101,6 @@ struct row {
 #define ROW(name, source, which) {name, SOURCE_##source, which},
 static const struct row stats_rows[] = {STATS_ROWS(ROW)};
 static const struct row connection_rows[] = {STATS_CONNECTION_ROWS(ROW)};
-static const struct row settings_rows[] = {SETTINGS_ROWS(ROW)};
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* --- numbers ----------------------------------------------------------------- */
@@ -206,18 +196,6 @@ put_text(struct buf *out, const char *name, const char *value)
     buf_printf(out, "STAT %s %s\r\n", name, value);
 }
 
-static const char *
-yes_no(bool yes)
-{
-    return yes ? "yes" : "no";
-}
-
-static const char *
-or_null(const char *text)
-{
-    return text != NULL ? text : "NULL";
-}
-
 static void
 put_general(struct node *node, struct buf *out)
 {
@@ -235,35 +213,6 @@ put_general(struct node *node, struct buf *out)
                (long)usage.ru_stime.tv_usec);
     put_rows(node, connection_rows, COUNT_OF(connection_rows), out);
     put_rows(node, stats_rows, COUNT_OF(stats_rows), out);
-}
-
-static void
-put_settings(struct node *node, struct buf *out)
-{
-    const struct node_options *o = &node->options;
-    put_rows(node, settings_rows, COUNT_OF(settings_rows), out);
-    put_text(out, "tcpport", o->port);
-    put_text(out, "inter", o->listen.count > 0 ? o->listen.items[0] : "NULL");
-    buf_printf(out, "STAT verbosity %" PRIu64 "\r\n", atomic_load(&node->verbosity));
-    put_text(out, "evictions", o->no_evictions ? "off" : "on");
-    put_text(out, "domain_socket", or_null(o->unix_socket));
-    buf_printf(out, "STAT umask %o\r\n", o->unix_mode);
-    put_text(out, "shutdown_command", yes_no(o->shutdown_enabled));
-    put_text(out, "cas_enabled", yes_no(!o->no_cas));
-    put_text(out, "detail_enabled", "no");
-    put_text(out, "binding_protocol",
-             strcmp(o->protocol, "ascii") == 0 ? "ascii" : "auto-negotiate");
-    put_text(out, "auth_enabled_sasl", "no");
-    put_text(out, "auth_enabled_ascii", "no");
-    put_text(out, "maxconns_fast", yes_no(!o->no_maxconns_fast));
-    put_text(out, "flush_enabled", yes_no(!o->no_flush));
-    put_text(out, "dump_enabled", yes_no(!o->no_dumping));
-    put_text(out, "lru_crawler", yes_no(atomic_load(&node->crawler.enabled)));
-    buf_printf(out, "STAT lru_crawler_sleep %" PRIu64 "\r\n", atomic_load(&node->crawler.sleep_us));
-    buf_printf(out, "STAT lru_crawler_tocrawl %" PRIu64 "\r\n",
-               atomic_load(&node->crawler.tocrawl));
-    put_text(out, "watch_enabled", yes_no(!o->no_watch));
-    put_text(out, "ssl_enabled", "no");
 }
 
 /* One class: this engine has no others. */
@@ -369,18 +318,12 @@ put_nothing(struct node *node, struct buf *out)
 {
 }
 
-static void
-put_sizes(struct node *node, struct buf *out)
-{
-    put_text(out, "sizes_status", "disabled");
-}
-
 static const struct {
     const char *word;
     void (*put)(struct node *node, struct buf *out);
 } reports[] = {
-    {"settings", put_settings}, {"items", put_items},       {"slabs", put_slabs},
-    {"sizes", put_sizes},       {"conns", put_connections}, {"extstore", put_nothing},
+    {"settings", stats_put_settings}, {"items", put_items},      {"slabs", put_slabs},
+    {"conns", put_connections},       {"extstore", put_nothing},
 };
 
 /* --- cachedump --------------------------------------------------------------- */
@@ -448,7 +391,7 @@ reply_cachedump(struct conn *c, const struct span *words, unsigned count)
     }
 }
 
-/* --- the command ------------------------------------------------------------- */
+/* --- reports ------------------------------------------------------------------- */
 
 static void
 report(struct conn *c, void (*put)(struct node *node, struct buf *out))
@@ -460,6 +403,63 @@ report(struct conn *c, void (*put)(struct node *node, struct buf *out))
     buf_deinit(&out);
 }
 
+/* --- detail and sizes ---------------------------------------------------------- */
+
+static void
+clear_details(struct node *node)
+{
+    for (unsigned i = 0; i < node->worker_count; i++) {
+        prefix_table_clear(node->workers[i]->prefixes);
+    }
+}
+
+static void
+put_details(struct node *node, struct buf *out)
+{
+    struct prefix_table *all = prefix_table_create(PREFIXES_MAX * node->worker_count);
+    for (unsigned i = 0; i < node->worker_count; i++) {
+        prefix_table_add(all, node->workers[i]->prefixes);
+    }
+    prefix_table_put(all, out);
+    prefix_table_destroy(&all);
+}
+
+/* "stats detail on|off|dump". */
+static void
+reply_detail(struct conn *c, const struct span *words, unsigned count)
+{
+    struct node *node = c->worker->node;
+    struct span what = count > 1 ? words[1] : SPAN_LIT("");
+    if (span_eq_cstr(what, "dump")) {
+        report(c, put_details);
+    } else if (span_eq_cstr(what, "on") || span_eq_cstr(what, "off")) {
+        atomic_store(&node->detail.enabled, span_eq_cstr(what, "on"));
+        outbox_put_span(&c->out, SPAN_LIT("OK\r\n"));
+    } else {
+        conn_put_error(c, PROTO_ERR_DETAIL_USAGE);
+    }
+}
+
+/* "stats sizes", "stats sizes_enable", "stats sizes_disable". Nothing need be
+ * tracked for it: the items are counted when somebody asks. */
+static void
+reply_sizes(struct conn *c, struct span word)
+{
+    struct node *node = c->worker->node;
+    if (span_eq_cstr(word, "sizes") && atomic_load(&node->sizes_enabled)) {
+        dump_begin(c, DUMP_SIZES, true);
+        return;
+    }
+    if (!span_eq_cstr(word, "sizes")) {
+        atomic_store(&node->sizes_enabled, span_eq_cstr(word, "sizes_enable"));
+    }
+    outbox_put_span(&c->out, atomic_load(&node->sizes_enabled)
+                                 ? SPAN_LIT("STAT sizes_status enabled\r\nEND\r\n")
+                                 : SPAN_LIT("STAT sizes_status disabled\r\nEND\r\n"));
+}
+
+/* --- the command ------------------------------------------------------------- */
+
 void
 stats_reply(struct conn *c, const struct span *words, unsigned count)
 {
@@ -469,7 +469,17 @@ stats_reply(struct conn *c, const struct span *words, unsigned count)
     }
     if (span_eq_cstr(words[0], "reset")) {
         reset(c->worker->node);
+        clear_details(c->worker->node);
         outbox_put_span(&c->out, SPAN_LIT("RESET\r\n"));
+        return;
+    }
+    if (span_eq_cstr(words[0], "detail")) {
+        reply_detail(c, words, count);
+        return;
+    }
+    if (span_eq_cstr(words[0], "sizes") || span_eq_cstr(words[0], "sizes_enable") ||
+        span_eq_cstr(words[0], "sizes_disable")) {
+        reply_sizes(c, words[0]);
         return;
     }
     if (span_eq_cstr(words[0], "cachedump")) {

@@ -47,6 +47,21 @@ watch_put_fetch(struct conn *c, struct span key, const struct store_view *view)
     put(c->worker, &event, key);
 }
 
+void
+watch_put_lookup(struct conn *c, struct span key)
+{
+    struct worker *w = c->worker;
+    struct store_key k = store_key(key);
+    struct store_lookup how = {.peek = true};
+    struct store_view view;
+    if (store_get(w->store, &k, &how, w->now_ms, &view) != STORE_OK) {
+        watch_put_fetch(c, key, NULL);
+        return;
+    }
+    watch_put_fetch(c, key, &view);
+    store_release(w->store, &view.item);
+}
+
 static const char *
 command_of(const struct store_write *write)
 {

@@ -41,6 +41,7 @@ watch_wanted(const struct conn *c, enum watch_stream stream)
 
 /* These write the event, wanted or not. */
 void watch_put_fetch(struct conn *c, struct span key, const struct store_view *view);
+void watch_put_lookup(struct conn *c, struct span key);
 void watch_put_store(struct conn *c, struct span key, const struct store_write *write,
                      enum store_outcome outcome, uint64_t value_bytes, uint64_t now_ms);
 void watch_put_delete(struct conn *c, struct span key, const char *command);
@@ -53,6 +54,16 @@ watch_fetched(struct conn *c, struct span key, const struct store_view *view)
 {
     if (watch_wanted(c, WATCH_FETCHERS)) {
         watch_put_fetch(c, key, view);
+    }
+}
+
+/* A value will be stored. memcached looks the key up first and logs that as a
+ * fetch, so we do. */
+static inline void
+watch_storing(struct conn *c, struct span key)
+{
+    if (watch_wanted(c, WATCH_FETCHERS)) {
+        watch_put_lookup(c, key);
     }
 }
 

@@ -29,6 +29,7 @@ struct worker {
     struct list halves;              /* with half a command, oldest first */
     _Atomic uint64_t oldest_half_ms; /* since when the first of those waits, or WORKER_NO_HALF */
     atomic_bool shedding;            /* a worker_shed() is on its way */
+    struct prefix_table *prefixes;   /* `stats detail` */
     struct event_ring *events;       /* what watchers are told */
     struct list watchers;            /* connections that watch */
     struct loop_timer watch_timer;   /* runs while there are any */
@@ -61,6 +62,25 @@ uint64_t worker_turns(const struct worker *w);
 /* The connection has input left: it goes on once the others had their turn.
  * Worker's thread. */
 void worker_yield(struct worker *w, struct conn *c);
+
+/* Counts for `stats detail`, if that is on. */
+static inline void
+worker_count_prefix(struct worker *w, struct span key, enum prefix_count what)
+{
+    const struct prefix_settings *detail = &w->node->detail;
+    if (atomic_load_explicit(&detail->enabled, memory_order_relaxed)) {
+        prefix_table_count(w->prefixes, key, detail->delimiter, what);
+    }
+}
+
+static inline void
+worker_count_get_prefix(struct worker *w, struct span key, bool hit)
+{
+    worker_count_prefix(w, key, PREFIX_GETS);
+    if (hit) {
+        worker_count_prefix(w, key, PREFIX_HITS);
+    }
+}
 
 static inline void
 worker_count(struct worker *w, enum node_metric id)

@@ -52,6 +52,7 @@ endif
 EXTRA_DIST += t/fuzz/corpus/store
 
 NODE_TESTS = \
+	t/node/admin.t \
 	t/node/bad_inputs.t \
 	t/node/dump.t \
 	t/node/expiry.t \

@@ -50,6 +50,11 @@
     X(BAD_DUMP_CLASS,    "CLIENT_ERROR Illegal slab id")                                           \
     X(MEMLIMIT_TOO_SMALL, "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m")                \
     X(MEMLIMIT_IN_BYTES, "MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes")              \
+    X(LRU_PERCENT,       "ERROR hot and warm pcts must not exceed 80")                             \
+    X(LRU_FACTOR,        "ERROR hot/warm age factors must be greater than 0")                      \
+    X(DETAIL_USAGE,      "CLIENT_ERROR usage: stats detail on|off|dump")                           \
+    X(SAME_CLASS,        "SAME src and dst class are identical")                                   \
+    X(BAD_CLASSES,       "BADCLASS invalid src or dst class id")                                   \
     X(NO_SPARE_PAGES,    "NOSPARE source class has no spare pages")                                \
     X(NO_TLS,            "Error TLS not enabled")
 

@@ -34,11 +34,15 @@ sub line_of {
             . 'x' x 2000000 . "\r\ndelete a%b\r\ndelete a%b\r\nmd m\r\ngat 10 z\r\n");
     my @wanted = (
         'item_get key=a status=not_found clsid=0 cfd=N size=0',
+        'item_get key=a%25b status=not_found clsid=0 cfd=N size=0',
         'item_store key=a%25b status=stored cmd=set ttl=0 clsid=1 cfd=N size=3',
         'item_get key=a%25b status=found clsid=1 cfd=N size=3',
         'item_get key=a%25b status=found clsid=1 cfd=N size=3',
+        'item_get key=a%25b status=found clsid=1 cfd=N size=3',
         'item_store key=a%25b status=not_stored cmd=add ttl=0 clsid=1 cfd=N size=1',
+        'item_get key=a%25b status=found clsid=1 cfd=N size=3',
         'item_store key=a%25b status=exists cmd=cas ttl=100 clsid=1 cfd=N size=1',
+        'item_get key=m status=not_found clsid=0 cfd=N size=0',
         'item_store key=m status=stored cmd=set ttl=60 clsid=1 cfd=N size=2',
         'item_store key=big status=too_large cmd=set ttl=0 clsid=1 cfd=N size=2000000',
         'deleted key=a%25b cmd=delete clsid=1 cfd=N', 'deleted key=m cmd=md clsid=1 cfd=N',
@@ -57,9 +61,10 @@ sub line_of {
     is(line_of($m), 'item_store key=' . '%23' x 250
        . " status=stored cmd=set ttl=0 clsid=1 cfd=N size=1\n", 'the longest key');
     like(line_of($plain), qr/^item_get key=x /, 'fetchers if nothing is named');
+    like(line_of($plain), qr/^item_get key=%23/, 'and what a set looks up');
     my $stats = $c->stats;
     is($stats->{log_watchers}, 3, 'watchers are counted');
-    is("$stats->{log_watcher_sent} $stats->{log_watcher_skipped}", '16 0', 'and lines');
+    is("$stats->{log_watcher_sent} $stats->{log_watcher_skipped}", '22 0', 'and lines');
     like(join(' ', values %{ $c->stats('conns') }), qr/conn_watch/, 'stats conns');
     $w->send("get a\r\nquit\r\n");
     $c->ask("get after\r\n");
