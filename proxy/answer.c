@@ -86,6 +86,11 @@ bool
 answer_piece(struct leg *leg, const struct reply_piece *piece)
 {
     struct pending *p = leg->pending;
+    if (leg->kind == LEG_PROBE) {
+        /* An error line, say of a node that is over its limit of connections,
+         * proves nothing. */
+        return piece->kind == REPLY_VERSION;
+    }
     if (piece->final) {
         leg->pending = NULL;
     }

@@ -358,7 +358,7 @@ read_some(struct client *c)
     }
     ssize_t n = recv(c->fd, at, room, 0);
     if (n < 0) {
-        c->doomed = errno != EAGAIN && errno != EINTR;
+        c->doomed |= errno != EAGAIN && errno != EINTR;
         return;
     }
     if (n == 0) {

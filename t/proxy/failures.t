@@ -201,4 +201,15 @@ is_deeply($c->read_values, { $ka => "a:$ka" }, 'a proxy that was stopped blames 
 is($c->read_line, "STORED\r\n", 'for nothing');
 
 is($proxy->connect->stats->{backend_garbage_total}, 4, 'what was no reply is counted');
+
+# ---- a node that has no room -------------------------------------------------------------------
+# memcached over its limit of connections accepts, says so and closes.
+$mock{a}->mode('refuse');
+wait_until(sub { $c->get($ka); $c->stats->{backends_down} == 1 }, deadline(5), 'a node is DOWN');
+$mock{a}->mode('line', 'ERROR Too many open connections');
+my $probes = $c->stats->{backend_probes_total};
+wait_until(sub { $c->stats->{backend_probes_total} >= $probes + 4 }, deadline(10), 'it was probed');
+is($c->ask("get $ka\r\n"), "END\r\n", 'an error line does not prove that a node is back');
+$mock{a}->mode('answer');
+wait_until(sub { ($c->get($ka) // '') eq "a:$ka" }, deadline(15), 'a version does');
 done_testing;
