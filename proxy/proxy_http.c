@@ -20,6 +20,16 @@
 /* clang-format on */
 
 static void
+put_node(struct buf *out, const char *name, const struct table_node *node, uint64_t value)
+{
+    buf_printf(out, "mfproxy_%s{", name);
+    metric_put_label(out, "node", node->id);
+    buf_append(out, ",", 1);
+    metric_put_label(out, "addr", node->addr);
+    buf_printf(out, "} %" PRIu64 "\n", value);
+}
+
+static void
 put_nodes(struct proxy *proxy, struct buf *out)
 {
     struct placement *p = proxy_placement(proxy);
@@ -27,8 +37,7 @@ put_nodes(struct proxy *proxy, struct buf *out)
     buf_printf(out, "# HELP mfproxy_%s %s\n# TYPE mfproxy_%s %s\n", name, help, name, #kind);      \
     for (unsigned i = 0; p != NULL && i < p->node_count; i++) {                                    \
         const struct place_node *n = &p->nodes[i];                                                 \
-        buf_printf(out, "mfproxy_%s{node=\"%s\",addr=\"%s\"} %" PRIu64 "\n", name, n->node->id,    \
-                   n->node->addr, (uint64_t)atomic_load(&n->stats->field));                        \
+        put_node(out, name, n->node, (uint64_t)atomic_load(&n->stats->field));                     \
     }
     NODE_METRICS(X)
 #undef X

@@ -93,3 +93,20 @@ metric_each(const struct metric_set *set,
         row(arg, &set->descs[i], metric_sum(set, i));
     }
 }
+
+void
+metric_put_label(struct buf *out, const char *name, const char *value)
+{
+    buf_printf(out, "%s=\"", name);
+    for (const char *c = value; *c != '\0'; c++) {
+        if (*c == '"' || *c == '\\') {
+            buf_append(out, "\\", 1);
+        }
+        if (*c == '\n') {
+            buf_append_span(out, SPAN_LIT("\\n"));
+        } else {
+            buf_append(out, c, 1);
+        }
+    }
+    buf_append(out, "\"", 1);
+}

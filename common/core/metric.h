@@ -72,6 +72,10 @@ uint64_t metric_sum(const struct metric_set *set, unsigned id);
  * `labels` is "" or like {pool="a"}. */
 void metric_render_prometheus(const struct metric_set *set, const char *labels, struct buf *out);
 
+/* Appends name="value" with what Prometheus wants escaped in `value`; a label
+ * that is not makes a scraper refuse the whole page. */
+void metric_put_label(struct buf *out, const char *name, const char *value);
+
 /* Calls `row` for each metric, for `stats`. */
 void metric_each(const struct metric_set *set,
                  void (*row)(void *arg, const struct metric_desc *desc, uint64_t value), void *arg);

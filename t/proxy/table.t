@@ -100,6 +100,12 @@ publish(8, [$mb, $mc]);
 epoch_is(8);
 is($c->ask("flush_all\r\nflush_all 10 noreply\r\n"), "SERVER_ERROR flush_all disabled\r\n", 'and where not');
 
+# Names are others' words.
+publish(9, [$mb, $mc], ids => ['b', 'c "old" \\'], %force);
+epoch_is(9);
+like(scalar(http_get($proxy->addr(role => 'http'), '/metrics')),
+     qr/^mfproxy_node_down_workers\{node="c \\"old\\" \\\\",addr="[^"]+"\} 0$/m, 'labels are escaped');
+
 # Without any table yet.
 my $lost = mfproxy(args => ['--control', '127.0.0.1:' . free_port(), '--http', '127.0.0.1:0'], listens => 2);
 is($lost->connect->ask("get x\r\nget x y\r\nset x 0 0 1\r\nx\r\nmg x v\r\ntouch x 1\r\nincr x 1\r\n"

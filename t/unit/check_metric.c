@@ -94,4 +94,14 @@ START_TEST(rows_come_in_order)
 }
 END_TEST
 
-UNIT_MAIN("metric", blocks_are_summed, threads_lose_nothing, prometheus_text, rows_come_in_order)
+START_TEST(labels_are_escaped)
+{
+    struct buf out = BUF_EMPTY;
+    metric_put_label(&out, "node", "a \"b\" c:\\d\ne");
+    ck_assert(span_eq_cstr(buf_span(&out), "node=\"a \\\"b\\\" c:\\\\d\\ne\""));
+    buf_deinit(&out);
+}
+END_TEST
+
+UNIT_MAIN("metric", blocks_are_summed, threads_lose_nothing, prometheus_text, rows_come_in_order,
+          labels_are_escaped)
