@@ -425,15 +425,22 @@ end_turn(struct conn *c, struct turn turn)
     atomic_store_explicit(&c->state, state_of(c), memory_order_relaxed);
 }
 
+/* The connection is not idle: it sends, or takes what it asked for. */
 static void
-begin_turn(struct conn *c)
+note_active(struct conn *c)
 {
     struct worker *w = c->worker;
     w->now_ms = node_now_ms(w->node);
     atomic_store_explicit(&c->active_ms, w->now_ms, memory_order_relaxed);
-    atomic_store_explicit(&c->state, CONN_PARSE, memory_order_relaxed);
     list_remove(&c->link);
     list_push_back(&w->conns, &c->link);
+}
+
+static void
+begin_turn(struct conn *c)
+{
+    note_active(c);
+    atomic_store_explicit(&c->state, CONN_PARSE, memory_order_relaxed);
     borrow_spare(c);
 }
 
@@ -562,6 +569,6 @@ on_io(void *arg, int ready)
         conn_continue(c);
         return;
     }
-    c->worker->now_ms = node_now_ms(c->worker->node);
+    note_active(c);
     end_turn(c, (struct turn){0});
 }

@@ -96,7 +96,7 @@
     X("no_maxconns_fast",  BOOL,    no_maxconns_fast, "",                                          \
       "let connections over the limit wait to be accepted")                                        \
     X("idle_timeout",      NUMBER,  idle_timeout_s,   "SECONDS",                                   \
-      "close connections that send nothing for so long; 0 never")
+      "close connections that send and take nothing for so long; 0 never")
 
 /* What tunes memcached's own engine: accepted, so that existing command lines
  * start, and said in the log with -v. The names as fields. */

@@ -101,6 +101,26 @@ use Time::HiRes ();
     is($c->stats->{idle_kicks}, 1, 'counted');
 }
 
+# Who takes a long reply slowly is not idle, nor is a watcher who is told nothing.
+{
+    my $node = mfcached(args => [qw(-t 1 -m 128 -I 60m --debug-clock -o idle_timeout=100)]);
+    my ($c, $slow, $watcher, $idle) = map { $node->connect } 1 .. 4;
+    $_->ask('') for $slow, $watcher, $idle;
+    my $piece = 'x' x 10_000_000;
+    $c->set('v', $piece x 4);
+    is($watcher->ask_line("watch evictions\r\n"), "OK\r\n", 'a watcher');
+    $slow->send("get v\r\n");
+    is($slow->read_line, "VALUE v 0 40000000\r\n", 'a reply of 40 MB');
+    for (1 .. 2) {
+        $c->ask("debugtime 60\r\n");
+        ok($slow->read_exact(length $piece) eq $piece, 'a quarter of it');
+    }
+    is($idle->read_to_close, '', 'one that is idle is closed');
+    ok($slow->read_exact(length $piece) eq $piece, 'one that reads is not') for 1 .. 2;
+    is($c->stats->{log_watchers}, 1, 'nor one that watches');
+    is($c->stats->{idle_kicks}, 1, 'counted');
+}
+
 # Idle connections hold no buffers, whatever they did before.
 {
     my $node = mfcached(args => [qw(-c 3000)]);
@@ -132,6 +152,10 @@ use Time::HiRes ();
     $c->ask('');
     cmp_ok($c->stats->{conn_yields}, '>', 0, '-R: turns are given up');
     is($busy->ask(''), "END\r\n" x 5000, 'and nothing is lost');
+
+    my $one = mfcached(args => [qw(-t 1 -R 1)])->connect;
+    is($one->ask("get a\r\n" x 100), "END\r\n" x 100, '-R 1');
+    cmp_ok($one->stats->{conn_yields}, '>=', 99, 'one request a turn');
 }
 
 # For how long the one connection in this state has been silent.
