@@ -18,7 +18,11 @@ put_number(char *p, uint64_t n)
 static void
 put_value(struct conn *c, struct store_view *view, bool with_cas)
 {
-    char line[VALUE_LINE_BYTES], *p = line;
+    char *line = outbox_room(&c->out, VALUE_LINE_BYTES), *p = line;
+    if (line == NULL) {
+        store_release(c->worker->store, &view->item);
+        return;
+    }
     memcpy(p, "VALUE ", 6);
     p += 6;
     memcpy(p, view->key.ptr, view->key.len);
@@ -30,7 +34,7 @@ put_value(struct conn *c, struct store_view *view, bool with_cas)
     }
     *p++ = '\r';
     *p++ = '\n';
-    outbox_put(&c->out, line, (size_t)(p - line));
+    outbox_wrote(&c->out, (size_t)(p - line));
     outbox_put_value(&c->out, c->worker->store, view);
 }
 
@@ -75,7 +79,9 @@ exec_get(struct conn *c, struct span keys)
             keys.len = 0;
             break;
         }
-        store_prefetch(c->worker->store, batch, n);
+        if (n > 1) {
+            store_prefetch(c->worker->store, batch, n);
+        }
         for (unsigned i = 0; i < n; i++) {
             get_one(c, &batch[i]);
         }

@@ -19,14 +19,6 @@ outbox_deinit(struct outbox *o, struct store_thread *th)
     *o = (struct outbox){0};
 }
 
-void
-outbox_put(struct outbox *o, const void *p, size_t n)
-{
-    if (!buf_append(&o->bytes, p, n)) {
-        o->out_of_memory = true;
-    }
-}
-
 static bool
 room_for_piece(struct outbox *o)
 {

@@ -44,7 +44,34 @@ outbox_unsent(const struct outbox *o)
     return buf_len(&o->bytes) + o->referenced;
 }
 
-void outbox_put(struct outbox *o, const void *p, size_t n);
+/* Where up to `n` bytes can be written, or NULL: then out_of_memory is set.
+ * Follow with outbox_wrote(). */
+static inline char *
+outbox_room(struct outbox *o, size_t n)
+{
+    if (buf_tailroom(&o->bytes) >= n) {
+        return o->bytes.mem + o->bytes.tail;
+    }
+    char *room = buf_room(&o->bytes, n);
+    o->out_of_memory |= room == NULL;
+    return room;
+}
+
+static inline void
+outbox_wrote(struct outbox *o, size_t n)
+{
+    buf_grew(&o->bytes, n);
+}
+
+static inline void
+outbox_put(struct outbox *o, const void *p, size_t n)
+{
+    char *room = n > 0 ? outbox_room(o, n) : NULL;
+    if (room != NULL) {
+        memcpy(room, p, n);
+        outbox_wrote(o, n);
+    }
+}
 
 static inline void
 outbox_put_span(struct outbox *o, struct span s)

@@ -65,6 +65,10 @@ num_parse_size(struct span s, uint64_t *out)
 size_t
 num_format_u64(uint64_t v, char *out)
 {
+    if (v < 10) { /* most flags */
+        *out = (char)('0' + v);
+        return 1;
+    }
     char tmp[NUM_MAX_DIGITS];
     size_t n = 0;
     do {
