@@ -21,6 +21,7 @@ void exec_meta_debug(struct conn *c, const struct request *r);
 /* version, stats, flush_all and all the others. May set c->closing. */
 void exec_admin(struct conn *c, const struct request *r);
 void exec_lru_crawler(struct conn *c, const struct request *r);
+void exec_hotkeys(struct conn *c, const struct request *r);
 
 struct words;
 enum proto_error exec_lru(struct tuning *t, const struct words *w);

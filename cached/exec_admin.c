@@ -192,6 +192,7 @@ static admin_fn *const admin_fns[CMD_COUNT] = {
     [CMD_LRU_CRAWLER] = exec_lru_crawler,
     [CMD_WATCH] = do_watch,
     [CMD_REFRESH_CERTS] = do_refresh_certs,
+    [CMD_HOTKEYS] = exec_hotkeys,
     [CMD_DEBUGTIME] = do_debugtime,
 };
 

@@ -129,6 +129,7 @@ exec_meta_get(struct conn *c, const struct request *r)
     struct store_view view;
     bool hit = store_get(w->store, &key, &how, w->now_ms, &view) == STORE_OK;
     count_meta_get(w, how.touch, hit && !view.made);
+    worker_note_key(w, &key, hit ? view.value.len : 0);
     worker_count_get_prefix(w, key.key, hit && !view.made);
     watch_fetched(c, key.key, hit && !view.made ? &view : NULL);
     if (hit) {
@@ -158,6 +159,7 @@ exec_meta_delete(struct conn *c, const struct request *r)
     };
     const char *status = NULL;
     worker_count(w, METRIC_ID_NODE_META);
+    worker_note_key(w, &key, 0);
     worker_count_prefix(w, key.key, PREFIX_DELETES);
     switch (store_delete(w->store, &key, &how, w->now_ms)) {
     case STORE_OK:
@@ -247,6 +249,7 @@ exec_meta_arith(struct conn *c, const struct request *r)
     struct store_arith how = arith_of(w, r);
     struct store_number number;
     worker_count(w, METRIC_ID_NODE_META);
+    worker_note_key(w, &key, 0);
     switch (store_arith(w->store, &key, &how, w->now_ms, &number)) {
     case STORE_OK:
         worker_count(w, how.decrement ? METRIC_ID_NODE_DECR_HITS : METRIC_ID_NODE_INCR_HITS);

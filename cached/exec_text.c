@@ -58,6 +58,7 @@ get_one(struct conn *c, const struct store_key *key)
     struct store_view view;
     bool hit = store_get(w->store, key, touch ? &how : NULL, w->now_ms, &view) == STORE_OK;
     count_get(w, touch, hit);
+    worker_note_key(w, key, hit ? view.value.len : 0);
     worker_count_get_prefix(w, key->key, hit);
     watch_fetched(c, key->key, hit ? &view : NULL);
     if (hit) {
@@ -105,6 +106,7 @@ exec_delete(struct conn *c, const struct request *r)
 {
     struct worker *w = c->worker;
     struct store_key key = store_key(r->key);
+    worker_note_key(w, &key, 0);
     worker_count_prefix(w, key.key, PREFIX_DELETES);
     if (store_delete(w->store, &key, NULL, w->now_ms) == STORE_OK) {
         worker_count(w, METRIC_ID_NODE_DELETE_HITS);
@@ -122,6 +124,7 @@ exec_touch(struct conn *c, const struct request *r)
     struct worker *w = c->worker;
     struct store_key key = store_key(r->key);
     uint64_t expiry_ms = node_expiry_ms(w->node, r->exptime, w->now_ms);
+    worker_note_key(w, &key, 0);
     bool hit = store_touch(w->store, &key, expiry_ms, w->now_ms) == STORE_OK;
     count_get(w, true, hit);
     reply(c, r, hit ? SPAN_LIT("TOUCHED\r\n") : SPAN_LIT("NOT_FOUND\r\n"));
@@ -143,6 +146,7 @@ exec_arith(struct conn *c, const struct request *r)
     struct store_key key = store_key(r->key);
     struct store_arith how = {.decrement = r->cmd == CMD_DECR, .delta = r->delta};
     struct store_number number;
+    worker_note_key(w, &key, 0);
     switch (store_arith(w->store, &key, &how, w->now_ms, &number)) {
     case STORE_OK:
         worker_count(w, how.decrement ? METRIC_ID_NODE_DECR_HITS : METRIC_ID_NODE_INCR_HITS);

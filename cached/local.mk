@@ -8,8 +8,10 @@ mfcached_SOURCES = \
 	cached/exec.h \
 	cached/exec_admin.c \
 	cached/exec_crawler.c \
+	cached/exec_hotkeys.c \
 	cached/exec_meta.c \
 	cached/exec_text.c \
+	cached/hotkeys.c cached/hotkeys.h \
 	cached/ingest.c cached/ingest.h \
 	cached/main.c \
 	cached/metaline.c cached/metaline.h \

@@ -38,6 +38,7 @@
     X(NODE_WATCH_EVENTS,   "watch_events_total",        COUNTER, "Events written for watchers.")   \
     X(NODE_WATCH_LINES,    "watch_lines_total",         COUNTER, "Lines told to watchers.")        \
     X(NODE_WATCH_SKIPPED,  "watch_skipped_total",       COUNTER, "Lines that watchers were too slow for.") \
+    X(NODE_HOTKEY_SAMPLES, "hotkey_samples_total",      COUNTER, "Requests looked at for hot keys.") \
     X(NODE_OUT_OF_MEMORY,  "connection_oom_total",      COUNTER, "Connections closed for lack of memory.")
 /* clang-format on */
 

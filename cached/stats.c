@@ -322,8 +322,8 @@ static const struct {
     const char *word;
     void (*put)(struct node *node, struct buf *out);
 } reports[] = {
-    {"settings", stats_put_settings}, {"items", put_items},      {"slabs", put_slabs},
-    {"conns", put_connections},       {"extstore", put_nothing},
+    {"hotkeys", stats_put_hotkeys}, {"settings", stats_put_settings}, {"items", put_items},
+    {"slabs", put_slabs},           {"conns", put_connections},       {"extstore", put_nothing},
 };
 
 /* --- cachedump --------------------------------------------------------------- */

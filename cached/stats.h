@@ -14,6 +14,9 @@ void stats_reply(struct conn *c, const struct span *words, unsigned count);
 /* "stats settings" (stats_settings.c). Any thread. */
 void stats_put_settings(struct node *node, struct buf *out);
 
+/* "stats hotkeys" (exec_hotkeys.c). Any thread. */
+void stats_put_hotkeys(struct node *node, struct buf *out);
+
 /* Sum of a counter since the last `stats reset`. Any thread. */
 uint64_t stats_node_sum(struct node *node, enum node_metric id);
 uint64_t stats_store_sum(struct node *node, enum store_metric id);

@@ -180,6 +180,8 @@ worker_start(struct node *node, unsigned index)
     list_init(&w->halves);
     atomic_init(&w->oldest_half_ms, WORKER_NO_HALF);
     list_init(&w->yielded);
+    w->hotkeys = hotkeys_create(index);
+    w->hotkeys_distance = 1;
     w->prefixes = prefix_table_create(PREFIXES_MAX);
     watch_init_worker(w);
     loop_timer_init(&w->yield_timer, w->loop, on_yield_timer, w);
@@ -215,6 +217,7 @@ worker_free(struct worker **w)
     loop_timer_deinit(&it->tick_timer);
     watch_deinit_worker(it);
     prefix_table_destroy(&it->prefixes);
+    hotkeys_destroy(&it->hotkeys);
     loop_destroy(&it->loop);
     buf_deinit(&it->spare);
     free(it->scratch);

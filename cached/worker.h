@@ -1,6 +1,7 @@
 /* worker.h - a thread with an event loop and the connections that were handed
  * to it. Everything of a connection happens on its worker's thread. */
 #pragma once
+#include "cached/hotkeys.h"
 #include "cached/node.h"
 #include "common/proto/request.h"
 
@@ -29,11 +30,13 @@ struct worker {
     struct list halves;              /* with half a command, oldest first */
     _Atomic uint64_t oldest_half_ms; /* since when the first of those waits, or WORKER_NO_HALF */
     atomic_bool shedding;            /* a worker_shed() is on its way */
-    struct prefix_table *prefixes;   /* `stats detail` */
-    struct event_ring *events;       /* what watchers are told */
-    struct list watchers;            /* connections that watch */
-    struct loop_timer watch_timer;   /* runs while there are any */
-    struct list yielded;             /* have input left for their next turn */
+    struct hotkeys *hotkeys;
+    uint32_t hotkeys_distance;     /* requests until one is looked at */
+    struct prefix_table *prefixes; /* `stats detail` */
+    struct event_ring *events;     /* what watchers are told */
+    struct list watchers;          /* connections that watch */
+    struct loop_timer watch_timer; /* runs while there are any */
+    struct list yielded;           /* have input left for their next turn */
     struct loop_timer yield_timer;
     struct loop_timer tick_timer;
 };
@@ -62,6 +65,16 @@ uint64_t worker_turns(const struct worker *w);
 /* The connection has input left: it goes on once the others had their turn.
  * Worker's thread. */
 void worker_yield(struct worker *w, struct conn *c);
+
+/* A request for a key whose value has so many bytes, 0 if it is not known. */
+static inline void
+worker_note_key(struct worker *w, const struct store_key *key, uint64_t bytes)
+{
+    if (--w->hotkeys_distance == 0) {
+        w->hotkeys_distance = hotkeys_count(w->hotkeys, key, bytes, w->now_ms);
+        metric_add(w->metrics, METRIC_ID_NODE_HOTKEY_SAMPLES, 1);
+    }
+}
 
 /* Counts for `stats detail`, if that is on. */
 static inline void

@@ -51,6 +51,7 @@ enum action {
     X(LRU_CRAWLER,    LOCAL,   OTHER)                                                              \
     X(WATCH,          LOCAL,   OTHER)                                                              \
     X(REFRESH_CERTS,  LOCAL,   OTHER)                                                              \
+    X(HOTKEYS,        LOCAL,   OTHER)                                                              \
     X(DEBUGTIME,      LOCAL,   OTHER)                                                              \
     X(CONFIG,         LOCAL,   OTHER)
 /* clang-format on */

@@ -68,6 +68,7 @@ local_command(struct client *c, const struct request *r)
     case CMD_LRU:
     case CMD_LRU_CRAWLER:
     case CMD_WATCH:
+    case CMD_HOTKEYS:
     case CMD_DEBUGTIME:
     case CMD_CONFIG: client_answer_error(c, PROTO_ERR_UNKNOWN_COMMAND); break;
     /* Not local: dispatch.c has their way. */

@@ -42,6 +42,11 @@ t_unit_check_event_ring_SOURCES = t/unit/check_event_ring.c t/unit/unit.h cached
 t_unit_check_event_ring_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_event_ring_LDADD = $(STORE_TEST_LIBS)
 
+UNIT_TESTS += t/unit/check_hotkeys
+t_unit_check_hotkeys_SOURCES = t/unit/check_hotkeys.c t/unit/unit.h cached/hotkeys.c cached/hotkeys.h
+t_unit_check_hotkeys_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_hotkeys_LDADD = $(STORE_TEST_LIBS)
+
 FUZZ_TARGETS += t/fuzz/fuzz_store
 t_fuzz_fuzz_store_SOURCES = t/fuzz/fuzz_store.c t/fuzz/fuzz.h
 t_fuzz_fuzz_store_LDADD = libmfstore.a $(CORE_LIBS) $(SYSTEM_LIBS)
@@ -56,6 +61,7 @@ NODE_TESTS = \
 	t/node/bad_inputs.t \
 	t/node/dump.t \
 	t/node/expiry.t \
+	t/node/hotkeys.t \
 	t/node/lifecycle.t \
 	t/node/limits.t \
 	t/node/memory.t \

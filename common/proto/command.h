@@ -54,6 +54,7 @@ enum command_shape {
     X(LRU_CRAWLER,     "lru_crawler",     ADMIN)                                                   \
     X(WATCH,           "watch",           ADMIN)                                                   \
     X(REFRESH_CERTS,   "refresh_certs",   ADMIN)                                                   \
+    X(HOTKEYS,         "hotkeys",         ADMIN)                                                   \
     X(DEBUGTIME,       "debugtime",       ADMIN)                                                   \
     X(CONFIG,          "config",          ADMIN)
 

@@ -1,0 +1,50 @@
+/* hotkeys.h - which keys are asked for most, and which move the most bytes.
+ *
+ * About one request in HOTKEYS_EVERY is looked at, at random distances, and
+ * counts for that many. A sketch keeps HOTKEYS_KEPT keys by the space-saving
+ * rule: a key that is not among them takes the place of the one with the least
+ * count and inherits that count, as its possible error. So a key whose share of
+ * all is more than 1 / HOTKEYS_KEPT is always there, its count never too low but
+ * for the sampling, and too high by at most its error. (Metwally, Agrawal, El
+ * Abbadi: Efficient Computation of Frequent and Top-k Elements, 2005.) Counts
+ * are halved every HOTKEYS_HALF_LIFE_MS, so what is told is of the last minutes.
+ *
+ * Each worker has two sketches, by requests and by bytes, of fixed memory and
+ * under a lock that only a report contends for; the request that is not looked
+ * at costs one decrement. A report adds the workers' sketches up.
+ *
+ * Threads: hotkeys_note() the worker; everything else any. */
+#pragma once
+#include "cached/store/store.h"
+#include "common/core/buf.h"
+
+#define HOTKEYS_EVERY        32
+#define HOTKEYS_KEPT         128
+#define HOTKEYS_HALF_LIFE_MS 60000
+
+enum hotkeys_order { HOTKEYS_REQUESTS, HOTKEYS_BYTES, HOTKEYS_ORDERS };
+
+struct hotkeys;
+
+/* Static text, also the word of the command. */
+const char *hotkeys_order_name(enum hotkeys_order order);
+
+struct hotkeys *hotkeys_create(uint64_t seed);
+void hotkeys_destroy(struct hotkeys **h);
+
+/* Counts a request that was chosen; returns the distance to the next one. */
+uint32_t hotkeys_count(struct hotkeys *h, const struct store_key *key, uint64_t bytes,
+                       uint64_t now_ms);
+
+/* One key of a report. */
+struct hotkey {
+    struct span key;
+    uint64_t count; /* requests, or bytes of keys and values */
+    uint64_t error; /* so much of it may be another's */
+};
+
+/* Calls `fn` for the top `n` keys of all these sketches, the first first; the
+ * view is valid during the call. */
+void hotkeys_report(struct hotkeys *const *sketches, unsigned count, enum hotkeys_order order,
+                    unsigned n, uint64_t now_ms, void (*fn)(void *arg, const struct hotkey *key),
+                    void *arg);

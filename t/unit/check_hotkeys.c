@@ -1,0 +1,129 @@
+/* The sketch of hot keys: what stays in it, and how far its counts are off. */
+#include "cached/hotkeys.h"
+#include "t/unit/unit.h"
+
+#include <stdio.h>
+
+static struct hotkeys *sketches[2];
+static struct {
+    char key[8][32];
+    uint64_t count[8], error[8];
+    unsigned n;
+} top;
+
+static void
+begin(void)
+{
+    sketches[0] = hotkeys_create(0);
+    sketches[1] = hotkeys_create(1);
+}
+
+static void
+end(void)
+{
+    hotkeys_destroy(&sketches[0]);
+    hotkeys_destroy(&sketches[1]);
+}
+
+static uint32_t
+count(unsigned sketch, const char *text, uint64_t bytes, uint64_t now_ms)
+{
+    struct store_key key = store_key(span_cstr(text));
+    return hotkeys_count(sketches[sketch], &key, bytes, now_ms);
+}
+
+static void
+keep(void *arg, const struct hotkey *key)
+{
+    snprintf(top.key[top.n], sizeof(top.key[0]), "%.*s", SPAN_FMT(key->key));
+    top.count[top.n] = key->count;
+    top.error[top.n++] = key->error;
+}
+
+static void
+report(enum hotkeys_order order, unsigned n, uint64_t now_ms)
+{
+    top.n = 0;
+    hotkeys_report(sketches, 2, order, n, now_ms, keep, NULL);
+}
+
+START_TEST(orders_and_adds_up_workers)
+{
+    begin();
+    for (unsigned i = 0; i < 10; i++) {
+        count(i % 2, "often", 1, 2);
+    }
+    count(0, "large", 100000, 2);
+    report(HOTKEYS_REQUESTS, 8, 2);
+    ck_assert_uint_eq(top.n, 2);
+    ck_assert_str_eq(top.key[0], "often");
+    ck_assert_uint_eq(top.count[0], 10 * HOTKEYS_EVERY);
+    ck_assert_uint_eq(top.error[0], 0);
+    report(HOTKEYS_BYTES, 1, 2);
+    ck_assert_uint_eq(top.n, 1);
+    ck_assert_str_eq(top.key[0], "large");
+    ck_assert_uint_eq(top.count[0], 100005 * HOTKEYS_EVERY);
+    end();
+}
+END_TEST
+
+/* A key with 1 % of the requests stays among a flood of keys that come once, and
+ * its true count is between count - error and count. */
+START_TEST(a_hot_key_survives_a_flood)
+{
+    begin();
+    for (unsigned i = 0; i < 100000; i++) {
+        char text[32];
+        snprintf(text, sizeof(text), "once%u", i);
+        count(0, i % 100 == 0 ? "hot" : text, 0, 2);
+    }
+    report(HOTKEYS_REQUESTS, 1, 2);
+    ck_assert_str_eq(top.key[0], "hot");
+    ck_assert_uint_ge(top.count[0], 1000 * HOTKEYS_EVERY);
+    ck_assert_uint_le(top.count[0] - top.error[0], 1000 * HOTKEYS_EVERY);
+    end();
+}
+END_TEST
+
+START_TEST(forgets)
+{
+    begin();
+    for (unsigned i = 0; i < 100; i++) {
+        count(0, "before", 0, 2);
+    }
+    for (unsigned i = 0; i < 60; i++) {
+        count(1, "now", 0, 2 + HOTKEYS_HALF_LIFE_MS);
+    }
+    report(HOTKEYS_REQUESTS, 8, 2 + HOTKEYS_HALF_LIFE_MS);
+    ck_assert_str_eq(top.key[0], "now");
+    ck_assert_uint_eq(top.count[1], 50 * HOTKEYS_EVERY);
+    report(HOTKEYS_REQUESTS, 8, 100 * HOTKEYS_HALF_LIFE_MS);
+    ck_assert_uint_eq(top.n, 0);
+    end();
+}
+END_TEST
+
+/* On average HOTKEYS_EVERY, never 0, and not always the same. */
+START_TEST(distances_are_random)
+{
+    begin();
+    uint64_t sum = 0;
+    unsigned same = 0;
+    uint32_t last = 0;
+    for (unsigned i = 0; i < 10000; i++) {
+        uint32_t distance = count(0, "k", 0, 2);
+        ck_assert_uint_ge(distance, 1);
+        ck_assert_uint_lt(distance, 2 * HOTKEYS_EVERY);
+        sum += distance;
+        same += distance == last;
+        last = distance;
+    }
+    ck_assert_uint_ge(sum, 10000 * (HOTKEYS_EVERY - 1));
+    ck_assert_uint_le(sum, 10000 * (HOTKEYS_EVERY + 1));
+    ck_assert_uint_lt(same, 400);
+    end();
+}
+END_TEST
+
+UNIT_MAIN("hotkeys", orders_and_adds_up_workers, a_hot_key_survives_a_flood, forgets,
+          distances_are_random)
