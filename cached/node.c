@@ -66,6 +66,7 @@ pause_accepting(struct node *node)
 {
     atomic_fetch_add(&node->pauses, 1);
     atomic_store(&node->accepting, false);
+    node->paused_since_us = clock_mono_us();
     for (unsigned i = 0; i < node->listener_count; i++) {
         listener_pause(node->listeners[i]);
     }
@@ -80,6 +81,7 @@ resume_accepting(void *arg)
         return;
     }
     atomic_store(&node->accepting, true);
+    atomic_fetch_add(&node->paused_us, clock_mono_us() - node->paused_since_us);
     for (unsigned i = 0; i < node->listener_count; i++) {
         listener_resume(node->listeners[i]);
     }
@@ -102,6 +104,12 @@ node_pauses(const struct node *node)
         pauses += listener_shortages(node->listeners[i]);
     }
     return pauses;
+}
+
+uint64_t
+node_paused_us(const struct node *node)
+{
+    return atomic_load(&node->paused_us);
 }
 
 static void

@@ -63,7 +63,9 @@ struct node {
     struct tuning tuning;
     atomic_bool sizes_enabled; /* `stats sizes` is answered */
     atomic_bool accepting;
-    _Atomic uint64_t pauses; /* times that accepting was stopped at the limit */
+    _Atomic uint64_t pauses;    /* times that accepting was stopped at the limit */
+    _Atomic uint64_t paused_us; /* for how long, together; the pause that goes on not counted */
+    uint64_t paused_since_us;
 
     pthread_mutex_t registry_lock; /* covers the next two */
     struct list registry;          /* every connection, for `stats conns` */
@@ -96,6 +98,8 @@ void node_connection_closed(struct node *node);
 /* How often accepting has stopped, at the limit or for lack of descriptors. Any
  * thread. */
 uint64_t node_pauses(const struct node *node);
+/* For how long accepting was stopped at the limit. Any thread. */
+uint64_t node_paused_us(const struct node *node);
 
 /* Sets log level and `stats settings` by memcached's verbosity. Any thread. */
 void node_set_verbosity(struct node *node, uint64_t level);

@@ -22,6 +22,7 @@ enum info {
     INFO_MEMORY_LIMIT,
     INFO_ACCEPTING,
     INFO_PAUSES,
+    INFO_PAUSED_US,
     INFO_HASH_POWER,
     INFO_HASH_BYTES,
     INFO_HASH_GROWING,
@@ -63,6 +64,7 @@ enum info {
     X("limit_maxbytes",        INFO,   INFO_MEMORY_LIMIT)                                          \
     X("accepting_conns",       INFO,   INFO_ACCEPTING)                                             \
     X("listen_disabled_num",   INFO,   INFO_PAUSES)                                                \
+    X("time_in_listen_disabled_us", INFO, INFO_PAUSED_US)                                          \
     X("threads",               OPTION, offsetof(struct node_options, threads))                     \
     X("conn_yields",           NODE,   METRIC_ID_NODE_YIELDS)                                      \
     X("conn_oom",              NODE,   METRIC_ID_NODE_OUT_OF_MEMORY)                               \
@@ -84,6 +86,20 @@ enum info {
     X("log_watcher_sent",      NODE,   METRIC_ID_NODE_WATCH_LINES)                                 \
     X("log_watchers",          NODE,   METRIC_ID_NODE_WATCHERS)
 
+/* Of parts that memcached has and this node has not: 0, so that who looks for the
+ * names finds them. */
+#define STATS_FOREIGN_ROWS(X) \
+    X(crawler_items_checked) X(direct_reclaims) X(evicted_active) X(lru_bumps_dropped) \
+    X(lru_crawler_running) X(lru_crawler_starts) X(lru_maintainer_juggles) \
+    X(lrutail_reflocked) X(malloc_fails) X(moves_to_cold) X(moves_to_warm) \
+    X(moves_within_lru) X(read_buf_bytes) X(read_buf_bytes_free) X(read_buf_count) \
+    X(read_buf_oom) X(reserved_fds) X(response_obj_bytes) X(response_obj_count) \
+    X(response_obj_oom) X(round_robin_fallback) X(slab_global_page_pool) \
+    X(slab_reassign_busy_deletes) X(slab_reassign_busy_items) \
+    X(slab_reassign_chunk_rescues) X(slab_reassign_evictions_nomem) \
+    X(slab_reassign_inline_reclaim) X(slab_reassign_rescues) X(slab_reassign_running) \
+    X(slabs_moved) X(unexpected_napi_ids)
+
 #define STATS_CONNECTION_ROWS(X)                                                                   \
     X("max_connections",       OPTION, offsetof(struct node_options, connections_max))             \
     X("curr_connections",      INFO,   INFO_CONNECTIONS)                                           \
@@ -100,6 +116,9 @@ struct row {
 
 #define ROW(name, source, which) {name, SOURCE_##source, which},
 static const struct row stats_rows[] = {STATS_ROWS(ROW)};
+#define X(name) ROW(#name, ZERO, 0)
+static const struct row foreign_rows[] = {STATS_FOREIGN_ROWS(X)};
+#undef X
 static const struct row connection_rows[] = {STATS_CONNECTION_ROWS(ROW)};
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -159,6 +178,7 @@ info_value(struct node *node, enum info which)
     case INFO_MEMORY_USED: return info.memory_bytes;
     case INFO_MEMORY_LIMIT: return info.memory_limit;
     case INFO_ACCEPTING: return atomic_load(&node->accepting);
+    case INFO_PAUSED_US: return node_paused_us(node);
     case INFO_PAUSES: return node_pauses(node);
     case INFO_HASH_POWER: return info.table_bits;
     case INFO_HASH_BYTES: return info.table_bytes;
@@ -213,6 +233,7 @@ put_general(struct node *node, struct buf *out)
                (long)usage.ru_stime.tv_usec);
     put_rows(node, connection_rows, COUNT_OF(connection_rows), out);
     put_rows(node, stats_rows, COUNT_OF(stats_rows), out);
+    put_rows(node, foreign_rows, COUNT_OF(foreign_rows), out);
 }
 
 /* One class: this engine has no others. */

@@ -23,6 +23,13 @@ my @names = qw(maxbytes maxconns tcpport udpport inter verbosity oldest eviction
 my $settings = $c->stats('settings');
 is(join(' ', grep { !exists $settings->{$_} } @names), '', 'every name that memcached has');
 
+SKIP: {
+    my $memcached = memcached_program();
+    skip('memcached is not installed', 1) if !defined $memcached;
+    my ($ours, $theirs) = map { $_->connect->stats } $node, $memcached;
+    is(join(' ', grep { !exists $ours->{$_} } sort keys %$theirs), '', 'and in stats');
+}
+
 sub setting { my ($name) = @_; return $c->stats('settings')->{$name} }
 
 my @answers = (

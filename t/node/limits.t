@@ -50,6 +50,7 @@ use Time::HiRes ();
     is($waiting->read_line, "END\r\n", 'served when a slot is free');
     $held[0]->close;
     wait_until(sub { $waiting->stats->{accepting_conns} == 1 }, deadline(10), 'accepting goes on');
+    cmp_ok($waiting->stats->{time_in_listen_disabled_us}, '>', 0, 'and how long it did not');
 }
 
 # Half a command for 10 s: cut, on the line and in the value. Whoever holds none
