@@ -13,7 +13,6 @@
 #define LIMBO_SEGMENTS      8
 #define WARM_SHARE          32 /* of the limit: free memory that is kept resident */
 #define HOPS_MAX            64 /* held segments that are skipped in one search */
-#define HUGE_FROM           (64u << 20)
 
 /* Large items stand behind their segment's number. */
 struct large_head {
@@ -48,7 +47,10 @@ reserve(size_t bytes)
     return p == MAP_FAILED ? NULL : p;
 }
 
-/* Address space costs nothing, so there is enough for every number; where the
+/* Huge pages are not asked for: where memory is fragmented the kernel compacts
+ * it at the first touch, and a set was seen to wait 10 ms for that.
+ *
+ * Address space costs nothing, so there is enough for every number; where the
  * system will not have it, for what the limit needs. */
 void
 segments_init(struct segments *s, uint64_t limit)
@@ -66,9 +68,6 @@ segments_init(struct segments *s, uint64_t limit)
     if (s->base == NULL || s->all == NULL) {
         log_error("no_address_space", "bytes=%zu", s->reserved_bytes);
         abort();
-    }
-    if (limit >= HUGE_FROM) {
-        madvise(s->base, limit < s->reserved_bytes ? limit : s->reserved_bytes, MADV_HUGEPAGE);
     }
     epochs_init(&s->epochs);
     atomic_init(&s->used, 0);
