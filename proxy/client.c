@@ -17,6 +17,9 @@
 #define KEEPALIVE_IDLE_S     120        /* peers that died without a word are noticed after this */
 #define KEEPALIVE_EVERY_S    15
 #define KEEPALIVE_PROBES     4
+#define SHED_STALL_US        1000000 /* who takes nothing for so long is closed first */
+#define SHED_HELD_MIN        65536   /* if it holds that much */
+#define SHED_LOOK_US         10000
 #define DISCARD_READS        16
 #define REPLY_BYTES_AT_FIRST 16384 /* a new client's replies are taken to be so long */
 #define HALF_BYTES_PER_MS    16    /* half a command may stand longer if it grows so fast */
@@ -67,6 +70,7 @@ client_destroy(struct client **client)
         pending_abandon(p);
     }
     client_release(c, c->held);
+    w->shed_bytes -= c->shed_bytes;
     w->expected_bytes -= c->expected;
     if (c->closing && !c->ended) {
         discard_input(c);
@@ -90,19 +94,62 @@ client_busy(struct client *c)
     }
 }
 
+/* Closes it; its bytes are free at the end of this turn. */
+static void
+shed(struct client *c)
+{
+    c->doomed = true;
+    c->shed_bytes = c->held;
+    c->worker->shed_bytes += c->held;
+    client_busy(c);
+    worker_count(c->worker, METRIC_ID_SHED, 1);
+}
+
+/* Who could take replies and has taken none for longest; NULL if all take theirs.
+ * Looks at every client, so not in every turn. */
+static struct client *
+find_stalled(struct worker *w, uint64_t now_us)
+{
+    struct client *found = NULL;
+    if (now_us - w->shed_looked_us < SHED_LOOK_US) {
+        return NULL;
+    }
+    w->shed_looked_us = now_us;
+    LIST_EACH (it, &w->clients) {
+        struct client *c = LIST_ENTRY(it, struct client, link);
+        bool stalls = buf_len(&c->out) > 0 && now_us - c->taken_us >= SHED_STALL_US;
+        if (stalls && c->held >= SHED_HELD_MIN && !c->doomed && (found == NULL || c->taken_us < found->taken_us)) {
+            found = c;
+        }
+    }
+    return found;
+}
+
+/* Memory runs short: whoever holds some of it and does not read has to go. While
+ * all do, it is `c`, for which more is needed, if that has much. */
+static void
+make_room(struct client *c)
+{
+    struct client *stalled = find_stalled(c->worker, worker_now_us(c->worker));
+    if (stalled != NULL) {
+        shed(stalled);
+    } else if (c->held > CLIENT_HELD_MAX && !c->doomed) {
+        shed(c);
+    }
+}
+
 void
 client_hold(struct client *c, size_t bytes)
 {
     struct worker *w = c->worker;
+    if (c->held == 0) {
+        c->taken_us = worker_now_us(w);
+    }
     c->held += bytes;
     w->held_bytes += bytes;
     metric_set_value(w->metrics, METRIC_ID_HELD_BYTES, w->held_bytes);
-    /* Memory runs short: whoever holds much of it and does not read has to go,
-     * not those who do. */
-    if (w->held_bytes > w->limits->buffer_bytes && c->held > CLIENT_HELD_MAX && !c->doomed) {
-        c->doomed = true;
-        client_busy(c);
-        worker_count(w, METRIC_ID_SHED, 1);
+    if (w->held_bytes > w->limits->buffer_bytes + w->shed_bytes) {
+        make_room(c);
     }
 }
 
@@ -401,6 +448,7 @@ send_out(struct client *c)
     worker_count(c->worker, METRIC_ID_CLIENT_SENDS, 1);
     worker_count(c->worker, METRIC_ID_BYTES_WRITTEN, (uint64_t)n);
     client_release(c, (size_t)n);
+    c->taken_us = worker_now_us(c->worker);
     buf_consume(&c->out, (size_t)n);
     if (buf_len(&c->out) == 0) {
         bufpool_give_back(&c->worker->bufs, &c->out);

@@ -38,6 +38,8 @@ struct client {
     struct pending **last;
     unsigned waiting;     /* its length */
     uint64_t held;        /* bytes of replies not sent yet */
+    uint64_t taken_us;    /* when it took some last, or when they began to be held */
+    uint64_t shed_bytes;  /* of them, accounted for in worker->shed_bytes */
     uint32_t reply_bytes; /* moving average of a reply's length */
     bool ended;           /* it sends no more; what it sent is still served */
     bool closing;         /* no more commands are taken; closed when all is answered and sent */

@@ -42,7 +42,7 @@
       "largest value that a client may store")                                                     \
     X('m', "buffer-memory",     SIZE,     buffer_memory,   "SIZE",    "256m",                      \
       "memory for large values on their way in, beyond which they are refused, and as much for "   \
-      "replies that clients do not take, beyond which those that hold over 1 MB are closed")       \
+      "replies that clients do not take, beyond which who takes none for longest is closed")       \
     X(0,   "half-command-timeout", DURATION, half_command, "TIME",    "10s",                       \
       "close a client whose command is incomplete for so long")                                    \
     X(0,   "drain",             DURATION, drain,           "TIME",    "2s",                        \

@@ -64,6 +64,8 @@ struct worker {
     struct way *split_ways;    /* those that had a line of it */
     unsigned split_count, split_room;
     uint64_t held_bytes;     /* replies that clients have not taken */
+    uint64_t shed_bytes;     /* of them, those of clients that are about to be closed */
+    uint64_t shed_looked_us; /* when one to be closed was looked for */
     uint64_t expected_bytes; /* large values that have not all arrived */
     uint64_t rng;
     bool draining;

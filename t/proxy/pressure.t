@@ -94,4 +94,26 @@ is($two->ask("set two 0 0 $value_bytes\r\n$filler\r\nget two\r\n"),
 $one->send(substr($filler, 500_000) . "\r\n");
 is($one->read_line, "STORED\r\n", 'the first is stored');
 is($two->set('two', $filler), 'STORED', 'and then there is room for the second');
+
+# ---- who does not read makes room for who does ---------------------------------------------
+my $node = mfcached();
+my $short = mfproxy(args => ['--servers', $node->addr, '--threads', 1, '-m', '4m', patient()]);
+my $reader = $short->connect;
+$reader->set('k', 'v' x 60_000);
+my @deaf = map { $short->connect } 1 .. 30;
+$_->send("get k\r\n" x 200) for @deaf;
+my ($held, $since) = (-1, 0);
+wait_until(sub {
+    my $now = $reader->stats->{client_held_bytes};
+    ($held, $since) = ($now, Memfleet::Deadline::now()) if $now != $held;
+    return Memfleet::Deadline::now() > $since + 0.3;
+}, deadline(10), 'nothing moves any more');
+my $expected = 40 * length("VALUE k 0 60000\r\n" . 'v' x 60_000 . "\r\n") + length("END\r\n");
+wait_until(sub {
+    my $other = $short->connect;
+    my $got = eval { $other->ask('get ' . join(' ', ('k') x 40) . "\r\n") } // '';
+    $other->close;
+    return length($got) == $expected;
+}, deadline(10), 'a large reply is served again');
+pass('clients that do not read cost those who do a second at most');
 done_testing;
