@@ -118,7 +118,8 @@ find_stalled(struct worker *w, uint64_t now_us)
     LIST_EACH (it, &w->clients) {
         struct client *c = LIST_ENTRY(it, struct client, link);
         bool stalls = buf_len(&c->out) > 0 && now_us - c->taken_us >= SHED_STALL_US;
-        if (stalls && c->held >= SHED_HELD_MIN && !c->doomed && (found == NULL || c->taken_us < found->taken_us)) {
+        if (stalls && c->held >= SHED_HELD_MIN && !c->doomed &&
+            (found == NULL || c->taken_us < found->taken_us)) {
             found = c;
         }
     }
