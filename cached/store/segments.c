@@ -165,6 +165,22 @@ free_number(struct segments *s, bool large)
     return seg;
 }
 
+/* Gives up to about `bytes` of free memory back to the system: what is more than
+ * `keep`, and what would make more than the limit resident. */
+static void
+shed(struct segments *s, uint64_t bytes, uint64_t keep)
+{
+    uint64_t limit = atomic_load_explicit(&s->limit, memory_order_relaxed);
+    uint64_t used = atomic_load_explicit(&s->used, memory_order_relaxed);
+    struct segment *seg;
+    while (bytes > 0 && (s->warm_bytes > keep || used + s->warm_bytes > limit) &&
+           (seg = pop(&s->warm)) != NULL) {
+        cool(s, seg);
+        list_push_front(&s->cold, &seg->link);
+        bytes -= bytes < s->segment_bytes ? bytes : s->segment_bytes;
+    }
+}
+
 static uint64_t reclaim(struct segments *s);
 
 static bool
@@ -231,6 +247,8 @@ segments_take_large(struct segments *s, uint32_t bytes, bool force, struct guard
         guard_hold(holder, seg->number);
         seg->state = SEGMENT_SEALED;
         list_push_back(&s->queue, &seg->link);
+        /* Its memory is not one of the free segments'. */
+        shed(s, 2 * (uint64_t)seg->bytes, UINT64_MAX);
     }
     pthread_mutex_unlock(&s->lock);
     if (seg == NULL) {
@@ -354,15 +372,7 @@ void
 segments_give_back(struct segments *s, uint64_t bytes)
 {
     pthread_mutex_lock(&s->lock);
-    uint64_t limit = atomic_load_explicit(&s->limit, memory_order_relaxed);
-    uint64_t used = atomic_load_explicit(&s->used, memory_order_relaxed);
-    while (bytes > 0 && !list_empty(&s->warm) &&
-           (s->warm_bytes > limit / WARM_SHARE || used + s->warm_bytes > limit)) {
-        struct segment *seg = pop(&s->warm);
-        cool(s, seg);
-        list_push_front(&s->cold, &seg->link);
-        bytes -= bytes < s->segment_bytes ? bytes : s->segment_bytes;
-    }
+    shed(s, bytes, atomic_load_explicit(&s->limit, memory_order_relaxed) / WARM_SHARE);
     pthread_mutex_unlock(&s->lock);
 }
 
