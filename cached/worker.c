@@ -1,6 +1,7 @@
 #include "cached/worker.h"
 #include "cached/conn.h"
 #include "cached/watch.h"
+#include "common/core/clock.h"
 #include "common/core/log.h"
 #include "common/core/mem.h"
 
@@ -8,9 +9,11 @@
 #include <unistd.h>
 
 #define TICK_MS          100
-#define SWEEP_ITEMS      200 /* a tick */
-#define SWEEP_AGAIN_AT   50  /* so many dead ones: more are likely, so go on */
-#define SWEEP_ROUNDS_MAX 20  /* bounds a tick's work */
+#define SWEEP_SLICE_NS   50000 /* of a tick's sweep */
+#define SWEEP_ITEMS      50    /* between two looks at the clock */
+#define SWEEP_ROUNDS_MAX 100   /* an empty store is not swept for the whole slice */
+#define SWEEP_AGAIN_AT   50    /* so many dead ones: more are likely */
+#define SWEEP_AGAIN_MS   1     /* so the next tick comes early: a twentieth of the thread */
 
 struct handover {
     struct worker *worker;
@@ -81,15 +84,20 @@ cut_idle(struct worker *w)
     }
 }
 
-static void
+/* A slice of our share of the store. True if it found much that was dead. */
+static bool
 sweep(struct worker *w)
 {
     unsigned workers = (unsigned)w->node->options.threads;
+    unsigned freed = 0;
+    uint64_t until_ns = clock_mono_ns() + SWEEP_SLICE_NS;
     for (int i = 0; i < SWEEP_ROUNDS_MAX; i++) {
-        if (store_sweep(w->store, w->index, workers, SWEEP_ITEMS, w->now_ms) < SWEEP_AGAIN_AT) {
-            return;
+        freed += store_sweep(w->store, w->index, workers, SWEEP_ITEMS, w->now_ms);
+        if (clock_mono_ns() >= until_ns) {
+            break;
         }
     }
+    return freed >= SWEEP_AGAIN_AT;
 }
 
 static void
@@ -99,8 +107,7 @@ on_tick(void *arg)
     w->now_ms = node_now_ms(w->node);
     cut_halves(w);
     cut_idle(w);
-    sweep(w);
-    loop_timer_start(&w->tick_timer, TICK_MS);
+    loop_timer_start(&w->tick_timer, sweep(w) ? SWEEP_AGAIN_MS : TICK_MS);
 }
 
 /* Each goes on once; whoever yields again stands behind them on a new list. */
