@@ -4,16 +4,26 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+/* What a report takes out of a sketch. */
 struct entry {
     uint64_t hash;
-    uint64_t count; /* 0: free */
+    uint64_t count;
     uint64_t error;
     uint8_t key_bytes;
     char key[STORE_KEY_MAX];
 };
 
+struct name {
+    uint64_t error;
+    uint8_t bytes;
+    char key[STORE_KEY_MAX];
+};
+
+/* Hashes and counts stand alone, because each update looks at all of them. */
 struct sketch {
-    struct entry entries[HOTKEYS_KEPT];
+    uint64_t hashes[HOTKEYS_KEPT];
+    uint64_t counts[HOTKEYS_KEPT]; /* 0: free */
+    struct name names[HOTKEYS_KEPT];
 };
 
 struct hotkeys {
@@ -53,26 +63,31 @@ hotkeys_destroy(struct hotkeys **h)
 
 /* --- counting ------------------------------------------------------------------ */
 
+static bool
+is_name(const struct name *name, struct span key)
+{
+    return name->bytes == key.len && memcmp(name->key, key.ptr, key.len) == 0;
+}
+
 static void
 add(struct sketch *s, const struct store_key *key, uint64_t weight)
 {
-    struct entry *least = &s->entries[0];
+    unsigned least = 0;
     for (unsigned i = 0; i < HOTKEYS_KEPT; i++) {
-        struct entry *e = &s->entries[i];
-        if (e->hash == key->hash && e->key_bytes == key->key.len && e->count > 0 &&
-            memcmp(e->key, key->key.ptr, key->key.len) == 0) {
-            e->count += weight;
+        if (s->hashes[i] == key->hash && s->counts[i] > 0 && is_name(&s->names[i], key->key)) {
+            s->counts[i] += weight;
             return;
         }
-        if (e->count < least->count) {
-            least = e;
+        if (s->counts[i] < s->counts[least]) {
+            least = i;
         }
     }
-    least->error = least->count;
-    least->count += weight;
-    least->hash = key->hash;
-    least->key_bytes = (uint8_t)key->key.len;
-    memcpy(least->key, key->key.ptr, key->key.len);
+    struct name *name = &s->names[least];
+    name->error = s->counts[least];
+    name->bytes = (uint8_t)key->key.len;
+    memcpy(name->key, key->key.ptr, key->key.len);
+    s->hashes[least] = key->hash;
+    s->counts[least] += weight;
 }
 
 /* Under the lock. */
@@ -87,8 +102,8 @@ halve(struct hotkeys *h, uint64_t now_ms)
     unsigned shift = times < 63 ? (unsigned)times : 63;
     for (unsigned i = 0; i < HOTKEYS_ORDERS; i++) {
         for (unsigned k = 0; k < HOTKEYS_KEPT; k++) {
-            h->sketches[i].entries[k].count >>= shift;
-            h->sketches[i].entries[k].error >>= shift;
+            h->sketches[i].counts[k] >>= shift;
+            h->sketches[i].names[k].error >>= shift;
         }
     }
 }
@@ -137,6 +152,16 @@ by_count(const void *a, const void *b)
     return x->count < y->count ? 1 : x->count > y->count ? -1 : by_key(a, b);
 }
 
+static void
+take(const struct sketch *s, unsigned k, struct entry *out)
+{
+    out->hash = s->hashes[k];
+    out->count = s->counts[k];
+    out->error = s->names[k].error;
+    out->key_bytes = s->names[k].bytes;
+    memcpy(out->key, s->names[k].key, s->names[k].bytes);
+}
+
 /* All workers' entries, behind one another. Returns how many are in use. */
 static unsigned
 gather(struct hotkeys *const *sketches, unsigned count, enum hotkeys_order order, uint64_t now_ms,
@@ -148,8 +173,8 @@ gather(struct hotkeys *const *sketches, unsigned count, enum hotkeys_order order
         pthread_mutex_lock(&h->lock);
         halve(h, now_ms);
         for (unsigned k = 0; k < HOTKEYS_KEPT; k++) {
-            if (h->sketches[order].entries[k].count > 0) {
-                out[n++] = h->sketches[order].entries[k];
+            if (h->sketches[order].counts[k] > 0) {
+                take(&h->sketches[order], k, &out[n++]);
             }
         }
         pthread_mutex_unlock(&h->lock);

@@ -18,7 +18,7 @@
 #include "cached/store/store.h"
 #include "common/core/buf.h"
 
-#define HOTKEYS_EVERY        32
+#define HOTKEYS_EVERY        64
 #define HOTKEYS_KEPT         128
 #define HOTKEYS_HALF_LIFE_MS 60000
 

@@ -22,13 +22,13 @@ for my $c (@c) {
 }
 my @keys = hot('');
 is(join(' ', map { $_->[0] } @keys[0, 1]), 'hot%25key warm', 'by requests');
-cmp_ok($keys[0][1], '>', 15_000, 'about as often as they were asked for');
-cmp_ok($keys[0][1], '<', 25_000, 'and not much more');
+cmp_ok($keys[0][1], '>', 13_000, 'about as often as they were asked for');
+cmp_ok($keys[0][1], '<', 27_000, 'and not much more');
 is(scalar @keys, 10, 'ten of them');
 is(scalar(() = hot(' requests 3')), 3, 'or as many as asked for');
 @keys = hot(' bytes 1');
 is($keys[0][0], 'big', 'by bytes');
-cmp_ok(abs($keys[0][1] / 20_000_000 - 1), '<', 0.6, 'about as many as there were');
+cmp_ok(abs($keys[0][1] / 20_000_000 - 1), '<', 0.9, 'about as many as there were');
 my $stats = $c[1]->stats('hotkeys');
 is("$stats->{'requests:1:key'} $stats->{'bytes:1:key'}", 'hot%25key big', 'stats hotkeys');
 like("$stats->{'requests:10:count'} $stats->{'bytes:1:error'}", qr/^\d+ \d+$/, 'with counts');
