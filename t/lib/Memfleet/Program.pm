@@ -120,6 +120,10 @@ sub _launch {
         open(STDIN, '<', '/dev/null');
         open(STDOUT, '>>', $self->{log}) or POSIX::_exit(126);
         open(STDERR, '>&', \*STDOUT);
+        # Whoever runs us in the background has it ignored, and a shell cannot
+        # trap what is ignored when it starts.
+        local $SIG{INT} = 'DEFAULT';
+        local $SIG{QUIT} = 'DEFAULT';
         exec { $self->{path} } $self->{path}, @{ $self->{args} } or POSIX::_exit(127);
     }
     @$self{qw(pid running status)} = ($pid, 1, undef);
