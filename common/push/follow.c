@@ -449,7 +449,6 @@ void
 follower_destroy(struct follower **f, bool for_good)
 {
     struct follower *it = *f;
-    *f = NULL;
     if (it == NULL) {
         return;
     }
@@ -460,9 +459,12 @@ follower_destroy(struct follower **f, bool for_good)
         pthread_mutex_unlock(&it->lookup_lock);
         loop_post(it->loop, say_goodbye, it);
         if (!join_thread(it)) {
+            *f = NULL;
             return;
         }
     }
+    /* Not before: a callback that still ran may have used it. */
+    *f = NULL;
     free_follower(it);
 }
 

@@ -82,7 +82,7 @@ void follower_start(struct follower *f);
 
 /* Says goodbye to mfcontrol if connected (a BYE frame, `for_good` or coming
  * back), stops the thread and frees. Waits 200 ms at most, or until a callback
- * that runs has returned. */
+ * that runs has returned; until then *f is as it was, for the callback to use. */
 void follower_destroy(struct follower **f, bool for_good);
 
 /* Every worker uses this epoch and nothing of an older one is in flight. */

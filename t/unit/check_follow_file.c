@@ -1,6 +1,8 @@
 /* The whole follower on a watched file, and the file watcher's ways. */
 #include "t/unit/follow_host.h"
 
+#include <semaphore.h>
+
 static char *table_path;
 
 static struct follower_options
@@ -237,7 +239,55 @@ START_TEST(a_fixed_table_is_taken_when_it_can_be)
 }
 END_TEST
 
+/* A program that acknowledges what it adopts, as a node does. */
+struct acker {
+    struct follower *f;
+    sem_t inside; /* posted when the second table is being adopted */
+    bool had_follower;
+};
+
+static bool
+adopt_and_ack(void *arg, struct table *table, char *why)
+{
+    struct acker *acker = arg;
+    acker->had_follower = acker->f != NULL;
+    if (table->epoch == 2) {
+        sem_post(&acker->inside);
+        struct timespec pause = {.tv_nsec = 1000000};
+        for (unsigned i = 0; i < 50 && acker->had_follower; i++) {
+            nanosleep(&pause, NULL);
+            acker->had_follower = *(struct follower *volatile *)&acker->f != NULL;
+        }
+    }
+    if (acker->had_follower) {
+        follower_ack(acker->f, table->epoch);
+    }
+    return true;
+}
+
+START_TEST(a_callback_has_its_follower_until_the_end)
+{
+    begin();
+    write_table(1);
+    struct acker acker = {0};
+    ck_assert_int_eq(sem_init(&acker.inside, 0, 0), 0);
+    struct follower_options options = file_options(NULL);
+    options.adopt = adopt_and_ack;
+    options.arg = &acker;
+    char *error = NULL;
+    acker.f = follower_create(&options, &error);
+    ck_assert_msg(acker.f != NULL, "%s", error);
+    follower_start(acker.f);
+    write_table(2);
+    ck_assert_int_eq(sem_wait(&acker.inside), 0);
+    follower_destroy(&acker.f, false);
+    ck_assert(acker.had_follower);
+    sem_destroy(&acker.inside);
+    end(&acker.f);
+}
+END_TEST
+
 UNIT_MAIN("follow_file", a_file_is_followed, a_bad_file_leaves_the_old_table,
           a_turned_symlink_is_noticed, the_slow_check_finds_what_inotify_misses,
           a_restart_without_the_file_uses_the_state, a_bad_first_start_says_why,
-          a_fixed_table_is_taken_when_it_can_be)
+          a_fixed_table_is_taken_when_it_can_be, a_callback_has_its_follower_until_the_end)
