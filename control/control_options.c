@@ -1,5 +1,4 @@
 #include "control/control_options.h"
-#include "common/core/log.h"
 #include "common/core/version.h"
 
 #define LEASE_TTL_MIN_MS        3000
@@ -21,10 +20,10 @@ static const struct option_table table = {
 };
 
 static const char *
-find_fault(const struct control_options *o)
+find_fault(const void *options)
 {
+    const struct control_options *o = options;
     char prefix[PREFIX_MAX_BYTES];
-    enum log_level ignored;
     if (o->etcd.count == 0) {
         return "option --etcd is needed: expected a URL, e.g. http://127.0.0.1:2379";
     }
@@ -41,27 +40,13 @@ find_fault(const struct control_options *o)
     if (o->follower_timeout < FOLLOWER_TIMEOUT_MIN_MS) {
         return "option --follower-timeout: expected at least 1s";
     }
-    if (!log_level_find(span_cstr(o->log_level), &ignored)) {
-        return "option --log-level: expected error, warn, info or debug";
-    }
-    return NULL;
+    return daemon_options_fault(o->log_level);
 }
 
 enum options_outcome
 control_options_parse(int argc, char **argv, struct control_options *into)
 {
-    int rest;
-    enum options_outcome outcome = options_parse(&table, argc, argv, into, &rest);
-    if (outcome != OPTIONS_OK) {
-        return outcome;
-    }
-    const char *fault = rest < argc ? "no arguments are taken, only options" : find_fault(into);
-    if (fault != NULL) {
-        fprintf(stderr, "mfcontrol: %s (see --help)\n", fault);
-        control_options_deinit(into);
-        return OPTIONS_BAD;
-    }
-    return OPTIONS_OK;
+    return options_parse_only(&table, argc, argv, into, find_fault);
 }
 
 void

@@ -2,6 +2,7 @@
  * manual come from these rows. */
 #pragma once
 #include "common/core/option.h"
+#include "common/net/daemon.h"
 #include "control/etcd_arguments.h"
 
 /* clang-format off */
@@ -24,14 +25,7 @@
       "how long a node stays registered after it was last heard and healthy")                      \
     X(0,   "follower-timeout", DURATION, follower_timeout, "TIME", "30s",                          \
       "drop a follower that takes nothing off us, or says nothing, for so long")                   \
-    X('P', "pid-file",     STRING,   pid_file,  "FILE",   NULL,                                    \
-      "write the process id here")                                                                 \
-    X('u', "user",         STRING,   user,      "NAME",   NULL,                                    \
-      "become this user when started as root")                                                     \
-    X('d', "daemonize",    BOOL,     daemonize, "",       NULL,                                    \
-      "run in the background")                                                                     \
-    X(0,   "log-level",    STRING,   log_level, "LEVEL",  "info",                                  \
-      "error, warn, info or debug")
+    DAEMON_OPTIONS(X)
 /* clang-format on */
 
 struct control_options {

@@ -1,25 +1,8 @@
 /* mfcontrol.c - main(). What the program does is told in control.h. */
-#include "common/core/log.h"
 #include "common/net/daemon.h"
 #include "control/control.h"
 
 #include <stdlib.h>
-
-static bool
-become_server(const struct control_options *o)
-{
-    enum log_level level;
-    if (log_level_find(span_cstr(o->log_level), &level)) {
-        log_set_level(level);
-    }
-    if (!daemon_drop_root("mfcontrol", o->user)) {
-        return false;
-    }
-    if (o->daemonize && !daemon_detach("mfcontrol")) {
-        return false;
-    }
-    return o->pid_file == NULL || daemon_write_pid("mfcontrol", o->pid_file);
-}
 
 int
 main(int argc, char **argv)
@@ -30,7 +13,8 @@ main(int argc, char **argv)
     case OPTIONS_EXIT: return EXIT_SUCCESS;
     case OPTIONS_BAD: return OPTIONS_EXIT_BAD;
     }
-    if (!become_server(&options)) {
+    if (!daemon_become("mfcontrol", options.user, options.daemonize, options.pid_file,
+                       options.log_level)) {
         return EXIT_FAILURE;
     }
     static struct control control;

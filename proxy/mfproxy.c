@@ -1,5 +1,4 @@
 /* mfproxy.c - main(). What the program does is told in proxy.h. */
-#include "common/core/log.h"
 #include "common/net/daemon.h"
 #include "proxy/proxy.h"
 
@@ -14,22 +13,6 @@ extern const char *malloc_conf;
 const char *malloc_conf = "background_thread:true,dirty_decay_ms:2000,muzzy_decay_ms:0";
 #endif
 
-static bool
-become_server(const struct proxy_options *o)
-{
-    enum log_level level;
-    if (log_level_find(span_cstr(o->log_level), &level)) {
-        log_set_level(level);
-    }
-    if (!daemon_drop_root("mfproxy", o->user)) {
-        return false;
-    }
-    if (o->daemonize && !daemon_detach("mfproxy")) {
-        return false;
-    }
-    return o->pid_file == NULL || daemon_write_pid("mfproxy", o->pid_file);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -39,7 +22,8 @@ main(int argc, char **argv)
     case OPTIONS_EXIT: return EXIT_SUCCESS;
     case OPTIONS_BAD: return OPTIONS_EXIT_BAD;
     }
-    if (!become_server(&options)) {
+    if (!daemon_become("mfproxy", options.user, options.daemonize, options.pid_file,
+                       options.log_level)) {
         return EXIT_FAILURE;
     }
     static struct proxy proxy;

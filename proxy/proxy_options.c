@@ -1,5 +1,4 @@
 #include "proxy/proxy_options.h"
-#include "common/core/log.h"
 #include "common/core/version.h"
 
 #define THREADS_MAX 256
@@ -20,10 +19,10 @@ static const struct option_table table = {
 };
 
 static const char *
-find_fault(const struct proxy_options *o)
+find_fault(const void *options)
 {
+    const struct proxy_options *o = options;
     int sources = (o->servers.count > 0) + (o->table != NULL) + (o->control.count > 0);
-    enum log_level ignored;
     if (sources != 1) {
         return "exactly one of --servers, --table and --control is needed";
     }
@@ -36,27 +35,13 @@ find_fault(const struct proxy_options *o)
     if (o->request_timeout == 0 || o->connect_timeout == 0) {
         return "options --request-timeout and --connect-timeout: expected at least 1ms";
     }
-    if (!log_level_find(span_cstr(o->log_level), &ignored)) {
-        return "option --log-level: expected error, warn, info or debug";
-    }
-    return NULL;
+    return daemon_options_fault(o->log_level);
 }
 
 enum options_outcome
 proxy_options_parse(int argc, char **argv, struct proxy_options *into)
 {
-    int rest;
-    enum options_outcome outcome = options_parse(&table, argc, argv, into, &rest);
-    if (outcome != OPTIONS_OK) {
-        return outcome;
-    }
-    const char *fault = rest < argc ? "no arguments are taken, only options" : find_fault(into);
-    if (fault != NULL) {
-        fprintf(stderr, "mfproxy: %s (see --help)\n", fault);
-        proxy_options_deinit(into);
-        return OPTIONS_BAD;
-    }
-    return OPTIONS_OK;
+    return options_parse_only(&table, argc, argv, into, find_fault);
 }
 
 void

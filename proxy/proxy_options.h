@@ -3,6 +3,7 @@
 #pragma once
 #include "common/core/option.h"
 #include "common/fleet/ring.h"
+#include "common/net/daemon.h"
 
 /* clang-format off */
 /*    letter  name              type      field            argument   default  one sentence */
@@ -47,14 +48,7 @@
       "close a client whose command is incomplete for so long")                                    \
     X(0,   "drain",             DURATION, drain,           "TIME",    "2s",                        \
       "on SIGTERM, time to answer what is on its way and to close idle clients one after another") \
-    X('P', "pid-file",          STRING,   pid_file,        "FILE",    NULL,                        \
-      "write the process id here")                                                                 \
-    X('u', "user",              STRING,   user,            "NAME",    NULL,                        \
-      "become this user when started as root")                                                     \
-    X('d', "daemonize",         BOOL,     daemonize,       "",        NULL,                        \
-      "run in the background")                                                                     \
-    X(0,   "log-level",         STRING,   log_level,       "LEVEL",   "info",                      \
-      "error, warn, info or debug")
+    DAEMON_OPTIONS(X)
 /* clang-format on */
 
 struct proxy_options {

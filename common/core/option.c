@@ -386,3 +386,21 @@ options_parse(const struct option_table *table, int argc, char **argv, void *int
     }
     return outcome;
 }
+
+enum options_outcome
+options_parse_only(const struct option_table *table, int argc, char **argv, void *into,
+                   const char *(*fault)(const void *options))
+{
+    int rest;
+    enum options_outcome outcome = options_parse(table, argc, argv, into, &rest);
+    if (outcome != OPTIONS_OK) {
+        return outcome;
+    }
+    const char *sentence = rest < argc ? "no arguments are taken, only options" : fault(into);
+    if (sentence != NULL) {
+        fprintf(stderr, "%s: %s (see --help)\n", table->program, sentence);
+        options_deinit(table, into);
+        return OPTIONS_BAD;
+    }
+    return OPTIONS_OK;
+}

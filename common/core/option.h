@@ -93,6 +93,11 @@ enum options_outcome {
 enum options_outcome options_parse(const struct option_table *table, int argc, char **argv,
                                    void *into, int *rest);
 
+/* The same for a program that takes nothing but options. `fault` looks at what
+ * one row alone cannot tell, and returns NULL or a sentence, which is printed. */
+enum options_outcome options_parse_only(const struct option_table *table, int argc, char **argv,
+                                        void *into, const char *(*fault)(const void *options));
+
 /* Frees strings inside `into`. */
 void options_deinit(const struct option_table *table, void *into);
 

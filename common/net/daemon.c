@@ -61,6 +61,27 @@ daemon_write_pid(const char *program, const char *path)
     return true;
 }
 
+const char *
+daemon_options_fault(const char *log_level)
+{
+    enum log_level ignored;
+    return log_level_find(span_cstr(log_level), &ignored)
+               ? NULL
+               : "option --log-level: expected error, warn, info or debug";
+}
+
+bool
+daemon_become(const char *program, const char *user, bool detach, const char *pid_file,
+              const char *log_level)
+{
+    enum log_level level;
+    if (log_level_find(span_cstr(log_level), &level)) {
+        log_set_level(level);
+    }
+    return daemon_drop_root(program, user) && (!detach || daemon_detach(program)) &&
+           (pid_file == NULL || daemon_write_pid(program, pid_file));
+}
+
 void
 daemon_remove_pid(const char *path)
 {

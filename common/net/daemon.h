@@ -1,7 +1,26 @@
 /* daemon.h - what every server program does around its loops: privileges,
  * background, pid file, and the one line that says where it listens. */
 #pragma once
-#include <stdbool.h>
+#include "common/core/option.h"
+
+/* The options of every server program of ours (common/core/option.h).
+ * mfcached has memcached's instead. */
+/* clang-format off */
+#define DAEMON_OPTIONS(X)                                                                          \
+    X('P', "pid-file",  STRING, pid_file,  "FILE",  NULL,   "write the process id here")           \
+    X('u', "user",      STRING, user,      "NAME",  NULL,                                          \
+      "become this user when started as root")                                                     \
+    X('d', "daemonize", BOOL,   daemonize, "",      NULL,   "run in the background")               \
+    X(0,   "log-level", STRING, log_level, "LEVEL", "info", "error, warn, info or debug")
+/* clang-format on */
+
+/* NULL, or what is wrong with them. */
+const char *daemon_options_fault(const char *log_level);
+
+/* Does what those options say, before any thread or loop exists. False and a
+ * line on stderr if it cannot. */
+bool daemon_become(const char *program, const char *user, bool detach, const char *pid_file,
+                   const char *log_level);
 
 /* Changes to `user` if we are root. False and a line on stderr if we are root
  * and no user was named, or the user is unknown. `program` starts the line. */
