@@ -173,6 +173,21 @@ refuse_store(struct request *r)
     return request_refuse(r, PROTO_ERR_BAD_FORMAT);
 }
 
+/* A word behind the arguments that is no name may be the length, all words having
+ * moved because the key has a blank and a number in it: "set a 5 0 0 30". What
+ * was read as the length is then another number, and the value would be taken
+ * for commands. */
+static bool
+hides_a_length(struct cursor c)
+{
+    struct span word;
+    if (!scan_any_word(&c, &word)) {
+        return false;
+    }
+    char first = (char)(word.ptr[0] | 0x20);
+    return first < 'a' || first > 'z';
+}
+
 enum parse_status
 request_parse_store(struct request *r, struct cursor c)
 {
@@ -181,6 +196,9 @@ request_parse_store(struct request *r, struct cursor c)
         scan_i64(&c, &r->exptime) != WORD_OK || scan_u64(&c, &bytes) != WORD_OK ||
         bytes > REQUEST_VALUE_MAX || (r->cmd == CMD_CAS && scan_u64(&c, &r->cas) != WORD_OK)) {
         return refuse_store(r);
+    }
+    if (c.at != c.end && hides_a_length(c)) {
+        return refuse_store(r); /* which closes, since there are words too many */
     }
     r->value_bytes = bytes;
     r->block_bytes = bytes + 2;

@@ -118,6 +118,15 @@ asks('administration',
      "cache_memlimit 64\r\n" => "OK\r\n",
      "nonsense\r\n" => "ERROR\r\n");
 
+# Every word is a number, so the key's second word is taken for the flags, and
+# the length stands behind the arguments.
+for my $line ("set k 5 0 0 30", "add k 5 0 0 30", "cas k 5 0 0 30 1") {
+    my $smuggler = $node->connect;
+    $smuggler->send("$line\r\n\r\nset smuggled 0 0 1\r\nx\r\n    \r\n");
+    is($smuggler->read_to_close, "CLIENT_ERROR bad command line format\r\n", "closed: $line");
+}
+is($node->connect->get('smuggled'), undef, 'and the value was never read as commands');
+
 $c->send("set e 0 0 1\r\nx\r\nquit\r\nget e\r\n");
 is($c->read_to_close, "STORED\r\n", 'quit closes, what was before it is answered');
 

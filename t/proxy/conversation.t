@@ -96,6 +96,15 @@ same("lru x\r\nslabs reassign\r\nslabs reassign a b\r\nlru_crawler\r\n");
 is($c->ask("shutdown\r\n"), "SERVER_ERROR: shutdown not enabled\r\n", 'shutdown');
 like($c->ask("version\r\n"), qr/^VERSION 1\.6\.\d+\S*\r\n$/, 'version begins as clients expect');
 
+# Every word is a number, so the key's second word is taken for the flags, and
+# the length stands behind the arguments.
+for my $line ("set k 5 0 0 30", "add k 5 0 0 30", "cas k 5 0 0 30 1") {
+    my $smuggler = $proxy->connect;
+    $smuggler->send("$line\r\n\r\nset smuggled 0 0 1\r\nx\r\n    \r\n");
+    is($smuggler->read_to_close, "CLIENT_ERROR bad command line format\r\n", "closed: $line");
+}
+is($proxy->connect->get('smuggled'), undef, 'and the value was never read as commands');
+
 # the end
 $_->send("get e\r\nquit\r\nget e\r\n") for $c, $d;
 is($c->read_to_close, $d->read_to_close, 'quit: all before it is answered, then closed');

@@ -282,6 +282,22 @@ START_TEST(touch_has_an_exptime)
 }
 END_TEST
 
+/* "set a 5 0 0 30" stores nothing under "a 5": all its words are numbers, so it
+ * reads as a value of 0 bytes with a 30 behind, and the value would be commands. */
+START_TEST(a_number_behind_the_arguments_may_be_the_length)
+{
+    closes("set a 5 0 0 30\r\n", PROTO_ERR_BAD_FORMAT);
+    closes("set a 5 6 0 0 30\r\n", PROTO_ERR_BAD_FORMAT);
+    closes("add a 5 0 0 -1\r\n", PROTO_ERR_BAD_FORMAT);
+    closes("set a 5 0 0 30 noreply\r\n", PROTO_OK);
+    closes("cas a 5 0 0 30 7\r\n", PROTO_ERR_BAD_FORMAT);
+    parses("set k 0 0 1 x\r\n");
+    parses("set k 0 0 1 noreply 30\r\n");
+    ck_assert_uint_eq(r.value_bytes, 1);
+    parses("cas k 0 0 1 5 noreply x\r\n");
+}
+END_TEST
+
 /* A key with a space in it moves every word: the fifth is then not the length,
  * and swallowing so many bytes would leave the rest of the value to be read as
  * commands. */
@@ -604,6 +620,7 @@ END_TEST
 UNIT_MAIN("request", get_gives_every_key, gat_has_an_exptime, one_bad_key_spoils_a_get,
           key_bytes_are_all_but_blanks_and_controls, set_gives_its_numbers,
           noreply_is_the_last_word, a_refused_value_of_known_length_is_swallowed,
+          a_number_behind_the_arguments_may_be_the_length,
           a_refused_store_with_too_many_words_is_closed, a_value_of_unknown_length_closes,
           delete_takes_no_junk, incr_has_a_delta, touch_has_an_exptime,
           flush_all_and_verbosity_are_checked, admin_words_are_split, meta_flags_keep_their_order,
