@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -19,6 +20,8 @@ struct listener {
     listener_fn *fn;
     void *arg;
     int fd;
+    dev_t file_dev; /* of a unix socket's file */
+    ino_t file_ino;
     bool paused; /* by the owner, not by lack of descriptors */
     _Atomic uint64_t shortages;
 };
@@ -63,6 +66,35 @@ on_resume(void *arg)
     }
 }
 
+static const char *
+unix_path(const struct listener *l)
+{
+    bool is_unix = l->addr.sa.ss_family == AF_UNIX;
+    return is_unix ? ((const struct sockaddr_un *)&l->addr.sa)->sun_path : NULL;
+}
+
+static void
+remember_file(struct listener *l)
+{
+    struct stat st;
+    if (unix_path(l) != NULL && lstat(unix_path(l), &st) == 0) {
+        l->file_dev = st.st_dev;
+        l->file_ino = st.st_ino;
+    }
+}
+
+/* A successor may have bound the path while we were still serving our last
+ * clients: then the file is its own. */
+static void
+remove_file(const struct listener *l)
+{
+    struct stat st;
+    if (unix_path(l) != NULL && lstat(unix_path(l), &st) == 0 && st.st_dev == l->file_dev &&
+        st.st_ino == l->file_ino) {
+        unlink(unix_path(l));
+    }
+}
+
 struct listener *
 listener_create(struct loop *loop, const struct addr *addr, const struct listener_options *options,
                 listener_fn *fn, void *arg, char **error)
@@ -80,6 +112,7 @@ listener_create(struct loop *loop, const struct addr *addr, const struct listene
     l->arg = arg;
     l->addr = *addr;
     sock_local(fd, &l->addr);
+    remember_file(l);
     loop_timer_init(&l->resume_timer, loop, on_resume, l);
     loop_io_init(&l->io, loop, fd, on_acceptable, l);
     loop_io_want(&l->io, LOOP_READ);
@@ -95,10 +128,8 @@ listener_destroy(struct listener **l)
     }
     loop_io_deinit(&it->io);
     loop_timer_deinit(&it->resume_timer);
+    remove_file(it); /* before the inode can be another's */
     close(it->fd);
-    if (it->addr.sa.ss_family == AF_UNIX) {
-        unlink(((struct sockaddr_un *)&it->addr.sa)->sun_path);
-    }
     free(it);
     *l = NULL;
 }

@@ -24,7 +24,8 @@ struct listener_options {
 struct listener *listener_create(struct loop *loop, const struct addr *addr,
                                  const struct listener_options *options, listener_fn *fn, void *arg,
                                  char **error);
-/* Closes the socket and removes a unix socket's file. */
+/* Closes the socket and removes a unix socket's file, unless another has bound
+ * the path since. */
 void listener_destroy(struct listener **l);
 
 /* Stops and resumes accepting without closing; the kernel's queue holds new

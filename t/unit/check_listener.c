@@ -227,6 +227,26 @@ START_TEST(an_old_socket_is_replaced)
 }
 END_TEST
 
+/* As when a new process takes the path over while the old one drains. */
+START_TEST(a_successors_socket_stays)
+{
+    choose_path();
+    begin(path, on_accept);
+    struct listener *old = listener;
+    struct addr addr = resolved(path, true);
+    char *error = NULL;
+    listener = listener_create(loop, &addr, &plain, on_accept, NULL, &error);
+    ck_assert_ptr_nonnull(listener);
+    listener_destroy(&old);
+    int a = connect_to(listener_addr(listener));
+    run_until_accepted(1);
+    close(a);
+    end();
+    struct stat st;
+    ck_assert_int_eq(stat(path, &st), -1);
+}
+END_TEST
+
 START_TEST(a_file_that_is_no_socket_stays)
 {
     choose_path();
@@ -291,5 +311,5 @@ END_TEST
 UNIT_MAIN("listener", hands_on_what_connects, pauses_and_resumes, waits_when_descriptors_run_out,
           an_address_in_use_is_named, two_may_share_a_port,
           a_unix_socket_has_its_mode_and_goes_away, an_old_socket_is_replaced,
-          a_file_that_is_no_socket_stays, addresses_resolve_and_print, addresses_that_are_none,
-          a_refused_connect_says_so)
+          a_successors_socket_stays, a_file_that_is_no_socket_stays, addresses_resolve_and_print,
+          addresses_that_are_none, a_refused_connect_says_so)
