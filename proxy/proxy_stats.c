@@ -52,7 +52,7 @@ put_process(struct proxy *proxy, struct buf *out)
                (long)usage.ru_utime.tv_usec);
     buf_printf(out, "STAT rusage_system %ld.%06ld\r\n", (long)usage.ru_stime.tv_sec,
                (long)usage.ru_stime.tv_usec);
-    put_u64(out, "max_connections", proxy->options->max_connections);
+    put_u64(out, "max_connections", atomic_load(&proxy->connections_max));
     put_u64(out, "curr_connections", atomic_load(&proxy->connections));
     put_u64(out, "threads", proxy->worker_count);
 }
