@@ -301,8 +301,8 @@ void
 control_stop(struct control *c)
 {
     status_page_destroy(&c->status);
-    offload_destroy(&c->builder);
-    offload_destroy(&c->saver);
+    offload_destroy(&c->builder, OFFLOAD_DROP);
+    offload_destroy(&c->saver, OFFLOAD_FINISH); /* the newest table must be on disk */
     push_server_destroy(&c->push); /* while the registrar is there to be told */
     leader_destroy(&c->leader);
     presence_destroy(&c->presence, false);

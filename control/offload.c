@@ -18,6 +18,7 @@ struct offload {
     pthread_cond_t wake;
     struct queue waiting, finished;
     bool ending;
+    bool finishing; /* ending, but what waits is done first */
 };
 
 static void
@@ -71,7 +72,7 @@ run(void *arg)
 {
     struct offload *o = arg;
     pthread_mutex_lock(&o->lock);
-    while (!o->ending) {
+    while (!o->ending || (o->finishing && o->waiting.head != NULL)) {
         struct offload_job *job = queue_take(&o->waiting);
         if (job == NULL) {
             pthread_cond_wait(&o->wake, &o->lock);
@@ -106,7 +107,7 @@ offload_create(struct loop *loop)
 }
 
 void
-offload_destroy(struct offload **o)
+offload_destroy(struct offload **o, enum offload_end end)
 {
     struct offload *it = *o;
     if (it == NULL) {
@@ -114,6 +115,7 @@ offload_destroy(struct offload **o)
     }
     pthread_mutex_lock(&it->lock);
     it->ending = true;
+    it->finishing = end == OFFLOAD_FINISH;
     pthread_cond_signal(&it->wake);
     pthread_mutex_unlock(&it->lock);
     pthread_join(it->thread, NULL);

@@ -19,8 +19,13 @@ struct offload_job {
 };
 
 struct offload *offload_create(struct loop *loop);
-/* Waits for the job that runs; every job that is left gets its done(). The loop
- * may not turn any more. */
-void offload_destroy(struct offload **o);
+
+enum offload_end {
+    OFFLOAD_DROP,   /* jobs that have not begun are not done */
+    OFFLOAD_FINISH, /* they are */
+};
+/* Waits for the job that runs, or for all; every job that is left gets its
+ * done(). The loop may not turn any more. */
+void offload_destroy(struct offload **o, enum offload_end end);
 
 void offload_run(struct offload *o, struct offload_job *job);

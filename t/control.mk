@@ -22,6 +22,11 @@ t_unit_check_planner_SOURCES = t/unit/check_planner.c t/unit/inventory_fixture.h
 t_unit_check_planner_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_planner_LDADD = $(CONTROL_UNIT_LIBS)
 
+UNIT_TESTS += t/unit/check_offload
+t_unit_check_offload_SOURCES = t/unit/check_offload.c t/unit/unit.h
+t_unit_check_offload_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_offload_LDADD = $(CONTROL_UNIT_LIBS)
+
 UNIT_TESTS += t/unit/check_document
 t_unit_check_document_SOURCES = t/unit/check_document.c t/unit/inventory_fixture.h t/unit/unit.h
 t_unit_check_document_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
