@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #define BOOT_ID_BYTES 16
 #define HUNG_MS       3000 /* an idle worker turns ten times a second */
@@ -67,25 +66,6 @@ make_boot_id(struct announce *a)
     }
 }
 
-/* Where proxies reach us: what was told, else the first address bound; who
- * binds every address is reached under the host's name. */
-static void
-choose_address(struct announce *a)
-{
-    const char *told = a->node->options.advertise;
-    char bound[ADDR_TEXT_MAX];
-    addr_format(listener_addr(a->node->listeners[0]), bound);
-    const char *port = strrchr(bound, ':');
-    bool everywhere = strncmp(bound, "0.0.0.0:", 8) == 0 || strncmp(bound, "[::]:", 5) == 0;
-    if (told == NULL && everywhere) {
-        char host[200] = "localhost";
-        gethostname(host, sizeof(host) - 1);
-        snprintf(a->advertise, sizeof(a->advertise), "%s%s", host, port);
-    } else {
-        snprintf(a->advertise, sizeof(a->advertise), "%s", told != NULL ? told : bound);
-    }
-}
-
 bool
 announce_start(struct node *node)
 {
@@ -94,8 +74,8 @@ announce_start(struct node *node)
     a->heartbeats = mem_zalloc(node->worker_count * sizeof(a->heartbeats[0]));
     node->announce = a;
     make_boot_id(a);
-    choose_address(a);
     const struct node_options *o = &node->options;
+    addr_advertise(listener_addr(node->listeners[0]), o->advertise, a->advertise);
     struct follower_options options = {
         .control = &o->control,
         .identity = {.role = FOLLOWER_NODE,

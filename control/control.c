@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define RESIGN_MS   2000
 #define DESCRIPTORS 16384
@@ -121,24 +120,11 @@ listen_for_followers(struct control *c)
     return c->push != NULL || complain(error);
 }
 
-/* Where others reach us: what was told, else what was bound; who binds every
- * address is reached under the host's name. */
+/* We go by our address, unless we were given a name. */
 static bool
 choose_names(struct control *c)
 {
-    char bound[ADDR_TEXT_MAX];
-    addr_format(push_server_addr(c->push), bound);
-    const char *port = strrchr(bound, ':');
-    bool everywhere = strncmp(bound, "0.0.0.0:", 8) == 0 || strncmp(bound, "[::]:", 5) == 0;
-    if (c->options->advertise != NULL) {
-        snprintf(c->advertise, sizeof(c->advertise), "%s", c->options->advertise);
-    } else if (everywhere) {
-        char host[200] = "localhost";
-        gethostname(host, sizeof(host) - 1);
-        snprintf(c->advertise, sizeof(c->advertise), "%s%s", host, port);
-    } else {
-        snprintf(c->advertise, sizeof(c->advertise), "%s", bound);
-    }
+    addr_advertise(push_server_addr(c->push), c->options->advertise, c->advertise);
     const char *id = c->options->id != NULL ? c->options->id : c->advertise;
     if (!name_ok(span_cstr(id))) {
         fprintf(stderr, "%s: '%s' cannot be our name among the mfcontrols: give another by --id\n",

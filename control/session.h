@@ -18,9 +18,6 @@
 #define SESSION_OUTPUT_MAX   (32u << 10)  /* beside tables */
 #define SESSION_KERNEL_BYTES (128 << 10)  /* of a table that the kernel holds for a slow one */
 #define SESSION_HELLO_MS     10000        /* to say HELLO after connecting */
-#define SESSION_SILENT_MS    30000        /* between two frames; followers report every 2 s */
-#define SESSION_STALL_MS     30000        /* without a byte taken off us */
-#define SESSION_TABLE_MS     60000        /* to take a whole table */
 
 /* Which table: what HELLO says is held and what a beat announces. */
 struct table_identity {
@@ -37,8 +34,8 @@ struct session {
     const struct session_events *events;
     void *arg;
     struct shared_bytes *sending, *waiting; /* table frames */
-    uint64_t
-        patience_ms; /* without a byte taken off us, or a frame; twice that for a whole table */
+    /* Without a byte taken off us, or a frame; twice that for a whole table. */
+    uint64_t patience_ms;
     uint64_t accepted_ms, heard_ms, sending_since_ms;
     const char *doomed; /* why it is about to end; nothing is read or sent any more */
 

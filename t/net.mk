@@ -9,6 +9,11 @@ t_unit_check_stream_SOURCES = t/unit/check_stream.c t/unit/unit.h
 t_unit_check_stream_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_stream_LDADD = $(NET_TEST_LIBS)
 
+UNIT_TESTS += t/unit/check_addr
+t_unit_check_addr_SOURCES = t/unit/check_addr.c t/unit/unit.h
+t_unit_check_addr_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_addr_LDADD = $(NET_TEST_LIBS)
+
 UNIT_TESTS += t/unit/check_http
 t_unit_check_http_SOURCES = t/unit/check_http.c t/unit/unit.h
 t_unit_check_http_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

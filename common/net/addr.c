@@ -1,11 +1,14 @@
 #include "common/net/addr.h"
 
 #include <arpa/inet.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 static bool
 resolve_unix(const struct addr_name *name, struct addr *out)
@@ -72,6 +75,32 @@ addr_format(const struct addr *addr, char *out)
         break;
     }
     default: snprintf(out, ADDR_TEXT_MAX, "?");
+    }
+    return out;
+}
+
+static bool
+is_every_address(const struct addr *addr)
+{
+    const struct sockaddr_in *in4 = (const struct sockaddr_in *)&addr->sa;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&addr->sa;
+    return (addr->sa.ss_family == AF_INET && in4->sin_addr.s_addr == htonl(INADDR_ANY)) ||
+           (addr->sa.ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr));
+}
+
+const char *
+addr_advertise(const struct addr *bound, const char *told, char *out)
+{
+    if (told != NULL) {
+        snprintf(out, ADDR_TEXT_MAX, "%s", told);
+        return out;
+    }
+    addr_format(bound, out);
+    if (is_every_address(bound)) {
+        char host[HOST_NAME_MAX + 1] = "localhost", port[8];
+        snprintf(port, sizeof(port), "%s", strrchr(out, ':') + 1);
+        gethostname(host, sizeof(host) - 1);
+        snprintf(out, ADDR_TEXT_MAX, "%s:%s", host, port);
     }
     return out;
 }

@@ -20,3 +20,8 @@ bool addr_resolve(const struct addr_name *name, bool to_listen, struct addr *out
 
 /* "host:port" of a resolved address, into `out` (ADDR_TEXT_MAX bytes). */
 const char *addr_format(const struct addr *addr, char *out);
+
+/* The address that others shall use for what is bound to `bound`: `told` if it
+ * is not NULL, else the bound one, else, if every address is bound, the host's
+ * name with that port. Into `out` (ADDR_TEXT_MAX bytes). */
+const char *addr_advertise(const struct addr *bound, const char *told, char *out);

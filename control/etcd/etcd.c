@@ -68,12 +68,6 @@ etcd_loop(const struct etcd *client)
     return client->loop;
 }
 
-const char *
-etcd_prefix(const struct etcd *client)
-{
-    return client->prefix;
-}
-
 size_t
 etcd_endpoint_count(const struct etcd *client)
 {
@@ -90,10 +84,4 @@ const struct metric_set *
 etcd_metrics(const struct etcd *client)
 {
     return client->metrics;
-}
-
-struct metric_block *
-etcd_metric_block(struct etcd *client)
-{
-    return client->counts;
 }

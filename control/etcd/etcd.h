@@ -114,13 +114,11 @@ struct etcd *etcd_create(struct loop *loop, const struct etcd_options *options, 
 void etcd_destroy(struct etcd **client);
 
 struct loop *etcd_loop(const struct etcd *client);
-const char *etcd_prefix(const struct etcd *client);
 size_t etcd_endpoint_count(const struct etcd *client);
 const char *etcd_endpoint_url(const struct etcd *client, size_t index);
 
 /* ETCD_METRICS, for metric_render_prometheus() (names begin "etcd_client_"). */
 const struct metric_set *etcd_metrics(const struct etcd *client);
-struct metric_block *etcd_metric_block(struct etcd *client);
 
 /* --- what comes back ------------------------------------------------------ */
 struct etcd_kv {

@@ -78,26 +78,10 @@ etcd_sync_list(struct etcd_sync *sync, struct span prefix)
 }
 
 const struct etcd_reply *
-etcd_sync_put(struct etcd_sync *sync, struct span key, struct span value, int64_t lease)
-{
-    reply_free(&sync->reply);
-    etcd_put(sync->client, key, value, lease, on_reply, sync);
-    return wait_reply(sync);
-}
-
-const struct etcd_reply *
 etcd_sync_delete(struct etcd_sync *sync, struct span key)
 {
     reply_free(&sync->reply);
     etcd_delete(sync->client, key, on_reply, sync);
-    return wait_reply(sync);
-}
-
-const struct etcd_reply *
-etcd_sync_delete_prefix(struct etcd_sync *sync, struct span prefix)
-{
-    reply_free(&sync->reply);
-    etcd_delete_prefix(sync->client, prefix, on_reply, sync);
     return wait_reply(sync);
 }
 
@@ -114,13 +98,5 @@ etcd_sync_status_of(struct etcd_sync *sync, size_t endpoint)
 {
     reply_free(&sync->reply);
     etcd_status_of(sync->client, endpoint, on_reply, sync);
-    return wait_reply(sync);
-}
-
-const struct etcd_reply *
-etcd_sync_members(struct etcd_sync *sync)
-{
-    reply_free(&sync->reply);
-    etcd_members(sync->client, on_reply, sync);
     return wait_reply(sync);
 }

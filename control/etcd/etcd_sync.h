@@ -15,10 +15,6 @@ struct etcd *etcd_sync_client(struct etcd_sync *sync);
 /* Each returns the reply, which lives until the next call on `sync`. */
 const struct etcd_reply *etcd_sync_get(struct etcd_sync *sync, struct span key);
 const struct etcd_reply *etcd_sync_list(struct etcd_sync *sync, struct span prefix);
-const struct etcd_reply *etcd_sync_put(struct etcd_sync *sync, struct span key, struct span value,
-                                       int64_t lease);
 const struct etcd_reply *etcd_sync_delete(struct etcd_sync *sync, struct span key);
-const struct etcd_reply *etcd_sync_delete_prefix(struct etcd_sync *sync, struct span prefix);
 const struct etcd_reply *etcd_sync_commit(struct etcd_sync *sync, const struct etcd_txn *txn);
 const struct etcd_reply *etcd_sync_status_of(struct etcd_sync *sync, size_t endpoint);
-const struct etcd_reply *etcd_sync_members(struct etcd_sync *sync);
