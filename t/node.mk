@@ -16,6 +16,11 @@ t_unit_check_heat_SOURCES = t/unit/check_heat.c t/unit/unit.h
 t_unit_check_heat_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_heat_LDADD = $(STORE_TEST_LIBS)
 
+UNIT_TESTS += t/unit/check_memory_file
+t_unit_check_memory_file_SOURCES = t/unit/check_memory_file.c t/unit/unit.h
+t_unit_check_memory_file_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_memory_file_LDADD = $(STORE_TEST_LIBS)
+
 UNIT_TESTS += t/unit/check_store_flush
 t_unit_check_store_flush_SOURCES = t/unit/check_store_flush.c t/unit/unit.h
 t_unit_check_store_flush_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

@@ -47,22 +47,46 @@ reserve(size_t bytes)
     return p == MAP_FAILED ? NULL : p;
 }
 
+static void *
+reserve_items(const struct segments *s)
+{
+    return s->file != NULL ? memory_file_map(s->file, s->reserved_bytes)
+                           : reserve(s->reserved_bytes);
+}
+
+/* Before a place that is not resident is used. */
+static bool
+make_resident(struct segments *s, uint64_t offset, uint64_t bytes)
+{
+    return s->file == NULL || memory_file_reserve(s->file, offset, bytes);
+}
+
+static void
+give_back(struct segments *s, uint64_t offset, uint64_t bytes)
+{
+    if (s->file != NULL) {
+        memory_file_give_back(s->file, offset, bytes);
+    } else {
+        madvise(s->base + offset, bytes, MADV_DONTNEED);
+    }
+}
+
 /* Huge pages are not asked for: where memory is fragmented the kernel compacts
  * it at the first touch, and a set was seen to wait 10 ms for that.
  *
  * Address space costs nothing, so there is enough for every number; where the
  * system will not have it, for what the limit needs. */
 void
-segments_init(struct segments *s, uint64_t limit)
+segments_init(struct segments *s, uint64_t limit, struct memory_file *file)
 {
-    *s = (struct segments){.fresh = 1};
+    *s = (struct segments){.fresh = 1, .file = file};
     choose_sizes(s, limit);
     s->reserved_bytes = (size_t)s->count_max * s->segment_bytes;
-    s->base = reserve(s->reserved_bytes);
+    s->base = reserve_items(s);
     while (s->base == NULL && s->reserved_bytes / 4 > limit) {
         s->reserved_bytes /= 2;
         s->count_max /= 2;
-        s->base = reserve(s->reserved_bytes);
+        s->base = reserve_items(s);
     }
     s->all = reserve(s->count_max * sizeof(s->all[0]));
     if (s->base == NULL || s->all == NULL) {
@@ -137,8 +161,20 @@ pop(struct list *head)
 static void
 cool(struct segments *s, struct segment *seg)
 {
-    madvise(s->base + (size_t)seg->number * s->segment_bytes, s->segment_bytes, MADV_DONTNEED);
+    give_back(s, (uint64_t)seg->number * s->segment_bytes, s->segment_bytes);
     s->warm_bytes -= s->segment_bytes;
+}
+
+static struct segment *
+cold_number(struct segments *s)
+{
+    struct segment *seg = pop(&s->cold);
+    if (seg == NULL && s->fresh < s->count_max) {
+        seg = &s->all[s->fresh];
+        seg->number = s->fresh++;
+        list_init(&seg->link);
+    }
+    return seg;
 }
 
 /* A free number; for a large item one whose own place is not resident. */
@@ -150,13 +186,13 @@ free_number(struct segments *s, bool large)
         s->warm_bytes -= s->segment_bytes;
         return seg;
     }
-    if ((seg = pop(&s->cold)) != NULL) {
-        return seg;
+    seg = cold_number(s);
+    if (seg != NULL && !large &&
+        !make_resident(s, (uint64_t)seg->number * s->segment_bytes, s->segment_bytes)) {
+        list_push_front(&s->cold, &seg->link);
+        return NULL;
     }
-    if (s->fresh < s->count_max) {
-        seg = &s->all[s->fresh];
-        seg->number = s->fresh++;
-        list_init(&seg->link);
+    if (seg != NULL) {
         return seg;
     }
     if (large && (seg = pop(&s->warm)) != NULL) {

@@ -25,6 +25,7 @@
 #pragma once
 #include "cached/store/epoch.h"
 #include "cached/store/item.h"
+#include "cached/store/memory_file.h"
 #include "common/core/list.h"
 
 #include <pthread.h>
@@ -44,9 +45,10 @@ struct segment {
 };
 
 struct segments {
-    char *base;             /* segment n's place, unless large: base + n * segment_bytes */
-    size_t reserved_bytes;  /* of address space */
-    uint32_t segment_bytes; /* a power of two */
+    struct memory_file *file; /* what the places are mapped from, or NULL */
+    char *base;               /* segment n's place, unless large: base + n * segment_bytes */
+    size_t reserved_bytes;    /* of address space */
+    uint32_t segment_bytes;   /* a power of two */
     unsigned unit_shift;
     unsigned offset_bits;
     uint32_t count_max;
@@ -65,7 +67,9 @@ struct segments {
 
 typedef uint32_t locator; /* 0: none */
 
-void segments_init(struct segments *s, uint64_t limit);
+/* With `file`, which must outlive it, the memory is that file's; without, its
+ * own. */
+void segments_init(struct segments *s, uint64_t limit, struct memory_file *file);
 void segments_deinit(struct segments *s);
 
 /* Items from here on have a segment of their own. */

@@ -44,7 +44,7 @@ store_create(const struct store_options *options)
     st->shard_bits = (unsigned)__builtin_ctz(st->shard_count);
     st->shards = mem_zalloc_lines(st->shard_count * sizeof(struct shard));
     st->metrics = metric_set_create("memfleet_store", metric_descs, STORE_METRIC_COUNT);
-    segments_init(&st->segments, options->memory_bytes);
+    segments_init(&st->segments, options->memory_bytes, options->file);
     pthread_mutex_init(&st->flush_lock, NULL);
     for (unsigned i = 0; i < st->shard_count; i++) {
         struct shard *sh = &st->shards[i];

@@ -32,6 +32,7 @@
 struct store;
 struct store_thread;
 struct store_item; /* opaque to callers */
+struct memory_file;
 
 #define STORE_KEY_MAX       250
 #define STORE_TRAILER_BYTES 2  /* CRLF behind every value, so that one copy or iovec sends both */
@@ -73,6 +74,7 @@ struct store_options {
     unsigned concurrency;    /* threads that will work at once; a hint */
     bool evict;              /* make room by removing live items; else STORE_NO_MEMORY */
     bool cas;                /* off: every CAS value is 0 and no comparison matches */
+    struct memory_file *file; /* its pages are the items' memory; NULL: the store's own */
 };
 
 struct store *store_create(const struct store_options *options);

@@ -445,7 +445,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct world w;
-    struct store_options options = {64 << 20, 1 << 20, 1, true, true};
+    struct store_options options = {64 << 20, 1 << 20, 1, true, true, NULL};
     w = (struct world){.at = data, .end = data + size, .now_ms = 1000};
     w.st = store_create(&options);
     w.th = store_join(w.st);

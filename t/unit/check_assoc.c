@@ -23,7 +23,7 @@ hash_of(const struct store_item *it)
 static void
 begin(void)
 {
-    segments_init(&segments, 4 << 20);
+    segments_init(&segments, 4 << 20, NULL);
     assoc = (struct assoc){0};
     assoc_init(&assoc);
     struct segment *seg = NULL;

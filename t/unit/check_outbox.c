@@ -18,7 +18,7 @@ static struct buf wanted, got;
 static void
 begin(void)
 {
-    struct store_options options = {64 << 20, 1 << 20, 1, true, true};
+    struct store_options options = {64 << 20, 1 << 20, 1, true, true, NULL};
     int small = 4096;
     st = store_create(&options);
     th = store_join(st);

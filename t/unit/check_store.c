@@ -15,7 +15,7 @@ static struct store_thread *th;
 static void
 open_store(uint64_t memory, bool evict)
 {
-    struct store_options options = {memory, MB, 1, evict, true};
+    struct store_options options = {memory, MB, 1, evict, true, NULL};
     st = store_create(&options);
     th = store_join(st);
 }
@@ -765,7 +765,7 @@ END_TEST
 
 START_TEST(without_cas_nothing_matches)
 {
-    struct store_options options = {64 * MB, MB, 1, true, false};
+    struct store_options options = {64 * MB, MB, 1, true, false, NULL};
     st = store_create(&options);
     th = store_join(st);
     set("k", "v");
