@@ -15,7 +15,7 @@ buf_deinit(struct buf *b)
 }
 
 static bool
-buf_grow(struct buf *b, size_t n)
+grow(struct buf *b, size_t n)
 {
     size_t held = buf_len(b);
     size_t need = held + n;
@@ -53,35 +53,9 @@ buf_grow(struct buf *b, size_t n)
 }
 
 char *
-buf_room(struct buf *b, size_t n)
+buf_grow(struct buf *b, size_t n)
 {
-    if (b->mem == NULL || buf_tailroom(b) < n) {
-        if (!buf_grow(b, n)) {
-            return NULL;
-        }
-    }
-    return b->mem + b->tail;
-}
-
-bool
-buf_append(struct buf *b, const void *p, size_t n)
-{
-    if (n == 0) {
-        return true;
-    }
-    char *to = buf_room(b, n);
-    if (to == NULL) {
-        return false;
-    }
-    memcpy(to, p, n);
-    b->tail += n;
-    return true;
-}
-
-bool
-buf_append_span(struct buf *b, struct span s)
-{
-    return buf_append(b, s.ptr, s.len);
+    return grow(b, n) ? b->mem + b->tail : NULL;
 }
 
 bool

@@ -34,15 +34,22 @@ buf_span(const struct buf *b)
     return (struct span){b->mem + b->head, b->tail - b->head};
 }
 
-/* Makes room for `n` more bytes and returns where they go, or NULL when the
- * system has no memory (the buf is unchanged then). Follow with buf_grew(). */
-char *buf_room(struct buf *b, size_t n);
-
 /* Bytes that can be written at buf_room(b, 1) without growing. */
 static inline size_t
 buf_tailroom(const struct buf *b)
 {
     return b->cap - b->tail;
+}
+
+char *buf_grow(struct buf *b, size_t n); /* buf_room() where there is none yet */
+
+/* Makes room for `n` more bytes and returns where they go, or NULL when the
+ * system has no memory (the buf is unchanged then). Follow with buf_grew(). */
+static inline char *
+buf_room(struct buf *b, size_t n)
+{
+    bool there = b->mem != NULL && buf_tailroom(b) >= n;
+    return __builtin_expect(there, 1) ? b->mem + b->tail : buf_grow(b, n);
 }
 
 static inline void
@@ -52,8 +59,27 @@ buf_grew(struct buf *b, size_t n)
 }
 
 /* Copies `n` bytes in; false when the system has no memory. */
-bool buf_append(struct buf *b, const void *p, size_t n);
-bool buf_append_span(struct buf *b, struct span s);
+static inline bool
+buf_append(struct buf *b, const void *p, size_t n)
+{
+    if (n == 0) {
+        return true;
+    }
+    char *to = buf_room(b, n);
+    if (to == NULL) {
+        return false;
+    }
+    memcpy(to, p, n);
+    b->tail += n;
+    return true;
+}
+
+static inline bool
+buf_append_span(struct buf *b, struct span s)
+{
+    return buf_append(b, s.ptr, s.len);
+}
+
 bool buf_append_u64(struct buf *b, uint64_t v);
 bool buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
