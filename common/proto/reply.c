@@ -159,11 +159,110 @@ parse_line(struct reply_parser *p, struct span input, enum reply_shape shape, ui
     return REPLY_PIECE;
 }
 
+/* --- what comes most often ------------------------------------------------- */
+
+#define PLAIN_DIGITS_MAX 19 /* no such number exceeds 64 bits */
+
+/* A blank and a number. */
+static inline bool
+plain_number(const char **at, const char *end, uint64_t *out)
+{
+    const char *p = *at;
+    if (p == end || *p != ' ') {
+        return false;
+    }
+    const char *digits = ++p;
+    uint64_t v = 0;
+    for (; p < end && (unsigned char)(*p - '0') <= 9; p++) {
+        v = v * 10 + (unsigned char)(*p - '0');
+    }
+    *at = p;
+    *out = v;
+    return p != digits && p - digits <= PLAIN_DIGITS_MAX;
+}
+
+/* A VALUE that is there whole and has nothing unusual about it, in one pass. */
+static bool
+take_plain_value(struct span input, uint64_t value_max, struct reply_piece *piece)
+{
+    const char *p = input.ptr, *end = p + input.len;
+    if (input.len < 6 || memcmp(p, "VALUE ", 6) != 0) {
+        return false;
+    }
+    const char *key = p + 6;
+    uint64_t flags, bytes, cas = 0;
+    p = scan_key_bytes(key, end);
+    size_t key_bytes = (size_t)(p - key);
+    if (key_bytes == 0 || key_bytes > KEY_MAX_BYTES || !plain_number(&p, end, &flags) ||
+        !plain_number(&p, end, &bytes) || bytes > value_max) {
+        return false;
+    }
+    bool has_cas = p < end && *p == ' ';
+    if (has_cas && !plain_number(&p, end, &cas)) {
+        return false;
+    }
+    size_t left = (size_t)(end - p);
+    if (left < 4 || bytes > left - 4 || memcmp(p, "\r\n", 2) != 0 ||
+        memcmp(p + 2 + bytes, "\r\n", 2) != 0) {
+        return false;
+    }
+    size_t line_bytes = (size_t)(p - input.ptr);
+    *piece = (struct reply_piece){
+        .kind = REPLY_VALUE,
+        .raw = {input.ptr, line_bytes + 2 + (size_t)bytes + 2},
+        .line = {input.ptr, line_bytes},
+        .key = {key, key_bytes},
+        .value = {p + 2, (size_t)bytes},
+        .flags = flags,
+        .cas = cas,
+        .has_cas = has_cas,
+    };
+    return true;
+}
+
+static inline bool
+take_plain_line(struct span input, struct span line, enum reply_kind kind,
+                struct reply_piece *piece)
+{
+    if (input.len < line.len || memcmp(input.ptr, line.ptr, line.len) != 0) {
+        return false;
+    }
+    *piece = (struct reply_piece){
+        .kind = kind,
+        .final = true,
+        .raw = {input.ptr, line.len},
+        .line = {input.ptr, line.len - 2},
+    };
+    return true;
+}
+
+/* Takes what it knows at a glance; of all else the general way decides what it is. */
+static bool
+take_plain(struct span input, enum reply_shape shape, uint64_t value_max, struct reply_piece *piece)
+{
+    switch (shape) {
+    case REPLY_SHAPE_VALUES:
+        return take_plain_value(input, value_max, piece) ||
+               take_plain_line(input, SPAN_LIT("END\r\n"), REPLY_END, piece);
+    case REPLY_SHAPE_LINE:
+        return take_plain_line(input, SPAN_LIT("STORED\r\n"), REPLY_STORED, piece) ||
+               take_plain_line(input, SPAN_LIT("HD\r\n"), REPLY_HD, piece);
+    case REPLY_SHAPE_STATS: return false;
+    }
+    UNREACHABLE();
+}
+
+/* --- any reply ------------------------------------------------------------- */
+
 enum reply_status
 reply_parse(struct reply_parser *p, struct span input, enum reply_shape shape, uint64_t value_max,
             struct reply_piece *piece)
 {
     ASSERT(p->scanned <= input.len);
+
+    if (p->scanned == 0 && take_plain(input, shape, value_max, piece)) {
+        return REPLY_PIECE;
+    }
 
     if (input.len < p->need || input.len == p->scanned) {
         return REPLY_NEED_MORE;
