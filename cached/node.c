@@ -11,6 +11,7 @@
 #include "common/proto/errorline.h"
 #include "common/proto/exptime.h"
 
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -231,23 +232,43 @@ listen_on_all(struct node *node, uint16_t port)
     return listen_on(node, &name, "[::]");
 }
 
-/* Where tests and scripts look for the port that the kernel chose. */
+/* A line for each family that reaches the listener: one on [::] takes IPv4 too. */
+static void
+write_ports(FILE *f, const struct addr *addr)
+{
+    char text[ADDR_TEXT_MAX];
+    const char *port = strrchr(addr_format(addr, text), ':') + 1;
+    bool is_v6 = addr->sa.ss_family == AF_INET6;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&addr->sa;
+    if (addr->sa.ss_family == AF_INET || (is_v6 && IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr))) {
+        fprintf(f, "TCP INET: %s\n", port);
+    }
+    if (is_v6) {
+        fprintf(f, "TCP INET6: %s\n", port);
+    }
+}
+
+/* Where tests and scripts look for the port that the kernel chose. Written beside
+ * its place and moved there whole, so that nobody reads half of it. */
 static void
 write_port_file(const struct node *node)
 {
     const char *path = getenv("MEMCACHED_PORT_FILENAME");
-    FILE *f = path != NULL ? fopen(path, "we") : NULL;
+    struct buf half = BUF_EMPTY;
+    if (path == NULL || !buf_printf(&half, "%s.lck%c", path, '\0')) {
+        return;
+    }
+    FILE *f = fopen(half.mem, "we");
     for (unsigned i = 0; f != NULL && i < node->listener_count; i++) {
         const struct addr *addr = listener_addr(node->listeners[i]);
-        char text[ADDR_TEXT_MAX];
-        const char *colon = strrchr(addr_format(addr, text), ':');
         if (addr->sa.ss_family == AF_INET || addr->sa.ss_family == AF_INET6) {
-            fprintf(f, "TCP %s: %s\n", addr->sa.ss_family == AF_INET ? "INET" : "INET6", colon + 1);
+            write_ports(f, addr);
         }
     }
-    if (f != NULL) {
-        fclose(f);
+    if (f == NULL || fclose(f) != 0 || rename(half.mem, path) != 0) {
+        log_warn("port_file_failed", "path=%s", path);
     }
+    buf_deinit(&half);
 }
 
 static bool

@@ -302,6 +302,14 @@ put_listener(struct node *node, unsigned i, struct buf *out)
     buf_printf(out, "STAT %d:state conn_listening\r\n", fd);
 }
 
+/* In ticks of a second, as memcached counts: two moments a second apart are never
+ * told as 0. */
+static uint64_t
+seconds_between(uint64_t earlier_ms, uint64_t later_ms)
+{
+    return later_ms > earlier_ms ? later_ms / 1000 - earlier_ms / 1000 : 0;
+}
+
 static void
 put_conn(struct node *node, const struct conn *c, struct buf *out)
 {
@@ -316,7 +324,7 @@ put_conn(struct node *node, const struct conn *c, struct buf *out)
     buf_printf(
         out, "STAT %d:state %s\r\nSTAT %d:secs_since_last_cmd %" PRIu64 "\r\n", fd,
         conn_state_name((enum conn_state)atomic_load_explicit(&c->state, memory_order_relaxed)), fd,
-        now_ms > active_ms ? (now_ms - active_ms) / 1000 : 0);
+        seconds_between(active_ms, now_ms));
 }
 
 static void

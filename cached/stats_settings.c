@@ -11,6 +11,7 @@
     X("maxconns",              connections_max)          \
     X("udpport",               udp_port)                 \
     X("num_threads",           threads)                  \
+    X("num_threads_per_udp",   threads)                  \
     X("reqs_per_event",        requests_per_turn)        \
     X("tcp_backlog",           backlog)                  \
     X("item_size_max",         item_max_bytes)           \
@@ -33,7 +34,6 @@
     X("oldest",                "0")             \
     X("growth_factor",         "1.25")          \
     X("chunk_size",            "48")            \
-    X("num_threads_per_udp",   "0")             \
     X("auth_enabled_sasl",     "no")            \
     X("auth_enabled_ascii",    "no")            \
     X("hashpower_init",        "0")             \

@@ -116,10 +116,13 @@ refused([qw(surplus)], qr/unexpected argument 'surplus'/);
 
 # Without -l every address is served.
 {
-    my $node = start_program({ name => 'mfcached', args => [@root, '-p', 0] });
+    my $ports = scratch_dir() . '/all-ports';
+    my $node = start_program({ name => 'mfcached', args => [@root, '-p', 0],
+                               env => { MEMCACHED_PORT_FILENAME => $ports } });
     my ($port) = $node->addr =~ /^(?:\[::\]|0\.0\.0\.0):(\d+)$/;
     ok($port, 'every address: ' . $node->addr);
     is(Memfleet::Conn->new("127.0.0.$_:$port")->ask("get a\r\n"), "END\r\n", "127.0.0.$_") for 1, 2;
+    like(slurp($ports), qr/\ATCP INET: $port\n(?:TCP INET6: $port\n)?\z/, 'the port of both families');
 }
 
 # -d goes to the background and -P says who it is.
