@@ -120,15 +120,20 @@ conn_state_name(enum conn_state state)
 static size_t
 take_value(struct conn *c, struct ingest *in, struct span input)
 {
-    size_t room;
-    char *to = ingest_room(in, &room);
-    size_t n = input.len < room ? input.len : room;
-    memcpy(to, input.ptr, n);
-    in->got += n;
+    struct iovec iov[INGEST_ROOMS];
+    int rooms = ingest_rooms(in, iov);
+    size_t taken = 0;
+    for (int i = 0; i < rooms; i++) {
+        size_t left = input.len - taken;
+        size_t n = left < iov[i].iov_len ? left : iov[i].iov_len;
+        memcpy(iov[i].iov_base, input.ptr + taken, n);
+        taken += n;
+    }
+    in->got += taken;
     if (in->got == in->total) {
         ingest_finish(c, in);
     }
-    return n;
+    return taken;
 }
 
 static size_t
@@ -484,8 +489,7 @@ aim(struct conn *c, struct iovec *iov)
 {
     int n = 0;
     if (c->ingest != NULL) {
-        iov[n].iov_base = ingest_room(c->ingest, &iov[n].iov_len);
-        n++;
+        n = ingest_rooms(c->ingest, iov);
     }
     if (buf_len(&c->in) > 0) {
         char *room = buf_room(&c->in, READ_ROOM_BYTES);
@@ -536,7 +540,7 @@ on_bytes(struct conn *c, size_t n, bool held)
 static void
 read_once(struct conn *c)
 {
-    struct iovec iov[2];
+    struct iovec iov[INGEST_ROOMS + 1];
     bool held = buf_len(&c->in) > 0;
     int count = aim(c, iov);
     if (count < 0) {

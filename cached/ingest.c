@@ -93,7 +93,7 @@ ingest_begin(struct conn *c, const struct request *r, struct ingest *in)
         fill_text(w, r, in);
     }
     enum store_outcome outcome =
-        store_reserve(w->store, &key, r->value_bytes, w->now_ms, &in->room);
+        store_reserve(w->store, &key, r->value_bytes, &in->write, w->now_ms, &in->room);
     if (outcome != STORE_OK) {
         refuse(c, &key, in, outcome);
         return false;
@@ -189,7 +189,7 @@ void
 ingest_finish(struct conn *c, struct ingest *in)
 {
     struct worker *w = c->worker;
-    if (!request_block_ends_well(in->room.value + in->total - STORE_TRAILER_BYTES)) {
+    if (!request_block_ends_well(in->end)) {
         store_abandon(w->store, &in->room);
         if (!in->noreply) {
             conn_put_error(c, PROTO_ERR_BAD_CHUNK);

@@ -6,10 +6,13 @@
 #pragma once
 #include "cached/conn.h"
 
+#include <sys/uio.h>
+
 struct ingest {
     struct store_reservation room;
-    uint64_t got;   /* bytes of the value and its CRLF */
-    uint64_t total; /* value and CRLF */
+    uint64_t got;                  /* bytes of the value and its CRLF */
+    uint64_t total;                /* value and CRLF */
+    char end[STORE_TRAILER_BYTES]; /* what the client sent as CRLF */
     struct store_write write;
     bool meta;
     bool noreply;
@@ -24,12 +27,21 @@ struct ingest {
  * then throws the value's bytes away and answers the error. */
 bool ingest_begin(struct conn *c, const struct request *r, struct ingest *in);
 
-/* Where the next bytes go, and how many at most. */
-static inline char *
-ingest_room(const struct ingest *in, size_t *n)
+#define INGEST_ROOMS 2
+
+/* Where the next bytes go, and how many at most: what is missing of the value,
+ * and what is missing of its CRLF. Returns how many of the two are there. */
+static inline int
+ingest_rooms(struct ingest *in, struct iovec *iov)
 {
-    *n = (size_t)(in->total - in->got);
-    return in->room.value + in->got;
+    uint64_t value_bytes = in->total - STORE_TRAILER_BYTES;
+    int n = 0;
+    if (in->got < value_bytes) {
+        iov[n++] = (struct iovec){in->room.value + in->got, (size_t)(value_bytes - in->got)};
+    }
+    size_t of_end = in->got > value_bytes ? (size_t)(in->got - value_bytes) : 0;
+    iov[n++] = (struct iovec){in->end + of_end, STORE_TRAILER_BYTES - of_end};
+    return n;
 }
 
 /* All bytes are there: stores or refuses, and replies. */

@@ -44,9 +44,16 @@ room_for_piece(struct outbox *o)
 void
 outbox_put_value(struct outbox *o, struct store_thread *th, struct store_view *view)
 {
+    _Static_assert(OUTBOX_COPY_MAX >= STORE_TRAILED_FROM,
+                   "what is sent from the item has its CRLF");
     struct span bytes = span_make(view->value.ptr, view->value.len + STORE_TRAILER_BYTES);
     if (bytes.len <= OUTBOX_COPY_MAX) {
-        outbox_put_span(o, bytes);
+        char *room = outbox_room(o, bytes.len);
+        if (room != NULL) {
+            memcpy(room, view->value.ptr, view->value.len);
+            memcpy(room + view->value.len, "\r\n", STORE_TRAILER_BYTES);
+            outbox_wrote(o, bytes.len);
+        }
         store_release(th, &view->item);
         return;
     }

@@ -83,10 +83,6 @@ struct store_item *item_create(struct store_thread *th, const struct store_key *
 /* Ends the hold of its maker; if it was not linked the item is dead. */
 void item_finish(struct store_thread *th, struct store_item *it);
 
-/* Takes the room back that this unlinked item's flags and expiry do not need,
- * if nothing stands behind it yet; else it keeps its layout. */
-void item_fit(struct store_thread *th, struct store_item *it, unsigned layout);
-
 /* Memory that the item takes. */
 static inline uint32_t
 item_footprint(const struct store *st, const struct store_item *it)

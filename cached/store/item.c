@@ -69,12 +69,6 @@ item_copy(struct store_item *to, struct store_item *from)
     item_mark(to, item_marks(from) & (ITEM_STALE | ITEM_TOKEN_TAKEN | ITEM_BINARY_KEY), 0);
 }
 
-void
-item_relayout(struct store_item *it, unsigned layout)
-{
-    item_mark(it, layout, ITEM_LAYOUT);
-}
-
 bool
 item_fetched(const struct store_item *it)
 {
@@ -145,7 +139,7 @@ item_bump(struct store_item *it, uint64_t now_ms)
 void
 item_seal(struct store_item *it)
 {
-    memcpy(item_value(it) + it->value_bytes, "\r\n", STORE_TRAILER_BYTES);
+    memcpy(item_value(it) + it->value_bytes, "\r\n", item_trailer_bytes(it->value_bytes));
 }
 
 static bool

@@ -1,6 +1,6 @@
 /* item.h - what one key and its value look like in memory
  *
- *     | header, 20 bytes | key | value | CRLF | pad | expiry 8? | flags 4 or 8? |
+ *     | header, 20 bytes | key | value | CRLF? | pad | expiry 8? | flags 4 or 8? |
  *
  * Expiry and flags are there only if they are not zero; the marks say so.
  * Everything is aligned to 4 bytes, so 8-byte fields are kept as two halves.
@@ -84,11 +84,18 @@ item_store64(_Atomic uint32_t *half, uint64_t n)
     atomic_store_explicit(&half[1], (uint32_t)(n >> 32), memory_order_release);
 }
 
+static inline size_t
+item_trailer_bytes(uint64_t value_bytes)
+{
+    return value_bytes >= STORE_TRAILED_FROM ? STORE_TRAILER_BYTES : 0;
+}
+
 /* Bytes up to the optional fields. */
 static inline size_t
 item_body_bytes(size_t key_bytes, uint64_t value_bytes)
 {
-    return ITEM_ALIGNED(sizeof(struct store_item) + key_bytes + value_bytes + STORE_TRAILER_BYTES);
+    return ITEM_ALIGNED(sizeof(struct store_item) + key_bytes + value_bytes +
+                        item_trailer_bytes(value_bytes));
 }
 
 static inline size_t
@@ -163,9 +170,6 @@ void item_init(struct store_item *it, struct span key, uint64_t value_bytes, uns
  * must have place for it. */
 void item_copy(struct store_item *to, struct store_item *from);
 
-/* Gives an unlinked item a layout with less or equal room. */
-void item_relayout(struct store_item *it, unsigned layout);
-
 /* Shows the item in a view, reference not included. */
 void item_show(struct store_item *it, uint64_t now_ms, struct store_view *view);
 
@@ -173,7 +177,7 @@ void item_show(struct store_item *it, uint64_t now_ms, struct store_view *view);
 void item_use(struct store_item *it, uint64_t now_ms);
 void item_bump(struct store_item *it, uint64_t now_ms);
 
-/* Puts the CRLF behind the value. */
+/* Puts the CRLF behind a value that is long enough for one. */
 void item_seal(struct store_item *it);
 
 /* Parses the value as memcached does: blanks, digits, then the end or a blank. */

@@ -192,27 +192,6 @@ item_finish(struct store_thread *th, struct store_item *it)
 }
 
 void
-item_fit(struct store_thread *th, struct store_item *it, unsigned layout)
-{
-    struct segments *s = &th->st->segments;
-    struct segment *seg = segments_find(s, it);
-    if (seg->large || (item_marks(it) & ITEM_LAYOUT) == layout) {
-        return;
-    }
-    uint32_t before = item_footprint(th->st, it);
-    char *end = (char *)it + before;
-    pthread_mutex_lock(&th->fresh.lock);
-    char *memory = atomic_load_explicit(&seg->memory, memory_order_relaxed);
-    if (seg == th->fresh.open && memory + seg->end == end) {
-        item_relayout(it, layout);
-        uint32_t less = before - item_footprint(th->st, it);
-        seg->end -= less;
-        atomic_fetch_sub_explicit(&seg->live, less, memory_order_relaxed);
-    }
-    pthread_mutex_unlock(&th->fresh.lock);
-}
-
-void
 memory_enforce(struct store_thread *th, unsigned rounds, uint64_t now_ms)
 {
     struct segments *s = &th->st->segments;

@@ -35,8 +35,9 @@ struct store_item; /* opaque to callers */
 struct memory_file;
 
 #define STORE_KEY_MAX       250
-#define STORE_TRAILER_BYTES 2  /* CRLF behind every value, so that one copy or iovec sends both */
-#define STORE_ITEM_OVERHEAD 56 /* counted per item against item_max_bytes, as memcached does */
+#define STORE_TRAILED_FROM  2047 /* values of so many bytes have a CRLF behind them in memory, */
+#define STORE_TRAILER_BYTES 2    /* so that one iovec sends both; shorter ones are better copied */
+#define STORE_ITEM_OVERHEAD 56   /* counted per item against item_max_bytes, as memcached does */
 
 /* What the caller acts on. */
 enum store_outcome {
@@ -108,7 +109,7 @@ void store_prefetch(struct store_thread *th, const struct store_key *keys, unsig
 struct store_view {
     struct store_item *item; /* the reference; NULL if there is none */
     struct span key;
-    struct span value; /* STORE_TRAILER_BYTES of CRLF stand behind it */
+    struct span value; /* with a CRLF behind it from STORE_TRAILED_FROM on */
     uint64_t flags;    /* the client's */
     uint64_t cas;
     uint64_t expiry_ms;        /* after this lookup */
@@ -158,14 +159,8 @@ struct store_reservation {
     struct store_item *item; /* NULL if there is none */
     uint64_t hash;           /* of the key */
     struct span key;         /* the item's own copy */
-    char *value;             /* value_bytes and STORE_TRAILER_BYTES to be written by the caller */
+    char *value;             /* value_bytes to be written by the caller */
 };
-
-/* Finds room, evicting if it must: STORE_OK, STORE_TOO_LARGE or
- * STORE_NO_MEMORY. The reserved memory counts against the limit. */
-enum store_outcome store_reserve(struct store_thread *th, const struct store_key *key,
-                                 uint64_t value_bytes, uint64_t now_ms,
-                                 struct store_reservation *out);
 
 enum store_mode { STORE_SET, STORE_ADD, STORE_REPLACE, STORE_APPEND, STORE_PREPEND };
 
@@ -183,6 +178,13 @@ struct store_write {
     uint64_t new_cas;
     bool binary_key; /* remembered for views */
 };
+
+/* Finds room, evicting if it must: STORE_OK, STORE_TOO_LARGE or
+ * STORE_NO_MEMORY. The reserved memory counts against the limit. `write` is what
+ * the commit will be given. */
+enum store_outcome store_reserve(struct store_thread *th, const struct store_key *key,
+                                 uint64_t value_bytes, const struct store_write *write,
+                                 uint64_t now_ms, struct store_reservation *out);
 
 struct store_written {
     uint64_t cas;         /* of the stored item */

@@ -1,4 +1,5 @@
 #include "cached/store/engine.h"
+#include "common/core/assert.h"
 
 enum verdict {
     VERDICT_STORE,
@@ -12,9 +13,26 @@ struct judgement {
     enum store_outcome outcome; /* with VERDICT_REFUSE */
 };
 
-enum store_outcome
-store_reserve(struct store_thread *th, const struct store_key *key, uint64_t value_bytes,
-              uint64_t now_ms, struct store_reservation *out)
+/* Append and prepend keep the item's own; only what they make new gets one. */
+static uint64_t
+expiry_of(const struct store_write *w)
+{
+    bool joining = w->mode == STORE_APPEND || w->mode == STORE_PREPEND;
+    return joining ? w->vivify_expiry_ms : w->expiry_ms;
+}
+
+/* The item can hold what this write may give it. A stale write takes over an
+ * expiry that is not known yet. */
+static unsigned
+layout_of(const struct store_write *w)
+{
+    unsigned layout = item_layout_for(w->flags, expiry_of(w));
+    return w->stale_if_older ? layout | ITEM_HAS_EXPIRY : layout;
+}
+
+static enum store_outcome
+reserve(struct store_thread *th, const struct store_key *key, uint64_t value_bytes, unsigned layout,
+        uint64_t now_ms, struct store_reservation *out)
 {
     uint64_t nominal = key->key.len + value_bytes + STORE_TRAILER_BYTES + STORE_ITEM_OVERHEAD;
     *out = (struct store_reservation){0};
@@ -22,8 +40,7 @@ store_reserve(struct store_thread *th, const struct store_key *key, uint64_t val
         count(th, METRIC_ID_STORE_REFUSED_SIZE);
         return STORE_TOO_LARGE;
     }
-    /* Flags and expiry come with the commit, which gives unneeded room back. */
-    out->item = item_create(th, key, value_bytes, ITEM_HAS_EXPIRY | ITEM_LONG_FLAGS, now_ms);
+    out->item = item_create(th, key, value_bytes, layout, now_ms);
     if (out->item == NULL) {
         count(th, METRIC_ID_STORE_REFUSED_MEMORY);
         return STORE_NO_MEMORY;
@@ -34,19 +51,18 @@ store_reserve(struct store_thread *th, const struct store_key *key, uint64_t val
     return STORE_OK;
 }
 
+enum store_outcome
+store_reserve(struct store_thread *th, const struct store_key *key, uint64_t value_bytes,
+              const struct store_write *write, uint64_t now_ms, struct store_reservation *out)
+{
+    return reserve(th, key, value_bytes, layout_of(write), now_ms, out);
+}
+
 void
 store_abandon(struct store_thread *th, struct store_reservation *reservation)
 {
     item_finish(th, reservation->item);
     *reservation = (struct store_reservation){0};
-}
-
-/* Append and prepend keep the item's own; only what they make new gets one. */
-static uint64_t
-expiry_of(const struct store_write *w)
-{
-    bool joining = w->mode == STORE_APPEND || w->mode == STORE_PREPEND;
-    return joining ? w->vivify_expiry_ms : w->expiry_ms;
 }
 
 static struct judgement
@@ -116,7 +132,8 @@ join_values(struct store_thread *th, const struct store_key *key, struct store_i
             enum store_outcome *why)
 {
     struct store_reservation r;
-    *why = store_reserve(th, key, (uint64_t)old->value_bytes + piece->value_bytes, now_ms, &r);
+    *why = reserve(th, key, (uint64_t)old->value_bytes + piece->value_bytes,
+                   item_marks(old) & ITEM_LAYOUT, now_ms, &r);
     if (*why != STORE_OK) {
         return NULL;
     }
@@ -227,10 +244,7 @@ store_commit(struct store_thread *th, struct store_reservation *reservation,
 {
     struct store_item *fresh = reservation->item;
     struct store_key key = {item_key(fresh), reservation->hash};
-    /* A stale write takes over an expiry that is not known yet. */
-    if (!w->stale_if_older) {
-        item_fit(th, fresh, item_layout_for(w->flags, expiry_of(w)));
-    }
+    ASSERT((layout_of(w) & ~item_marks(fresh)) == 0);
     item_seal(fresh);
     enum store_outcome outcome = commit(th, &key, fresh, w, now_ms, out);
     store_abandon(th, reservation);

@@ -60,11 +60,12 @@ put_value(size_t len, char fill)
     struct store_write write = {0};
     struct store_written written;
     struct store_view view;
-    ck_assert_int_eq(store_reserve(th, &key, len, NOW_MS, &r), STORE_OK);
+    ck_assert_int_eq(store_reserve(th, &key, len, &write, NOW_MS, &r), STORE_OK);
     memset(r.value, fill, len);
     ck_assert_int_eq(store_commit(th, &r, &write, NOW_MS, &written), STORE_OK);
     ck_assert_int_eq(store_get(th, &key, NULL, NOW_MS, &view), STORE_OK);
-    buf_append(&wanted, view.value.ptr, len + STORE_TRAILER_BYTES);
+    buf_append(&wanted, view.value.ptr, len);
+    buf_append(&wanted, "\r\n", STORE_TRAILER_BYTES);
     outbox_put_value(&box, th, &view);
     ck_assert_ptr_null(view.item);
     store_delete(th, &key, NULL, NOW_MS);

@@ -26,7 +26,7 @@ put(const char *key, uint64_t now_ms)
     struct store_reservation r;
     struct store_written written;
     struct store_write w = {.mode = STORE_SET};
-    ck_assert_int_eq(store_reserve(th, &k, 1, now_ms, &r), STORE_OK);
+    ck_assert_int_eq(store_reserve(th, &k, 1, &w, now_ms, &r), STORE_OK);
     r.value[0] = 'v';
     ck_assert_int_eq(store_commit(th, &r, &w, now_ms, &written), STORE_OK);
 }
