@@ -54,7 +54,7 @@ backend_create(struct worker *w, const struct place_node *node)
     b->fd = -1;
     b->last = &b->first;
     b->stats = node_stats_ref(node->stats);
-    b->addr = node->addr;
+    b->endpoint = endpoint_ref(node->endpoint);
     list_init(&b->busy_link);
     list_push_back(&w->backends, &b->link);
     health_init(&b->health, random_next(&w->rng));
@@ -209,15 +209,32 @@ read_some(struct backend *b)
     }
 }
 
+/* No connection came about: the next address has its turn, with all that waits,
+ * or, when each has had one, the node is one that cannot be connected to. */
+static void
+connect_failed(struct backend *b, const char *reason)
+{
+    b->addr_at++;
+    if (++b->addrs_tried < endpoint_count(b->endpoint)) {
+        close_connection(b);
+        backend_busy(b);
+        return;
+    }
+    b->addrs_tried = 0;
+    endpoint_look_up(b->endpoint);
+    lose_connection(b, reason);
+}
+
 static void
 connect_decided(struct backend *b)
 {
     int error = sock_connect_error(b->fd);
     if (error != 0) {
-        lose_connection(b, strerror(error));
+        connect_failed(b, strerror(error));
         return;
     }
     b->state = BACKEND_CONNECTED;
+    b->addrs_tried = 0;
     b->progress_us = worker_now_us(b->worker);
     atomic_fetch_add_explicit(&b->stats->connects, 1, memory_order_relaxed);
     sock_keepalive(b->fd, KEEPALIVE_IDLE_S, KEEPALIVE_EVERY_S, KEEPALIVE_PROBES);
@@ -246,9 +263,14 @@ begin_connect(struct backend *b)
 {
     worker_count(b->worker, METRIC_ID_BACKEND_CONNECTS, 1);
     b->gave_bytes = false;
-    b->fd = sock_connect(&b->addr);
+    struct addr addr;
+    if (!endpoint_addr(b->endpoint, b->addr_at, &addr)) {
+        connect_failed(b, "its name has no address");
+        return;
+    }
+    b->fd = sock_connect(&addr);
     if (b->fd < 0) {
-        lose_connection(b, strerror(errno));
+        connect_failed(b, strerror(errno));
         return;
     }
     b->state = BACKEND_CONNECTING;
@@ -362,7 +384,7 @@ on_timer(void *arg)
         leg_queue_time_out(b);
     }
     if (b->state == BACKEND_CONNECTING && b->connect_until_us <= now) {
-        lose_connection(b, "connect timed out");
+        connect_failed(b, "connect timed out");
     } else if (b->state == BACKEND_CONNECTED && owes_late_replies(b) &&
                (stalled_at_us(b) <= now || b->owed_bytes > BACKEND_OWED_MAX)) {
         worker_count(b->worker, METRIC_ID_STALLED, 1);
@@ -431,6 +453,7 @@ backend_destroy(struct backend **backend)
     list_remove(&b->link);
     list_remove(&b->busy_link);
     node_stats_unref(&b->stats);
+    endpoint_unref(&b->endpoint);
     free(b->name);
     free(b);
 }

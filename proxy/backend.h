@@ -9,7 +9,9 @@
  * replies to more than a megabyte of timed-out requests, or sends what is no
  * reply.
  *
- * Connects when first needed. Health is judged by health.c; a DOWN node is
+ * Connects when first needed. Of a name with several addresses each is tried
+ * before the node counts as one that cannot be connected to; then the name is
+ * looked up again, since the node may have moved. Health is judged by health.c; a DOWN node is
  * probed from prober.c. Worker's thread only. */
 #pragma once
 #include "common/core/buf.h"
@@ -58,8 +60,10 @@ struct backend {
     bool excused;          /* the timer came late, and time was given for it */
     struct health health;
     struct leg *probe; /* the one on its way */
+    struct endpoint *endpoint;
+    unsigned addr_at;     /* which of its addresses is the one to connect to */
+    unsigned addrs_tried; /* since one of them could be connected to */
     /* as the current roster has it */
-    struct addr addr;
     char *name;
     unsigned node;
     bool masked; /* the table calls it down: no requests, no probes */

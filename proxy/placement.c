@@ -33,51 +33,66 @@ node_stats_create(void)
 }
 
 static bool
-same_node(const struct place_node *a, const struct place_node *b)
+same_node(const struct table_node *a, const struct table_node *b)
 {
-    return strcmp(a->node->id, b->node->id) == 0 && a->addr.len == b->addr.len &&
-           memcmp(&a->addr.sa, &b->addr.sa, a->addr.len) == 0;
+    return strcmp(a->id, b->id) == 0 && strcmp(a->addr, b->addr) == 0;
 }
 
 /* The index entry of `node`: its own if it is known, else a free one. */
 static unsigned *
-index_entry(const struct placement *p, const struct place_node *node)
+index_entry(const struct placement *p, const struct table_node *node)
 {
-    uint64_t hash =
-        hash_span(span_cstr(node->node->id)) ^ hash_span(span_make(&node->addr.sa, node->addr.len));
+    uint64_t hash = hash_span(span_cstr(node->id)) ^ hash_span(span_cstr(node->addr));
     for (unsigned at = (unsigned)hash & p->index_mask;; at = (at + 1) & p->index_mask) {
         unsigned *entry = &p->index[at];
-        if (*entry == 0 || same_node(&p->nodes[*entry - 1], node)) {
+        if (*entry == 0 || same_node(p->nodes[*entry - 1].node, node)) {
             return entry;
         }
     }
 }
 
-static void
-link_to_previous(struct place_node *node, const struct placement *previous)
-{
-    unsigned entry = previous != NULL ? *index_entry(previous, node) : 0;
-    node->same_as = entry != 0 ? entry - 1 : PLACE_NEW;
-    node->stats =
-        entry != 0 ? node_stats_ref(previous->nodes[entry - 1].stats) : node_stats_create();
-}
-
+/* False if the address is malformed. */
 static bool
-resolve(const struct table_pool *pool, const struct table_node *node, struct addr *out, char *error)
+begin_node(struct place_node *node, struct resolver *resolver)
 {
     struct addr_name name;
-    const char *why = "malformed address";
-    if (addr_parse(span_cstr(node->addr), DEFAULT_PORT, &name) &&
-        addr_resolve(&name, false, out, &why)) {
-        return true;
+    if (!addr_parse(span_cstr(node->node->addr), DEFAULT_PORT, &name)) {
+        return false;
     }
-    snprintf(error, TABLE_ERROR_MAX, "pool %s, node %s: cannot resolve %s: %s", pool->name,
-             node->id, node->addr, why);
-    return false;
+    node->same_as = PLACE_NEW;
+    node->endpoint = endpoint_create(resolver, &name);
+    node->stats = node_stats_create();
+    endpoint_look_up(node->endpoint);
+    return true;
+}
+
+static void
+continue_node(struct place_node *node, const struct placement *previous, unsigned index)
+{
+    node->same_as = index;
+    node->endpoint = endpoint_ref(previous->nodes[index].endpoint);
+    node->stats = node_stats_ref(previous->nodes[index].stats);
 }
 
 static bool
-place_pool(struct placement *p, unsigned pool_index, const struct placement *previous, char *error)
+add_node(struct placement *p, const struct place_node *template, const struct placement *previous,
+         struct resolver *resolver)
+{
+    struct place_node *node = &p->nodes[p->node_count];
+    *node = *template;
+    unsigned entry = previous != NULL ? *index_entry(previous, node->node) : 0;
+    if (entry != 0) {
+        continue_node(node, previous, entry - 1);
+    } else if (!begin_node(node, resolver)) {
+        return false;
+    }
+    p->node_count++;
+    return true;
+}
+
+static bool
+place_pool(struct placement *p, unsigned pool_index, const struct placement *previous,
+           struct resolver *resolver, char *error)
 {
     const struct table_pool *pool = &p->table->pools[pool_index];
     struct place_pool *place = &p->pools[pool_index];
@@ -85,16 +100,15 @@ place_pool(struct placement *p, unsigned pool_index, const struct placement *pre
     place->nodes = mem_zalloc(pool->node_count * sizeof(unsigned));
     for (unsigned i = 0; i < pool->node_count; i++) {
         struct place_node node = {.node = &pool->nodes[i], .pool = pool, .pool_index = pool_index};
-        if (!resolve(pool, node.node, &node.addr, error)) {
-            return false;
-        }
-        unsigned *entry = index_entry(p, &node);
-        if (*entry == 0) {
-            link_to_previous(&node, previous);
-            p->nodes[p->node_count] = node;
-            *entry = ++p->node_count;
-        } else {
+        unsigned *entry = index_entry(p, node.node);
+        if (*entry != 0) {
             p->nodes[*entry - 1].shared = true;
+        } else if (add_node(p, &node, previous, resolver)) {
+            *entry = p->node_count;
+        } else {
+            snprintf(error, TABLE_ERROR_MAX, "pool %s, node %s: malformed address %s", pool->name,
+                     node.node->id, node.node->addr);
+            return false;
         }
         place->nodes[i] = *entry - 1;
     }
@@ -125,16 +139,28 @@ allocate(struct table *table, unsigned workers)
 
 struct placement *
 placement_create(struct table *table, const struct placement *previous, unsigned workers,
-                 char *error)
+                 struct resolver *resolver, char *error)
 {
     struct placement *p = allocate(table, workers);
     for (unsigned i = 0; i < table->pool_count; i++) {
-        if (!place_pool(p, i, previous, error)) {
+        if (!place_pool(p, i, previous, resolver, error)) {
             placement_unref(&p);
             return NULL;
         }
     }
+    resolver_wait(resolver, PLACEMENT_LOOKUP_MS);
     return p;
+}
+
+const char *
+place_node_addr(const struct place_node *node, char *out)
+{
+    struct addr addr;
+    if (endpoint_addr(node->endpoint, 0, &addr)) {
+        return addr_format(&addr, out);
+    }
+    snprintf(out, ADDR_TEXT_MAX, "%s", node->node->addr);
+    return out;
 }
 
 struct placement *
@@ -154,6 +180,7 @@ placement_unref(struct placement **placement)
     }
     for (unsigned i = 0; i < p->node_count; i++) {
         node_stats_unref(&p->nodes[i].stats);
+        endpoint_unref(&p->nodes[i].endpoint);
     }
     for (unsigned i = 0; i < p->table->pool_count; i++) {
         free(p->pools[i].nodes);

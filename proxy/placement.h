@@ -1,12 +1,17 @@
-/* placement.h - a routing table with its nodes' addresses looked up: all that a
+/* placement.h - a routing table with the endpoints of its nodes: all that a
  * worker needs to route by an epoch.
  *
- * Built on the follower's thread, which may block on DNS; immutable and counted
- * from then on, shared by all workers. A node that several pools name with one
- * id and address is one node here, so a worker has one connection to it. */
+ * Built on the follower's thread; immutable and counted from then on, shared by
+ * all workers. A node that several pools name with one id and address is one
+ * node here, so a worker has one connection to it.
+ *
+ * Names of hosts are looked up by the resolver's threads, and waited for a
+ * little. A table never waits for, or is refused because of, a name that DNS
+ * does not know: that one node is as good as DOWN, its name is looked up again
+ * whenever it is probed, and no other node notices. */
 #pragma once
 #include "common/fleet/table.h"
-#include "common/net/addr.h"
+#include "common/net/resolver.h"
 
 #include <limits.h>
 #include <stdatomic.h>
@@ -25,11 +30,12 @@ struct node_stats {
 struct node_stats *node_stats_ref(struct node_stats *stats);
 void node_stats_unref(struct node_stats **stats);
 
-#define PLACE_NEW UINT_MAX
+#define PLACE_NEW           UINT_MAX
+#define PLACEMENT_LOOKUP_MS 1000 /* a new table waits so long for DNS */
 
 struct place_node {
     const struct table_node *node;
-    struct addr addr;
+    struct endpoint *endpoint;
     unsigned same_as; /* index of the same node in the placement before, or PLACE_NEW */
     const struct table_pool *pool; /* the first that names it: its timeouts count */
     unsigned pool_index;
@@ -53,10 +59,15 @@ struct placement {
     unsigned index_mask;
 };
 
-/* Resolves every node's address; blocks. `previous` may be NULL. The placement
- * takes its own reference to the table and comes with one of its own. NULL and
- * a sentence in `error` (TABLE_ERROR_MAX bytes) if a name does not resolve. */
+/* `previous` may be NULL; nodes that it names too keep their endpoint. The
+ * placement takes its own reference to the table and comes with one of its own.
+ * NULL and a sentence in `error` (TABLE_ERROR_MAX bytes) if an address is
+ * malformed. */
 struct placement *placement_create(struct table *table, const struct placement *previous,
-                                   unsigned workers, char *error);
+                                   unsigned workers, struct resolver *resolver, char *error);
 struct placement *placement_ref(struct placement *p);
 void placement_unref(struct placement **p);
+
+/* Where the node is: its first known address, or the name while none is known.
+ * Into `out` (ADDR_TEXT_MAX bytes). */
+const char *place_node_addr(const struct place_node *node, char *out);

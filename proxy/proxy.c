@@ -136,13 +136,14 @@ serve_http(struct proxy *proxy)
 
 /* --- the routing table ------------------------------------------------------------ */
 
-/* On the follower's thread: looking names up may block. */
+/* On the follower's thread. */
 static bool
 adopt(void *arg, struct table *table, char *why)
 {
     struct proxy *proxy = arg;
     struct placement *previous = proxy_placement(proxy);
-    struct placement *next = placement_create(table, previous, proxy->worker_count, why);
+    struct placement *next =
+        placement_create(table, previous, proxy->worker_count, proxy->resolver, why);
     placement_unref(&previous);
     if (next == NULL) {
         return false;
@@ -339,6 +340,7 @@ proxy_start(struct proxy *proxy, const struct proxy_options *options)
     *proxy = (struct proxy){.options = options};
     proxy->started_ms = clock_mono_ms();
     proxy->loop = loop_create();
+    proxy->resolver = resolver_create(NULL);
     proxy->metrics = metric_set_create("mfproxy", descs, PROXY_METRIC_COUNT);
     proxy->accept_metrics = metric_set_block(proxy->metrics);
     pthread_mutex_init(&proxy->lock, NULL);
@@ -370,12 +372,14 @@ proxy_stop(struct proxy *proxy)
     }
     free(proxy->listeners);
     http_server_destroy(&proxy->http);
+    resolver_interrupt(proxy->resolver); /* a table that comes must not wait for DNS now */
     unfollow(proxy);
     for (unsigned i = 0; i < proxy->worker_count; i++) {
         worker_destroy(&proxy->workers[i]);
     }
     free(proxy->workers);
     placement_unref(&proxy->placement);
+    resolver_destroy(&proxy->resolver);
     loop_signal_deinit(&proxy->sigterm);
     loop_signal_deinit(&proxy->sigint);
     loop_timer_deinit(&proxy->drain_timer);

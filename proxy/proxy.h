@@ -2,7 +2,8 @@
  * follower of the routing table, HTTP.
  *
  *     main thread: accept -> a worker; signals; HTTP
- *     follower's:  table -> addresses looked up -> placement -> every worker
+ *     follower's:  table -> placement -> every worker
+ *     resolver's:  names of nodes -> addresses
  *     workers:     clients and backends; nothing else
  */
 #pragma once
@@ -30,6 +31,7 @@ struct proxy {
     struct listener **listeners;
     unsigned listener_count;
     struct http_server *http;
+    struct resolver *resolver;
     pthread_mutex_t lock;         /* covers the two below */
     struct follower *follower;    /* NULL when it has ended */
     struct placement *placement;  /* the newest; NULL before there is a table */

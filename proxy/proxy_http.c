@@ -121,7 +121,7 @@ on_status(void *arg, struct http_reply *reply)
         const struct place_node *n = &p->nodes[i];
         char addr[ADDR_TEXT_MAX];
         buf_printf(&reply->body, "%-24s %-28s %-9s %5u/%-3u %12" PRIu64 " %9" PRIu64 "\n",
-                   n->node->id, addr_format(&n->addr, addr), node_state_name(n->node->state),
+                   n->node->id, place_node_addr(n, addr), node_state_name(n->node->state),
                    atomic_load(&n->stats->down), proxy->worker_count,
                    atomic_load(&n->stats->requests), atomic_load(&n->stats->timeouts));
     }

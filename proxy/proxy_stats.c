@@ -118,7 +118,7 @@ put_backends(struct proxy *proxy, struct buf *out)
                    "STAT %s:requests %" PRIu64 "\r\nSTAT %s:timeouts %" PRIu64 "\r\n"
                    "STAT %s:broken %" PRIu64 "\r\nSTAT %s:refused %" PRIu64 "\r\n"
                    "STAT %s:connects %" PRIu64 "\r\n",
-                   n->node->id, addr_format(&n->addr, addr), n->node->id,
+                   n->node->id, place_node_addr(n, addr), n->node->id,
                    node_state_name(n->node->state), n->node->id, atomic_load(&n->stats->down),
                    n->node->id, atomic_load(&n->stats->requests), n->node->id,
                    atomic_load(&n->stats->timeouts), n->node->id, atomic_load(&n->stats->broken),

@@ -23,3 +23,8 @@ UNIT_TESTS += t/unit/check_listener
 t_unit_check_listener_SOURCES = t/unit/check_listener.c t/unit/unit.h
 t_unit_check_listener_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_listener_LDADD = $(NET_TEST_LIBS)
+
+UNIT_TESTS += t/unit/check_resolver
+t_unit_check_resolver_SOURCES = t/unit/check_resolver.c t/unit/unit.h
+t_unit_check_resolver_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_resolver_LDADD = $(NET_TEST_LIBS)

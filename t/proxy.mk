@@ -29,6 +29,7 @@ PROXY_TESTS = \
 	t/proxy/descriptors.t \
 	t/proxy/failures.t \
 	t/proxy/memccapable.t \
+	t/proxy/names.t \
 	t/proxy/order.t \
 	t/proxy/pressure.t \
 	t/proxy/table.t \

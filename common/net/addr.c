@@ -10,8 +10,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static bool
-resolve_unix(const struct addr_name *name, struct addr *out)
+static void
+fill_unix(const struct addr_name *name, struct addr *out)
 {
     struct sockaddr_un *sun = (struct sockaddr_un *)&out->sa;
     memset(out, 0, sizeof(*out));
@@ -19,36 +19,57 @@ resolve_unix(const struct addr_name *name, struct addr *out)
     size_t n = strlen(name->host);
     memcpy(sun->sun_path, name->host, n + 1);
     out->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + 1);
-    return true;
 }
 
-bool
-addr_resolve(const struct addr_name *name, bool to_listen, struct addr *out, const char **error)
+static unsigned
+ask(const struct addr_name *name, int flags, struct addr *out, unsigned max, const char **error)
 {
-    if (name->is_unix) {
-        return resolve_unix(name, out);
-    }
     bool any = name->host[0] == '\0' || strcmp(name->host, "*") == 0;
-    if (any && !to_listen) {
-        *error = "no host given";
-        return false;
-    }
     char port[8];
     snprintf(port, sizeof(port), "%u", name->port);
-    struct addrinfo hints = {.ai_family = AF_UNSPEC,
-                             .ai_socktype = SOCK_STREAM,
-                             .ai_flags = AI_NUMERICSERV | (to_listen ? AI_PASSIVE : 0)};
+    struct addrinfo hints = {
+        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV | flags};
     struct addrinfo *found = NULL;
     int rc = getaddrinfo(any ? NULL : name->host, port, &hints, &found);
     if (rc != 0) {
         *error = gai_strerror(rc);
-        return false;
+        return 0;
     }
-    memset(out, 0, sizeof(*out));
-    memcpy(&out->sa, found->ai_addr, found->ai_addrlen);
-    out->len = found->ai_addrlen;
+    unsigned n = 0;
+    for (const struct addrinfo *it = found; it != NULL && n < max; it = it->ai_next) {
+        memset(&out[n], 0, sizeof(out[n]));
+        memcpy(&out[n].sa, it->ai_addr, it->ai_addrlen);
+        out[n++].len = it->ai_addrlen;
+    }
     freeaddrinfo(found);
-    return true;
+    return n;
+}
+
+unsigned
+addr_lookup(const struct addr_name *name, bool to_listen, struct addr *out, unsigned max,
+            const char **error)
+{
+    if (name->is_unix) {
+        fill_unix(name, out);
+        return 1;
+    }
+    bool any = name->host[0] == '\0' || strcmp(name->host, "*") == 0;
+    if (any && !to_listen) {
+        *error = "no host given";
+        return 0;
+    }
+    return ask(name, to_listen ? AI_PASSIVE : 0, out, max, error);
+}
+
+bool
+addr_literal(const struct addr_name *name, struct addr *out)
+{
+    if (name->is_unix) {
+        fill_unix(name, out);
+        return true;
+    }
+    const char *ignored;
+    return ask(name, AI_NUMERICHOST, out, 1, &ignored) == 1;
 }
 
 const char *

@@ -5,5 +5,6 @@ libmfnet_a_SOURCES = \
 	common/net/http.c common/net/http.h \
 	common/net/listener.c common/net/listener.h \
 	common/net/loop.c common/net/loop.h \
+	common/net/resolver.c common/net/resolver.h \
 	common/net/sock.c common/net/sock.h \
 	common/net/stream.c common/net/stream.h

@@ -52,8 +52,8 @@ struct follower_options {
 
     /* Try to adopt. The table is good and may follow the one in use; the callee
      * takes its own reference. False refuses it with a sentence in `why`
-     * (TABLE_ERROR_MAX bytes), e.g. a name that does not resolve; it is offered
-     * again after 0.5 to 30 s, until it is adopted or another comes. */
+     * (TABLE_ERROR_MAX bytes), e.g. a malformed address; it is offered again
+     * after 0.5 to 30 s, until it is adopted or another comes. */
     bool (*adopt)(void *arg, struct table *table, char *why);
     /* Node: is every worker alive? Asked before each renewal. May be NULL. */
     bool (*healthy)(void *arg);

@@ -11,11 +11,12 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define OUTPUT_MAX   (256u << 10)
-#define REPORT_MAX   (128u << 10) /* leaves room for what must get through: ACK, NACK, BYE */
-#define STALL_MS     30000
-#define LEASE_ID_MAX 64
-#define RELAYS_MAX   16 /* mfcontrols learned from beats, beside the configured ones */
+#define OUTPUT_MAX     (256u << 10)
+#define REPORT_MAX     (128u << 10) /* leaves room for what must get through: ACK, NACK, BYE */
+#define STALL_MS       30000
+#define LEASE_ID_MAX   64
+#define RELAYS_MAX     16 /* mfcontrols learned from beats, beside the configured ones */
+#define PEER_ADDRS_MAX 8
 
 struct follow_push {
     struct loop *loop;
@@ -26,6 +27,7 @@ struct follow_push {
     struct loop_timer report; /* also bounds the goodbye */
     struct stream *stream;    /* NULL while waiting */
     struct addr_name target;  /* the peer's name */
+    unsigned attempts;        /* of its addresses another is tried each time */
     struct addr_name relays[RELAYS_MAX];
     unsigned relay_count;
     char lease[LEASE_ID_MAX]; /* "" before the first */
@@ -140,22 +142,22 @@ connect_peer(struct follow_push *p)
         .stall_ms = STALL_MS,
         .connect_ms = LINK_CONNECT_MS,
     };
-    struct addr addr;
+    struct addr addrs[PEER_ADDRS_MAX];
     const char *why = NULL;
     choose_peer(p);
     if (!p->owner->lookup_begins(p->owner->arg)) {
         return;
     }
-    bool found = addr_resolve(&p->target, false, &addr, &why);
+    unsigned found = addr_lookup(&p->target, false, addrs, PEER_ADDRS_MAX, &why);
     if (!p->owner->lookup_ended(p->owner->arg)) {
         return;
     }
     metric_add(p->owner->metrics, METRIC_ID_RECONNECTS, 1);
-    if (!found) {
+    if (found == 0) {
         lose(p, why);
         return;
     }
-    p->stream = stream_connect(p->loop, &addr, &limits, &stream_events, p);
+    p->stream = stream_connect(p->loop, &addrs[p->attempts++ % found], &limits, &stream_events, p);
     schedule(p);
 }
 

@@ -61,15 +61,22 @@ is_deeply([$ma->seen], [], 'then nothing is sent there any more');
 my $rejected = $c->stats->{tables_rejected_total};
 spew($file, '{"memfleet_table":1,"epoch":3,"pools":{}}');
 wait_until(sub { $c->stats->{tables_rejected_total} > $rejected }, deadline(15), 'it is refused');
-spew($file, table_json(epoch => 3, nodes => [$mb->addr, $mc->addr, 'nowhere.invalid:1'],
-                       ids => [qw(b c x)]));
-wait_until(sub { $proxy->log_text =~ /nowhere\.invalid/ }, deadline(15), 'a name that does not resolve');
 is($c->stats->{table_epoch}, 2, 'a table that cannot be used changes nothing');
 is_deeply(owners(), $after, 'keys are where they were');
 is((http_get($proxy->addr(role => 'http'), '/readyz'))[0], 200, 'and the proxy is ready');
 
+# A name that DNS does not know costs the keys of that node and nothing else.
+spew($file, table_json(epoch => 3, nodes => [$mb->addr, $mc->addr, 'nowhere.invalid:1'],
+                       ids => [qw(b c x)]));
+epoch_is(3);
+my @lost = grep { !defined $c->get("k$_") } 1 .. 60;
+ok(@lost > 0 && @lost < 40, 'the keys of a node without an address miss');
+is($c->ask("set k$lost[0] 0 0 1\r\nx\r\n"), "SERVER_ERROR backend down\r\n", 'and cannot be written');
+like($proxy->log_text, qr/event=backend_down node="?x"? after=connect_failed/, 'it is DOWN');
+like($c->ask("stats backends\r\n"), qr/^STAT x:addr nowhere\.invalid:1\r$/m, 'and shown by its name');
+
 # A node that the table calls down keeps its keys and is asked nothing.
-publish(4, [$mb, $mc]);
+publish(4, [$mb, $mc], %force);
 epoch_is(4);
 my ($kb) = sort grep { $after->{$_} eq 'b' } keys %$after;
 my $down = JSON::PP::decode_json(slurp($file));
