@@ -90,7 +90,10 @@ loop_create(void)
     pthread_once(&prepared, prepare_process);
     struct loop *loop = mem_zalloc(sizeof(*loop));
     struct event_config *config = event_config_new();
-    event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
+    /* Other threads reach a loop by its eventfd alone, so its base needs no lock.
+     * Timers go by the kernel's coarse clock, and so are exact to a few
+     * milliseconds: exact ones would cost libevent a system call in every turn. */
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
     loop->base = event_base_new_with_config(config);
     event_config_free(config);
     ASSERT(loop->base != NULL);

@@ -71,7 +71,8 @@ struct loop_timer {
 };
 
 void loop_timer_init(struct loop_timer *t, struct loop *loop, void (*fn)(void *arg), void *arg);
-/* Fires once, after `ms`; starting again replaces. */
+/* Fires once, after `ms`, give or take a tick of the kernel (1 to 10 ms): who has
+ * a deadline looks at the clock. Starting again replaces. */
 void loop_timer_start(struct loop_timer *t, uint64_t ms);
 void loop_timer_stop(struct loop_timer *t);
 bool loop_timer_running(const struct loop_timer *t);
