@@ -21,6 +21,16 @@ t_unit_check_memory_file_SOURCES = t/unit/check_memory_file.c t/unit/unit.h
 t_unit_check_memory_file_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_memory_file_LDADD = $(STORE_TEST_LIBS)
 
+UNIT_TESTS += t/unit/check_places
+t_unit_check_places_SOURCES = t/unit/check_places.c t/unit/unit.h
+t_unit_check_places_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_places_LDADD = $(STORE_TEST_LIBS)
+
+UNIT_TESTS += t/unit/check_segments
+t_unit_check_segments_SOURCES = t/unit/check_segments.c t/unit/unit.h
+t_unit_check_segments_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_segments_LDADD = $(STORE_TEST_LIBS)
+
 UNIT_TESTS += t/unit/check_store_flush
 t_unit_check_store_flush_SOURCES = t/unit/check_store_flush.c t/unit/unit.h
 t_unit_check_store_flush_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
@@ -74,6 +84,7 @@ NODE_TESTS = \
 	t/node/meta_marks.t \
 	t/node/options.t \
 	t/node/pipeline.t \
+	t/node/rss.t \
 	t/node/stats.t \
 	t/node/text.t \
 	t/node/watch.t

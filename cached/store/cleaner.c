@@ -29,7 +29,7 @@ typedef void item_fn(struct cleaning *c, struct store_item *it);
 static void
 each_item(struct cleaning *c, struct segment *seg, item_fn *fn)
 {
-    char *p = atomic_load_explicit(&seg->memory, memory_order_relaxed);
+    char *p = segment_memory(&c->th->st->segments, seg);
     for (char *end = p + seg->end; p < end;) {
         struct store_item *it = (struct store_item *)(void *)p;
         p += seg->large ? seg->end : item_footprint(c->th->st, it);

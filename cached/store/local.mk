@@ -12,6 +12,7 @@ libmfstore_a_SOURCES = \
 	cached/store/lookup.c \
 	cached/store/memory.c \
 	cached/store/memory_file.c cached/store/memory_file.h \
+	cached/store/places.c cached/store/places.h \
 	cached/store/segments.c cached/store/segments.h \
 	cached/store/shard.h \
 	cached/store/store.c cached/store/store.h \

@@ -13,13 +13,13 @@
 void
 item_hold(struct store_thread *th, const struct store_item *it)
 {
-    guard_hold(&th->guard, segments_find(&th->st->segments, it)->number);
+    guard_hold(&th->guard, segments_number(&th->st->segments, it));
 }
 
 void
 item_unhold(struct store_thread *th, const struct store_item *it)
 {
-    guard_drop(&th->guard, segments_find(&th->st->segments, it)->number);
+    guard_drop(&th->guard, segments_number(&th->st->segments, it));
 }
 
 void
@@ -35,15 +35,15 @@ item_bury(struct store_thread *th, struct store_item *it)
 static struct store_item *
 carve(struct store_thread *th, struct head *head, uint32_t bytes)
 {
+    const struct segments *s = &th->st->segments;
     struct store_item *it = NULL;
     pthread_mutex_lock(&head->lock);
     struct segment *seg = head->open;
     if (seg != NULL && seg->end + bytes <= seg->bytes) {
-        char *memory = atomic_load_explicit(&seg->memory, memory_order_relaxed);
-        it = (struct store_item *)(void *)(memory + seg->end);
+        it = (struct store_item *)(void *)(segment_memory(s, seg) + seg->end);
         seg->end += bytes;
         atomic_fetch_add_explicit(&seg->live, bytes, memory_order_relaxed);
-        guard_hold(&th->guard, seg->number);
+        guard_hold(&th->guard, segments_number(s, it));
     }
     pthread_mutex_unlock(&head->lock);
     return it;
@@ -92,8 +92,9 @@ heads_close(struct store *st, bool all)
 static struct store_item *
 take_large(struct store_thread *th, uint32_t bytes, bool force)
 {
-    struct segment *seg = segments_take_large(&th->st->segments, bytes, force, &th->guard);
-    return seg != NULL ? (void *)atomic_load_explicit(&seg->memory, memory_order_relaxed) : NULL;
+    struct segments *s = &th->st->segments;
+    struct segment *seg = segments_take_large(s, bytes, force, &th->guard);
+    return seg != NULL ? (void *)segment_memory(s, seg) : NULL;
 }
 
 /* Without cleaning. Room that the cleaner has left behind what it moved is
@@ -102,7 +103,7 @@ static struct store_item *
 try_place(struct store_thread *th, uint32_t bytes, bool force)
 {
     struct store *st = th->st;
-    if (bytes >= segments_large_from(&st->segments)) {
+    if (segments_is_large(&st->segments, bytes)) {
         return take_large(th, bytes, force);
     }
     struct store_item *it = carve(th, &th->fresh, bytes);
@@ -144,6 +145,9 @@ item_create(struct store_thread *th, const struct store_key *key, uint64_t value
     unsigned patience = PATIENCE;
     struct store_item *it;
     while ((it = try_place(th, (uint32_t)bytes, paid >= price)) == NULL) {
+        if (paid >= price) {
+            return NULL; /* no place at all, which more cleaning would not change */
+        }
         uint64_t gained = cleaner_make_room(th, now_ms);
         if (gained == 0 && !wait_for_readers(s, &patience)) {
             return NULL;
@@ -188,7 +192,7 @@ item_finish(struct store_thread *th, struct store_item *it)
         item_mark(it, ITEM_DEAD, 0);
         segments_drop_bytes(s, seg, item_footprint(th->st, it));
     }
-    guard_drop(&th->guard, seg->number);
+    guard_drop(&th->guard, segments_number(s, it));
 }
 
 void

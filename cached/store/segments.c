@@ -2,30 +2,27 @@
 #include "common/core/assert.h"
 #include "common/core/log.h"
 
-#include <malloc.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define SEGMENT_BYTES_MIN   4096u
 #define SEGMENT_BYTES_USUAL 65536u /* most that is cleaned in one go stays short */
 #define SEGMENTS_WANTED     512u   /* small stores have small segments, not few */
 #define LIMBO_SHARE         64     /* of the limit: what may pass it for waiting */
 #define LIMBO_SEGMENTS      8
-#define WARM_SHARE          32 /* of the limit: free memory that is kept resident */
-#define HOPS_MAX            64 /* held segments that are skipped in one search */
-
-/* Large items stand behind their segment's number. */
-struct large_head {
-    uint32_t number;
-    uint32_t unused;
-};
+#define WARM_SHARE          32         /* of the limit: free memory that is kept resident */
+#define HOPS_MAX            64         /* held segments that are skipped in one search */
+#define TRIM_SHARE          16         /* of a segment: less is not worth a system call */
+#define SHED_MAX            (8u << 20) /* at once: a third of a millisecond */
 
 /* --- geometry ---------------------------------------------------------------- */
 
 static void
 choose_sizes(struct segments *s, uint64_t limit)
 {
-    s->segment_bytes = SEGMENT_BYTES_MIN;
+    s->page_bytes = (uint32_t)sysconf(_SC_PAGESIZE);
+    s->segment_bytes = s->page_bytes > SEGMENT_BYTES_MIN ? s->page_bytes : SEGMENT_BYTES_MIN;
     while (s->segment_bytes < SEGMENT_BYTES_USUAL &&
            s->segment_bytes * 2 <= limit / SEGMENTS_WANTED) {
         s->segment_bytes *= 2;
@@ -35,7 +32,8 @@ choose_sizes(struct segments *s, uint64_t limit)
         s->unit_shift++;
         s->segment_bytes *= 2;
     }
-    s->offset_bits = (unsigned)__builtin_ctz(s->segment_bytes) - s->unit_shift;
+    s->segment_shift = (unsigned)__builtin_ctz(s->segment_bytes);
+    s->offset_bits = s->segment_shift - s->unit_shift;
     s->count_max = 1u << (32 - s->offset_bits);
 }
 
@@ -79,9 +77,9 @@ give_back(struct segments *s, uint64_t offset, uint64_t bytes)
 void
 segments_init(struct segments *s, uint64_t limit, struct memory_file *file)
 {
-    *s = (struct segments){.fresh = 1, .file = file};
+    *s = (struct segments){.log_end = 1, .file = file};
     choose_sizes(s, limit);
-    s->reserved_bytes = (size_t)s->count_max * s->segment_bytes;
+    s->reserved_bytes = (size_t)s->count_max << s->segment_shift;
     s->base = reserve_items(s);
     while (s->base == NULL && s->reserved_bytes / 4 > limit) {
         s->reserved_bytes /= 2;
@@ -93,112 +91,55 @@ segments_init(struct segments *s, uint64_t limit, struct memory_file *file)
         log_error("no_address_space", "bytes=%zu", s->reserved_bytes);
         abort();
     }
+    places_init(&s->places, s->count_max);
     epochs_init(&s->epochs);
     atomic_init(&s->used, 0);
     atomic_init(&s->limit, limit);
     pthread_mutex_init(&s->lock, NULL);
     list_init(&s->queue);
     list_init(&s->limbo);
-    list_init(&s->warm);
-    list_init(&s->cold);
-}
-
-static void
-free_large(struct segment *seg)
-{
-    char *memory = atomic_load_explicit(&seg->memory, memory_order_relaxed);
-    free(memory - sizeof(struct large_head));
-    atomic_store_explicit(&seg->memory, NULL, memory_order_relaxed);
-    seg->large = false;
 }
 
 void
 segments_deinit(struct segments *s)
 {
-    for (uint32_t i = 1; i < s->fresh; i++) {
-        if (s->all[i].large) {
-            free_large(&s->all[i]);
-        }
-    }
+    places_deinit(&s->places);
     munmap(s->all, s->count_max * sizeof(s->all[0]));
     munmap(s->base, s->reserved_bytes);
     pthread_mutex_destroy(&s->lock);
 }
 
-static bool
-is_inside(const struct segments *s, const struct store_item *it)
+static uint32_t
+number_of(const struct segments *s, const struct segment *seg)
 {
-    return (uintptr_t)it - (uintptr_t)s->base < s->reserved_bytes;
+    return (uint32_t)(seg - s->all);
 }
 
-struct segment *
-segments_find(const struct segments *s, const struct store_item *it)
+static uint32_t
+whole_pages(const struct segments *s, uint32_t bytes)
 {
-    if (is_inside(s, it)) {
-        return &s->all[(size_t)((const char *)it - s->base) / s->segment_bytes];
-    }
-    const struct large_head *head = (const void *)((const char *)it - sizeof(*head));
-    return &s->all[head->number];
+    return (bytes + s->page_bytes - 1) & ~(s->page_bytes - 1);
 }
 
-locator
-segments_locate(const struct segments *s, const struct store_item *it)
+/* The system may have the memory between two places of a segment or run; they
+ * are at page boundaries. */
+static void
+give_up(struct segments *s, const struct segment *seg, size_t from, size_t to)
 {
-    const struct segment *seg = segments_find(s, it);
-    const char *memory = atomic_load_explicit(&seg->memory, memory_order_relaxed);
-    return segments_locator(s, seg, (uint32_t)((const char *)it - memory));
+    give_back(s, ((uint64_t)number_of(s, seg) << s->segment_shift) + from, to - from);
 }
 
 /* --- giving out -------------------------------------------------------------- */
 
-static struct segment *
-pop(struct list *head)
+/* How much of what is resident or may become so is too much. */
+static uint64_t
+surplus(const struct segments *s, uint64_t keep)
 {
-    struct list *link = list_pop_front(head);
-    return link != NULL ? LIST_ENTRY(link, struct segment, link) : NULL;
-}
-
-static void
-cool(struct segments *s, struct segment *seg)
-{
-    give_back(s, (uint64_t)seg->number * s->segment_bytes, s->segment_bytes);
-    s->warm_bytes -= s->segment_bytes;
-}
-
-static struct segment *
-cold_number(struct segments *s)
-{
-    struct segment *seg = pop(&s->cold);
-    if (seg == NULL && s->fresh < s->count_max) {
-        seg = &s->all[s->fresh];
-        seg->number = s->fresh++;
-        list_init(&seg->link);
-    }
-    return seg;
-}
-
-/* A free number; for a large item one whose own place is not resident. */
-static struct segment *
-free_number(struct segments *s, bool large)
-{
-    struct segment *seg = NULL;
-    if (!large && (seg = pop(&s->warm)) != NULL) {
-        s->warm_bytes -= s->segment_bytes;
-        return seg;
-    }
-    seg = cold_number(s);
-    if (seg != NULL && !large &&
-        !make_resident(s, (uint64_t)seg->number * s->segment_bytes, s->segment_bytes)) {
-        list_push_front(&s->cold, &seg->link);
-        return NULL;
-    }
-    if (seg != NULL) {
-        return seg;
-    }
-    if (large && (seg = pop(&s->warm)) != NULL) {
-        cool(s, seg);
-    }
-    return seg;
+    uint64_t limit = atomic_load_explicit(&s->limit, memory_order_relaxed);
+    uint64_t used = atomic_load_explicit(&s->used, memory_order_relaxed);
+    uint64_t room = used < limit ? limit - used : 0;
+    keep = keep < room ? keep : room;
+    return s->warm_bytes > keep ? s->warm_bytes - keep : 0;
 }
 
 /* Gives up to about `bytes` of free memory back to the system: what is more than
@@ -206,14 +147,21 @@ free_number(struct segments *s, bool large)
 static void
 shed(struct segments *s, uint64_t bytes, uint64_t keep)
 {
-    uint64_t limit = atomic_load_explicit(&s->limit, memory_order_relaxed);
-    uint64_t used = atomic_load_explicit(&s->used, memory_order_relaxed);
-    struct segment *seg;
-    while (bytes > 0 && (s->warm_bytes > keep || used + s->warm_bytes > limit) &&
-           (seg = pop(&s->warm)) != NULL) {
-        cool(s, seg);
-        list_push_front(&s->cold, &seg->link);
-        bytes -= bytes < s->segment_bytes ? bytes : s->segment_bytes;
+    bytes = bytes < SHED_MAX ? bytes : SHED_MAX;
+    uint64_t over;
+    while (bytes > 0 && (over = surplus(s, keep)) > 0) {
+        uint64_t wanted = bytes < over ? bytes : over;
+        uint32_t n, most = (uint32_t)((wanted + s->segment_bytes - 1) >> s->segment_shift);
+        uint32_t first = places_chill(&s->places, most, &n);
+        ASSERT(first != 0); /* warm_bytes says that there is one */
+        uint64_t given = 0;
+        for (uint32_t i = first; i < first + n; i++) {
+            given += s->all[i].bytes;
+            s->all[i].bytes = 0;
+        }
+        give_up(s, &s->all[first], 0, (size_t)n << s->segment_shift);
+        s->warm_bytes -= given;
+        bytes -= bytes < given ? bytes : given;
     }
 }
 
@@ -231,65 +179,106 @@ fits(struct segments *s, uint64_t bytes)
     return used + bytes <= limit + (waiting < most ? waiting : most);
 }
 
+static void
+set_up(struct segments *s, struct segment *seg, uint32_t bytes, uint32_t run)
+{
+    list_init(&seg->link);
+    seg->bytes = bytes;
+    seg->run = run;
+    segments_charge(s, bytes);
+}
+
+/* 0 if there is none. */
+static uint32_t
+take_place(struct segments *s)
+{
+    bool warm;
+    uint32_t number = places_take(&s->places, &warm);
+    uint32_t resident = s->all[number].bytes;
+    if (number == 0) {
+        return 0;
+    }
+    if (resident < s->segment_bytes &&
+        !make_resident(s, (uint64_t)number << s->segment_shift, s->segment_bytes)) {
+        places_give(&s->places, number, warm);
+        return 0;
+    }
+    s->warm_bytes -= resident;
+    return number;
+}
+
 struct segment *
 segments_take(struct segments *s, bool force)
 {
     pthread_mutex_lock(&s->lock);
+    uint32_t number = force || fits(s, s->segment_bytes) ? take_place(s) : 0;
     struct segment *seg = NULL;
-    if (force || fits(s, s->segment_bytes)) {
-        seg = free_number(s, false);
-    }
-    if (seg != NULL) {
-        seg->bytes = s->segment_bytes;
+    if (number != 0) {
+        seg = &s->all[number];
+        s->log_end = number < s->log_end ? s->log_end : number + 1;
+        set_up(s, seg, s->segment_bytes, 1);
         seg->end = 0;
+        seg->large = false;
         seg->state = SEGMENT_OPEN;
         atomic_store_explicit(&seg->live, 0, memory_order_relaxed);
-        atomic_store_explicit(&seg->memory, s->base + (size_t)seg->number * s->segment_bytes,
-                              memory_order_relaxed);
-        segments_charge(s, seg->bytes);
+        shed(s, s->segment_bytes, UINT64_MAX);
     }
     pthread_mutex_unlock(&s->lock);
     return seg;
 }
 
+/* Takes places in a row, as many as so many bytes need; 0 if there are none. */
 static uint32_t
-usable(struct large_head *memory)
+take_run_place(struct segments *s, uint32_t bytes)
 {
-    return (uint32_t)malloc_usable_size(memory);
+    uint32_t run = (bytes + s->segment_bytes - 1) >> s->segment_shift;
+    uint32_t number = places_take_run(&s->places, run);
+    if (number != 0 && !make_resident(s, (uint64_t)number << s->segment_shift, bytes)) {
+        for (uint32_t i = 0; i < run; i++) {
+            places_give(&s->places, number + i, false);
+        }
+        number = 0;
+    }
+    return number;
+}
+
+/* The places of a run are one memory now, of which only so much is charged. */
+static void
+join(struct segments *s, struct segment *first, uint32_t bytes)
+{
+    uint32_t run = (bytes + s->segment_bytes - 1) >> s->segment_shift;
+    size_t whole = (size_t)run << s->segment_shift;
+    if (first[run - 1].bytes > 0 && bytes < whole) {
+        give_up(s, first, bytes, whole);
+    }
+    for (uint32_t i = 0; i < run; i++) {
+        if (places_cool(&s->places, number_of(s, first) + i)) {
+            s->warm_bytes -= first[i].bytes;
+        }
+        first[i].bytes = 0;
+    }
+    set_up(s, first, bytes, run);
 }
 
 struct segment *
 segments_take_large(struct segments *s, uint32_t bytes, bool force, struct guard *holder)
 {
+    uint32_t charged = whole_pages(s, bytes);
     pthread_mutex_lock(&s->lock);
-    bool room = force || fits(s, bytes + sizeof(struct large_head));
-    pthread_mutex_unlock(&s->lock);
-    struct large_head *memory = room ? malloc(sizeof(*memory) + bytes) : NULL;
-    if (memory == NULL) {
-        return NULL;
-    }
-    /* The allocator rounds up, and only now says how much. */
-    pthread_mutex_lock(&s->lock);
-    bool fit = force || fits(s, usable(memory));
-    struct segment *seg = fit ? free_number(s, true) : NULL;
-    if (seg != NULL) {
-        memory->number = seg->number;
-        seg->large = true;
-        seg->bytes = usable(memory);
+    uint32_t number = force || fits(s, charged) ? take_run_place(s, charged) : 0;
+    struct segment *seg = NULL;
+    if (number != 0) {
+        seg = &s->all[number];
+        join(s, seg, charged);
         seg->end = bytes;
+        seg->large = true;
         atomic_store_explicit(&seg->live, bytes, memory_order_relaxed);
-        atomic_store_explicit(&seg->memory, (char *)(memory + 1), memory_order_relaxed);
-        segments_charge(s, seg->bytes);
-        guard_hold(holder, seg->number);
+        guard_hold(holder, number);
         seg->state = SEGMENT_SEALED;
         list_push_back(&s->queue, &seg->link);
-        /* Its memory is not one of the free segments'. */
-        shed(s, 2 * (uint64_t)seg->bytes, UINT64_MAX);
+        shed(s, charged, UINT64_MAX);
     }
     pthread_mutex_unlock(&s->lock);
-    if (seg == NULL) {
-        free(memory);
-    }
     return seg;
 }
 
@@ -314,6 +303,12 @@ is_empty(const struct segment *seg)
 void
 segments_seal(struct segments *s, struct segment *seg)
 {
+    uint32_t kept = whole_pages(s, seg->end);
+    if (seg->bytes - kept >= s->segment_bytes / TRIM_SHARE && kept < seg->bytes) {
+        give_up(s, seg, kept, seg->bytes);
+        atomic_fetch_sub_explicit(&s->used, seg->bytes - kept, memory_order_relaxed);
+        seg->bytes = kept;
+    }
     pthread_mutex_lock(&s->lock);
     seg->state = SEGMENT_SEALED;
     list_push_back(&s->queue, &seg->link);
@@ -338,19 +333,21 @@ segments_drop_bytes(struct segments *s, struct segment *seg, uint32_t bytes)
     pthread_mutex_unlock(&s->lock);
 }
 
+/* A run falls apart into its segments. */
 static void
-release(struct segments *s, struct segment *seg)
+release(struct segments *s, struct segment *first)
 {
-    list_remove(&seg->link);
-    s->limbo_bytes -= seg->bytes;
-    atomic_fetch_sub_explicit(&s->used, seg->bytes, memory_order_relaxed);
-    seg->state = SEGMENT_FREE;
-    if (seg->large) {
-        free_large(seg);
-        list_push_front(&s->cold, &seg->link);
-    } else {
-        list_push_front(&s->warm, &seg->link);
-        s->warm_bytes += s->segment_bytes;
+    list_remove(&first->link);
+    s->limbo_bytes -= first->bytes;
+    s->warm_bytes += first->bytes;
+    atomic_fetch_sub_explicit(&s->used, first->bytes, memory_order_relaxed);
+    uint32_t left = first->bytes;
+    for (uint32_t i = 0; i < first->run; i++) {
+        struct segment *seg = &first[i];
+        seg->state = SEGMENT_FREE;
+        seg->bytes = left < s->segment_bytes ? left : s->segment_bytes;
+        left -= seg->bytes;
+        places_give(&s->places, number_of(s, seg), seg->bytes > 0);
     }
 }
 
@@ -366,7 +363,7 @@ reclaim(struct segments *s)
         if (seg->retired_at >= oldest) {
             break;
         }
-        if (!epochs_held(&s->epochs, seg->number)) {
+        if (!epochs_held(&s->epochs, number_of(s, seg))) {
             release(s, seg);
         }
     }
@@ -431,7 +428,7 @@ segments_oldest(struct segments *s, struct segment **out, unsigned n)
         struct list *link = list_first(&s->queue);
         struct segment *seg = LIST_ENTRY(link, struct segment, link);
         bool final = link == last;
-        if (epochs_held(&s->epochs, seg->number)) {
+        if (epochs_held(&s->epochs, number_of(s, seg))) {
             list_remove(link);
             list_push_back(&s->queue, link);
         } else {
@@ -455,7 +452,7 @@ is_sparse(const struct segments *s, const struct segment *seg, unsigned dead_sha
     uint32_t live = atomic_load_explicit(&seg->live, memory_order_relaxed);
     uint64_t dead = seg->end - live;
     return dead > 0 && dead * 256 >= (uint64_t)seg->bytes * dead_share &&
-           !epochs_held(&s->epochs, seg->number);
+           !epochs_held(&s->epochs, number_of(s, seg));
 }
 
 unsigned
@@ -464,11 +461,11 @@ segments_sparse(struct segments *s, struct segment **out, unsigned n, unsigned d
 {
     unsigned count = 0;
     pthread_mutex_lock(&s->lock);
-    looks = looks < s->fresh ? looks : s->fresh;
+    looks = looks < s->log_end ? looks : s->log_end;
     for (; looks > 0 && count < n; looks--) {
-        s->sparse_at = s->sparse_at + 1 < s->fresh ? s->sparse_at + 1 : 1;
+        s->sparse_at = s->sparse_at + 1 < s->log_end ? s->sparse_at + 1 : 1;
         struct segment *seg = &s->all[s->sparse_at];
-        if (s->sparse_at < s->fresh && is_sparse(s, seg, dead_share)) {
+        if (s->sparse_at < s->log_end && is_sparse(s, seg, dead_share)) {
             take(seg);
             out[count++] = seg;
         }

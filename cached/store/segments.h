@@ -1,5 +1,5 @@
-/* segments.h - the memory of items: a log in equal pieces, and the few items
- * too large for one.
+/* segments.h - the memory of items: a log in equal pieces, and runs of such
+ * pieces for items too large for one.
  *
  *     OPEN   a head fills it from the front, item behind item
  *       | full
@@ -9,16 +9,23 @@
  *       | empty                        |
  *     LIMBO <--------------------------+
  *       | no reader can be looking (epoch.h)
- *     FREE   warm: its memory is resident; cold: given back
+ *     FREE   warm: its memory is resident; cold: given back (places.h)
  *
- * A locator is 32 bits: the segment's number, then the place in it in units of
- * 4 bytes (8 and more where the limit is so high that 4 would not reach). A
- * large item is a segment of its own whose memory comes from the allocator.
+ * All of it is one reserved range of addresses, at least twice as large as the
+ * limit. A locator is the distance from its begin in units of 4 bytes (8 and
+ * more where the limit is so high that 4 would not reach), so the segment's
+ * number is in its high bits.
  *
- * Accounting: `used` counts whole segments that are not FREE, and whatever
- * else is charged (tables). A segment is given out only if that stays within
- * the limit; what sits in limbo may pass it by a little, because a reader who
- * was interrupted must not hold up the writers.
+ * An item of more than half a segment has a run of segments to itself, begins
+ * where the first of them does, and stays where it is. The first segment speaks
+ * for the run; the others have no state.
+ *
+ * Accounting: `used` counts what is not FREE, and whatever else is charged
+ * (tables). An open segment counts whole; of a sealed one and of a run only the
+ * pages that items reach into, the rest is given back. A segment is given out
+ * only if that stays within the limit; what sits in limbo may pass it by a
+ * little, because a reader who was interrupted must not hold up the writers. And
+ * what is used and what is warm together are no more than that either.
  *
  * Locks: `lock` covers states, links and lists, is taken once for a segment
  * and not for an item, and no other lock is taken under it. `live` is atomic. */
@@ -26,6 +33,7 @@
 #include "cached/store/epoch.h"
 #include "cached/store/item.h"
 #include "cached/store/memory_file.h"
+#include "cached/store/places.h"
 #include "common/core/list.h"
 
 #include <pthread.h>
@@ -33,33 +41,35 @@
 enum segment_state { SEGMENT_FREE, SEGMENT_OPEN, SEGMENT_SEALED, SEGMENT_TAKEN, SEGMENT_LIMBO };
 
 struct segment {
-    _Atomic(char *) memory;
-    uint32_t number;
-    uint32_t bytes;        /* of memory */
+    uint32_t bytes;        /* charged; of a free one, what may be resident */
     uint32_t end;          /* where the items end; written by the head only */
     _Atomic uint32_t live; /* bytes of items that are linked or reserved */
+    uint32_t run;          /* segments from here on that are one; else 1 */
     uint8_t state;
-    bool large;
+    bool large; /* a run, of one item */
     uint64_t retired_at;
-    struct list link; /* queue, limbo, warm or cold */
+    struct list link; /* queue or limbo */
 };
 
 struct segments {
     struct memory_file *file; /* what the places are mapped from, or NULL */
-    char *base;               /* segment n's place, unless large: base + n * segment_bytes */
-    size_t reserved_bytes;    /* of address space */
-    uint32_t segment_bytes;   /* a power of two */
+    char *base;
+    size_t reserved_bytes;  /* of addresses */
+    uint32_t segment_bytes; /* a power of two, */
+    unsigned segment_shift; /* this one */
     unsigned unit_shift;
-    unsigned offset_bits;
+    unsigned offset_bits; /* of a locator, below the segment's number */
     uint32_t count_max;
+    uint32_t page_bytes;
     struct segment *all;
     struct epochs epochs;
     _Atomic uint64_t used;
     _Atomic uint64_t limit;
 
     pthread_mutex_t lock;
-    struct list queue, limbo, warm, cold;
-    uint32_t fresh; /* numbers below were used before */
+    struct places places;
+    struct list queue, limbo;
+    uint32_t log_end; /* numbers from here on were never one of the log */
     uint64_t limbo_bytes;
     uint64_t warm_bytes;
     uint32_t sparse_at; /* where the search for sparse segments goes on */
@@ -72,11 +82,11 @@ typedef uint32_t locator; /* 0: none */
 void segments_init(struct segments *s, uint64_t limit, struct memory_file *file);
 void segments_deinit(struct segments *s);
 
-/* Items from here on have a segment of their own. */
-static inline size_t
-segments_large_from(const struct segments *s)
+/* Has an item of so many bytes a run to itself? */
+static inline bool
+segments_is_large(const struct segments *s, size_t bytes)
 {
-    return s->segment_bytes / 4;
+    return bytes > s->segment_bytes / 2;
 }
 
 static inline size_t
@@ -86,38 +96,47 @@ segments_round(const struct segments *s, size_t bytes)
     return (bytes + unit - 1) & ~(unit - 1);
 }
 
-static inline struct segment *
-segment_of(const struct segments *s, locator at)
-{
-    return &s->all[at >> s->offset_bits];
-}
-
 static inline struct store_item *
 segments_item(const struct segments *s, locator at)
 {
-    char *memory = atomic_load_explicit(&segment_of(s, at)->memory, memory_order_relaxed);
-    size_t offset = (size_t)(at & ((1u << s->offset_bits) - 1)) << s->unit_shift;
-    return (struct store_item *)(void *)(memory + offset);
+    return (struct store_item *)(void *)(s->base + ((size_t)at << s->unit_shift));
 }
 
+/* Of an item that is referred to. */
 static inline locator
-segments_locator(const struct segments *s, const struct segment *seg, uint32_t offset)
+segments_locate(const struct segments *s, const struct store_item *it)
 {
-    return seg->number << s->offset_bits | offset >> s->unit_shift;
+    return (locator)((size_t)((const char *)it - s->base) >> s->unit_shift);
 }
 
-/* The segment and the place of an item that is referred to. */
-struct segment *segments_find(const struct segments *s, const struct store_item *it);
-locator segments_locate(const struct segments *s, const struct store_item *it);
+/* The number of an item's segment. */
+static inline uint32_t
+segments_number(const struct segments *s, const struct store_item *it)
+{
+    return (uint32_t)((size_t)((const char *)it - s->base) >> s->segment_shift);
+}
+
+static inline struct segment *
+segments_find(const struct segments *s, const struct store_item *it)
+{
+    return &s->all[segments_number(s, it)];
+}
+
+static inline char *
+segment_memory(const struct segments *s, const struct segment *seg)
+{
+    return s->base + ((size_t)(seg - s->all) << s->segment_shift);
+}
 
 /* An empty segment, OPEN, or NULL if that would pass the limit. With `force`
  * the limit is no reason. */
 struct segment *segments_take(struct segments *s, bool force);
-/* For one item of so many bytes: SEALED from the start, and held by `holder`. */
+/* A run for one item of so many bytes: SEALED from the start, and held by
+ * `holder`. With `force` NULL means that no such run is free. */
 struct segment *segments_take_large(struct segments *s, uint32_t bytes, bool force,
                                     struct guard *holder);
 
-/* No more items go into it. */
+/* No more items go into it. Whole pages behind the last one are given back. */
 void segments_seal(struct segments *s, struct segment *seg);
 
 /* So many bytes in it are dead. Under no lock but a head's. */

@@ -33,9 +33,10 @@ begin(void)
         if (seg == NULL || seg->end + 64 > seg->bytes) {
             seg = segments_take(&segments, false);
         }
-        at[i] = segments_locator(&segments, seg, seg->end);
+        struct store_item *it = (void *)(segment_memory(&segments, seg) + seg->end);
         seg->end += 64;
-        item_init(segments_item(&segments, at[i]), keys[i].key, 0, 0, 1000);
+        item_init(it, keys[i].key, 0, 0, 1000);
+        at[i] = segments_locate(&segments, it);
     }
 }
 

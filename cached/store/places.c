@@ -1,0 +1,155 @@
+#include "cached/store/places.h"
+#include "common/core/assert.h"
+#include "common/core/mem.h"
+
+#include <stdlib.h>
+
+#define BITS 64u
+
+static uint64_t
+bit_of(uint32_t place)
+{
+    return (uint64_t)1 << place % BITS;
+}
+
+void
+places_init(struct places *p, uint32_t count)
+{
+    ASSERT(count > 0 && count % BITS == 0);
+    uint32_t words = count / BITS;
+    *p = (struct places){.words = words, .cold_below = words};
+    p->busy = mem_zalloc(words * sizeof(p->busy[0]));
+    p->warm = mem_zalloc(words * sizeof(p->warm[0]));
+    p->busy[0] = 1;
+}
+
+void
+places_deinit(struct places *p)
+{
+    free(p->busy);
+    free(p->warm);
+}
+
+/* --- one --------------------------------------------------------------------- */
+
+static uint32_t
+lowest_warm(struct places *p)
+{
+    while (p->cold_below < p->cold_from && p->warm[p->cold_below] == 0) {
+        p->cold_below++;
+    }
+    if (p->cold_below >= p->cold_from) {
+        return 0;
+    }
+    return p->cold_below * BITS + (uint32_t)__builtin_ctzll(p->warm[p->cold_below]);
+}
+
+static uint32_t
+lowest_free(struct places *p)
+{
+    while (p->busy_below < p->words && p->busy[p->busy_below] == UINT64_MAX) {
+        p->busy_below++;
+    }
+    if (p->busy_below == p->words) {
+        return 0;
+    }
+    return p->busy_below * BITS + (uint32_t)__builtin_ctzll(~p->busy[p->busy_below]);
+}
+
+uint32_t
+places_take(struct places *p, bool *warm)
+{
+    uint32_t place = lowest_warm(p);
+    *warm = place != 0;
+    if (place == 0) {
+        place = lowest_free(p);
+    }
+    if (place != 0) {
+        p->warm[place / BITS] &= ~bit_of(place);
+        p->busy[place / BITS] |= bit_of(place);
+    }
+    return place;
+}
+
+void
+places_give(struct places *p, uint32_t place, bool warm)
+{
+    uint32_t word = place / BITS;
+    ASSERT(p->busy[word] & bit_of(place));
+    p->busy[word] &= ~bit_of(place);
+    p->busy_below = word < p->busy_below ? word : p->busy_below;
+    if (warm) {
+        p->warm[word] |= bit_of(place);
+        p->cold_below = word < p->cold_below ? word : p->cold_below;
+        p->cold_from = word >= p->cold_from ? word + 1 : p->cold_from;
+    }
+}
+
+bool
+places_cool(struct places *p, uint32_t place)
+{
+    bool warm = p->warm[place / BITS] & bit_of(place);
+    p->warm[place / BITS] &= ~bit_of(place);
+    return warm;
+}
+
+/* --- runs -------------------------------------------------------------------- */
+
+static void
+mark_busy(struct places *p, uint32_t first, uint32_t n)
+{
+    for (uint32_t place = first; place < first + n; place++) {
+        p->busy[place / BITS] |= bit_of(place);
+    }
+}
+
+/* How many of the places below bit `end` of this word are as `end` - 1 is, in a
+ * row; 1 at least. */
+static uint32_t
+streak_below(uint64_t word, uint32_t end)
+{
+    uint64_t up = word << (BITS - end);
+    uint64_t other = up >> 63 != 0 ? ~up : up;
+    uint32_t same = other != 0 ? (uint32_t)__builtin_clzll(other) : BITS;
+    return same < end ? same : end;
+}
+
+uint32_t
+places_take_run(struct places *p, uint32_t n)
+{
+    uint32_t free_row = 0;
+    for (uint32_t word = p->words; word-- > 0;) {
+        for (uint32_t end = BITS; end > 0;) {
+            uint32_t streak = streak_below(p->busy[word], end);
+            bool busy = p->busy[word] >> (end - 1) & 1;
+            end -= streak;
+            free_row = busy ? 0 : free_row + streak;
+            if (free_row >= n) {
+                uint32_t first = word * BITS + end + free_row - n;
+                mark_busy(p, first, n);
+                return first;
+            }
+        }
+    }
+    return 0;
+}
+
+/* --- giving back ------------------------------------------------------------- */
+
+uint32_t
+places_chill(struct places *p, uint32_t most, uint32_t *n)
+{
+    while (p->cold_from > 0 && p->warm[p->cold_from - 1] == 0) {
+        p->cold_from--;
+    }
+    *n = 0;
+    if (p->cold_from == 0) {
+        return 0;
+    }
+    uint32_t place = p->cold_from * BITS - 1 - (uint32_t)__builtin_clzll(p->warm[p->cold_from - 1]);
+    while (*n < most && places_cool(p, place)) {
+        place--; /* 0 is busy for ever, so this ends */
+        ++*n;
+    }
+    return place + 1;
+}
