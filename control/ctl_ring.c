@@ -58,11 +58,15 @@ find_table(struct ctl *ctl, const struct ring_options *o)
     return table;
 }
 
+/* The pool that was named, else that of the key, if there is one, else the
+ * default pool. */
 static const struct table_pool *
-find_pool(const struct ctl *ctl, const struct ring_options *o, const struct table *table)
+find_pool(const struct ctl *ctl, const struct ring_options *o, const struct table *table,
+          const char *key)
 {
     if (o->pool == NULL) {
-        return &table->pools[table->default_pool];
+        return &table->pools[key != NULL ? table_pool_of(table, span_cstr(key))
+                                         : table->default_pool];
     }
     const struct table_pool *pool = table_pool_find(table, span_cstr(o->pool));
     if (pool == NULL) {
@@ -81,7 +85,7 @@ ctl_ring_explain(struct ctl *ctl, int argc, char **argv)
         return status;
     }
     struct table *table = find_table(ctl, &o);
-    const struct table_pool *pool = table != NULL ? find_pool(ctl, &o, table) : NULL;
+    const struct table_pool *pool = table != NULL ? find_pool(ctl, &o, table, key.items[0]) : NULL;
     if (pool != NULL) {
         ringcheck_explain(pool, span_cstr(key.items[0]), stdout);
     }
@@ -126,7 +130,7 @@ ctl_ring_verify(struct ctl *ctl, int argc, char **argv)
     }
     bool against_pool = o.table != NULL || o.pool != NULL || o.servers.count > 0;
     struct table *table = against_pool ? find_table(ctl, &o) : NULL;
-    const struct table_pool *pool = table != NULL ? find_pool(ctl, &o, table) : NULL;
+    const struct table_pool *pool = table != NULL ? find_pool(ctl, &o, table, NULL) : NULL;
     if (against_pool && pool == NULL) {
         status = CTL_NO;
     } else {

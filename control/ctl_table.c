@@ -36,6 +36,10 @@ ctl_table_print(const struct table *table)
             print_node(&pool->nodes[n]);
         }
     }
+    for (unsigned i = 0; i < table->routes.count; i++) {
+        const struct prefixmap_entry *e = &table->routes.entries[i];
+        printf("keys with    %s -> pool %s\n", e->prefix, table->pools[e->value].name);
+    }
 }
 
 struct table *

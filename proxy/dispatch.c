@@ -12,7 +12,7 @@
 enum action {
     ACTION_KEYS,  /* each key to its owner */
     ACTION_OWNER, /* the whole command to the key's owner */
-    ACTION_ALL,   /* to all nodes of the pool, if the pool allows */
+    ACTION_ALL,   /* to all nodes of the pools that keys lead to, if they allow */
     ACTION_LOCAL, /* answered here */
 };
 
@@ -100,10 +100,11 @@ to_owner(struct client *c, const struct request *r, struct span block)
     way_queue(&way, p, LEG_ONE, mark);
 }
 
-/* One leg to each node of the default pool. */
+/* One leg to each node of the pool. */
 static void
 broadcast(struct pending *p, const struct request *r, struct roster_pool *pool)
 {
+    p->policy = pool->policy;
     for (unsigned i = 0; i < pool->nodes; i++) {
         struct way way = way_to_node(p->worker, pool, i);
         size_t mark = backend_mark(way.backend);
@@ -116,24 +117,40 @@ broadcast(struct pending *p, const struct request *r, struct roster_pool *pool)
             way_queue(&way, p, LEG_BROADCAST, mark);
         }
     }
-    answer_complete(p);
+}
+
+/* What a client flushes, it does not expect to find under any key. */
+static bool
+all_may_be_flushed(const struct roster *roster)
+{
+    const struct table *table = roster->placement->table;
+    for (unsigned i = 0; i < table->pool_count; i++) {
+        if (table->pools[i].routed && !roster->pools[i].flush_all) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static void
 to_all(struct client *c, const struct request *r)
 {
     struct roster *roster = c->worker->roster;
-    struct roster_pool *pool = &roster->pools[roster->placement->table->default_pool];
+    const struct table *table = roster->placement->table;
     struct pending *p = pending_create(c, r);
-    p->policy = pool->policy;
-    if (pool->flush_all) {
-        broadcast(p, r, pool);
+    if (!all_may_be_flushed(roster)) {
+        if (!r->noreply) {
+            pending_emit(p, error_line(PROTO_ERR_FLUSH_DISABLED));
+        }
+        pending_done(p);
         return;
     }
-    if (!r->noreply) {
-        pending_emit(p, error_line(PROTO_ERR_FLUSH_DISABLED));
+    for (unsigned i = 0; i < table->pool_count; i++) {
+        if (table->pools[i].routed) {
+            broadcast(p, r, &roster->pools[i]);
+        }
     }
-    pending_done(p);
+    answer_complete(p);
 }
 
 void

@@ -74,12 +74,24 @@ is_full(const struct split *s, const struct backend *b)
     return is_gat && buf_len(&b->out) - b->split_mark > GAT_LINE_MAX - KEY_MAX_BYTES;
 }
 
+/* Keys of one request may lead to several pools. If one of them does not take
+ * an error for a miss, the whole does not. */
+static void
+take_policy(struct pending *p, const struct failure_policy *policy)
+{
+    bool strict = p->policy.on_read_error == READ_ERROR_ERROR;
+    p->policy = *policy;
+    if (strict) {
+        p->policy.on_read_error = READ_ERROR_ERROR;
+    }
+}
+
 static void
 add_key(const struct split *s, struct span key)
 {
     struct way way = way_to_owner(s->worker, key);
     struct backend *b = way.backend;
-    s->pending->policy = way.pool->policy;
+    take_policy(s->pending, &way.pool->policy);
     if (!way.open) {
         refuse_part(s, way.failure);
         return;

@@ -14,6 +14,11 @@ t_unit_check_keytag_SOURCES = t/unit/check_keytag.c t/unit/unit.h
 t_unit_check_keytag_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_keytag_LDADD = $(FLEET_LIBS) $(CORE_LIBS) $(UNIT_LIBS) $(SYSTEM_LIBS)
 
+UNIT_TESTS += t/unit/check_prefixmap
+t_unit_check_prefixmap_SOURCES = t/unit/check_prefixmap.c t/unit/unit.h
+t_unit_check_prefixmap_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_prefixmap_LDADD = $(FLEET_LIBS) $(CORE_LIBS) $(UNIT_LIBS) $(SYSTEM_LIBS)
+
 EXTRA_DIST += t/data/README.md t/data/ring_vectors.csv.gz
 
 UNIT_TESTS += t/unit/check_table

@@ -32,6 +32,7 @@ PROXY_TESTS = \
 	t/proxy/names.t \
 	t/proxy/order.t \
 	t/proxy/pressure.t \
+	t/proxy/routes.t \
 	t/proxy/table.t \
 	t/proxy/torture.t
 TAP_TESTS += $(PROXY_TESTS)

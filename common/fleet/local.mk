@@ -8,6 +8,7 @@ libmffleet_a_SOURCES = \
 	common/fleet/keyhash.c common/fleet/keyhash.h \
 	common/fleet/keytag.c common/fleet/keytag.h \
 	common/fleet/modula.c common/fleet/modula.h \
+	common/fleet/prefixmap.c common/fleet/prefixmap.h \
 	common/fleet/rendezvous.c common/fleet/rendezvous.h \
 	common/fleet/ring.c common/fleet/ring.h \
 	common/fleet/ringcheck.c common/fleet/ringcheck.h \

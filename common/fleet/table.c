@@ -55,6 +55,7 @@ free_table(struct table *table)
         table_pool_deinit(&table->pools[i]);
     }
     free(table->pools);
+    prefixmap_deinit(&table->routes);
     free(table->cluster);
     free(table->incarnation);
     free(table->by);

@@ -11,6 +11,7 @@
 #pragma once
 #include "common/core/buf.h"
 #include "common/fleet/keytag.h"
+#include "common/fleet/prefixmap.h"
 #include "common/fleet/ring.h"
 
 #include <stdint.h>
@@ -20,6 +21,7 @@
 #define TABLE_SHA_CHARS  64
 #define TABLE_NODES_MAX  RING_SERVERS_MAX
 #define TABLE_POOLS_MAX  1000
+#define TABLE_ROUTES_MAX 10000
 #define TABLE_ERROR_MAX  512
 
 #define NODE_STATES(X)                                                                             \
@@ -32,7 +34,7 @@ enum node_state {
 #define X(id, name) NODE_##id,
     NODE_STATES(X)
 #undef X
-    NODE_STATE_COUNT,
+        NODE_STATE_COUNT,
 };
 const char *node_state_name(enum node_state state);
 
@@ -56,7 +58,7 @@ enum meta_error_policy { META_ERRORS_NS, META_ERRORS_RAW };
 struct table_pool {
     char *name;
     struct ring_config ring_config;
-    struct ring *ring; /* server i is nodes[i] */
+    struct ring *ring;                 /* server i is nodes[i] */
     char ring_sha[RING_SHA_CHARS + 1]; /* as computed here */
     char *strip_prefix;
     char *hash_stop;
@@ -69,6 +71,7 @@ struct table_pool {
     enum read_error_policy on_read_error;
     enum write_error_policy on_write_error;
     enum meta_error_policy meta_errors;
+    bool routed; /* keys lead here: it is the default pool, or a route names it */
 };
 
 struct table {
@@ -81,8 +84,9 @@ struct table {
     char sha[TABLE_SHA_CHARS + 1];
     struct table_pool *pools;
     unsigned pool_count;
-    unsigned default_pool; /* index */
-    struct buf document;   /* the bytes the table came from */
+    unsigned default_pool;   /* index */
+    struct prefixmap routes; /* of key prefixes; values are pools' indices */
+    struct buf document;     /* the bytes the table came from */
     _Atomic unsigned refs;
 };
 
@@ -106,7 +110,7 @@ struct table *table_from_servers(char *const *servers, unsigned count, const cha
     X(OLDER, "older", "epoch below the one in use")                                                \
     X(CONFLICT, "conflict", "same epoch with other content")                                       \
     X(SHRINK, "shrink", "removes more than 10 % of a pool's nodes without force")                  \
-    X(RING_CHANGE, "ring_change", "changes how a pool places keys without force")               \
+    X(RING_CHANGE, "ring_change", "changes how a pool places keys without force")                  \
     X(OTHER_CLUSTER, "other_cluster", "belongs to another cluster")
 enum table_verdict {
 #define X(id, name, why) TABLE_##id,
@@ -126,6 +130,14 @@ const char *table_verdict_why(enum table_verdict verdict);
 
 /* NULL if there is none of that name. */
 const struct table_pool *table_pool_find(const struct table *table, struct span name);
+
+/* Index of the pool that serves the key. */
+static inline unsigned
+table_pool_of(const struct table *table, struct span key)
+{
+    return table->routes.count == 0 ? table->default_pool
+                                    : prefixmap_find(&table->routes, key, table->default_pool);
+}
 
 /* Index into pool->nodes of the key's owner. */
 static inline unsigned

@@ -97,6 +97,17 @@ pool_json(bool *ok, const struct table_pool *pool)
 }
 
 static json_t *
+routes_json(bool *ok, const struct table *draft)
+{
+    json_t *json = json_object();
+    for (unsigned i = 0; i < draft->routes.count; i++) {
+        const struct prefixmap_entry *e = &draft->routes.entries[i];
+        put_string(ok, json, e->prefix, draft->pools[e->value].name);
+    }
+    return json;
+}
+
+static json_t *
 table_json(bool *ok, const struct table *draft)
 {
     json_t *json = json_object();
@@ -111,6 +122,9 @@ table_json(bool *ok, const struct table *draft)
     put_string(ok, json, "reason", draft->reason);
     if (draft->default_pool < draft->pool_count) {
         put_string(ok, json, "default_pool", draft->pools[draft->default_pool].name);
+    }
+    if (draft->routes.count > 0) {
+        put(ok, json, "routes", routes_json(ok, draft));
     }
     json_t *pools = json_object();
     for (unsigned i = 0; i < draft->pool_count; i++) {

@@ -2,7 +2,7 @@
  *
  *     bytes -> limits -> strict JSON -> head -> each pool: rules, nodes
  *           -> no duplicates, somebody serves -> ring built -> ring_sha compared
- *           -> default pool
+ *           -> default pool, routes
  *
  * The first fault ends it; the error names its place. */
 #include "common/core/addrname.h"
@@ -371,6 +371,62 @@ read_default_pool(struct jsonread *r, struct jsonread_at at, struct table *table
     table->default_pool = (unsigned)(pool - table->pools);
 }
 
+static bool
+is_key_prefix(struct span prefix)
+{
+    for (size_t i = 0; i < prefix.len; i++) {
+        unsigned char c = (unsigned char)prefix.ptr[i];
+        if (c <= ' ' || c == 0x7f) {
+            return false;
+        }
+    }
+    return prefix.len > 0 && prefix.len <= PREFIX_BYTES_MAX;
+}
+
+static void
+read_route(struct jsonread *r, struct jsonread_at at, struct table *table, const char *prefix)
+{
+    if (!is_key_prefix(span_cstr(prefix))) {
+        jsonread_fail(r, at, NULL, "expected prefixes of 1 to %d bytes that may stand in a key",
+                      PREFIX_BYTES_MAX);
+        return;
+    }
+    const char *name = jsonread_string(r, at, prefix, JSONREAD_REQUIRED, NAME_BYTES_MAX);
+    const struct table_pool *pool = name != NULL ? table_pool_find(table, span_cstr(name)) : NULL;
+    if (pool == NULL) {
+        jsonread_fail(r, at, prefix, "there is no such pool");
+        return;
+    }
+    unsigned index = (unsigned)(pool - table->pools);
+    prefixmap_add(&table->routes, span_cstr(prefix), index);
+    table->pools[index].routed = true;
+}
+
+static void
+read_routes(struct jsonread *r, struct jsonread_at at, struct table *table)
+{
+    if (r->failed) {
+        return;
+    }
+    table->pools[table->default_pool].routed = true;
+    if (json_object_get(at.object, "routes") == NULL) {
+        return;
+    }
+    struct jsonread_at routes = {jsonread_object(r, at, "routes"), "routes"};
+    if (!r->failed && json_object_size(routes.object) > TABLE_ROUTES_MAX) {
+        jsonread_fail(r, routes, NULL, "more than %d", TABLE_ROUTES_MAX);
+    }
+    const char *prefix;
+    json_t *ignored;
+    json_object_foreach ((json_t *)routes.object, prefix, ignored) {
+        if (r->failed) {
+            return;
+        }
+        read_route(r, routes, table, prefix);
+    }
+    prefixmap_seal(&table->routes);
+}
+
 static void
 read_head(struct jsonread *r, struct jsonread_at at, struct table *table)
 {
@@ -419,6 +475,7 @@ read_table(struct jsonread *r, struct span document)
     read_head(r, top, table);
     read_pools(r, top, table);
     read_default_pool(r, top, table);
+    read_routes(r, top, table);
     json_decref(json);
     return table;
 }

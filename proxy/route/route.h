@@ -14,12 +14,6 @@ struct route_place {
     unsigned node; /* index into that pool's nodes */
 };
 
-/* route_pool.c: the pool of a key (the table's default pool), and the node that
- * the pool's ring gives as the key's owner. A table always has both. */
-static inline unsigned
-route_pool_of(const struct table *table, struct span key)
-{
-    return table->default_pool;
-}
-
+/* route_pool.c: the pool of a key, by its prefix, and the node that the pool's
+ * ring gives as the key's owner. A table always has both. */
 struct route_place route_owner(const struct table *table, struct span key);

@@ -112,6 +112,31 @@ START_TEST(every_member_is_read)
 }
 END_TEST
 
+START_TEST(keys_go_by_their_longest_prefix)
+{
+    struct table *t =
+        parse("{" HEAD ",\"default_pool\":\"m\",\"routes\":{\"s:\":\"n\",\"s:x:\":\"m\","
+              "\"t:\":\"n\"},\"pools\":{\"m\":" POOL ",\"n\":" POOL ",\"o\":" POOL "}}");
+    ck_assert_uint_eq(t->routes.count, 3);
+    ck_assert_uint_eq(table_pool_of(t, SPAN_LIT("s:1")), 1);
+    ck_assert_uint_eq(table_pool_of(t, SPAN_LIT("s:x:1")), 0);
+    ck_assert_uint_eq(table_pool_of(t, SPAN_LIT("t:")), 1);
+    ck_assert_uint_eq(table_pool_of(t, SPAN_LIT("t")), 0);
+    ck_assert(t->pools[0].routed && t->pools[1].routed);
+    ck_assert(!t->pools[2].routed);
+    struct buf again = BUF_EMPTY;
+    char error[TABLE_ERROR_MAX] = "";
+    ck_assert_msg(table_build(t, &again, error), "%s", error);
+    struct table *copy = table_parse(buf_span(&again), error);
+    ck_assert_msg(copy != NULL, "%s", error);
+    ck_assert_uint_eq(copy->routes.count, 3);
+    ck_assert_uint_eq(table_pool_of(copy, SPAN_LIT("s:1")), 1);
+    buf_deinit(&again);
+    table_unref(&copy);
+    table_unref(&t);
+}
+END_TEST
+
 START_TEST(the_sha_is_that_of_the_bytes)
 {
     struct table *t = parse(PLAIN);
@@ -153,6 +178,15 @@ static const struct {
     {"{" HEAD ",\"pools\":{\"m\":1}}", "pools.m: expected an object"},
     {"{" HEAD ",\"pools\":{\"m\":" POOL ",\"n\":" POOL "}}", "default_pool: missing, and there"},
     {"{" HEAD ",\"default_pool\":\"x\",\"pools\":{\"m\":" POOL "}}", "default_pool: there is no"},
+    {"{" HEAD ",\"routes\":[],\"pools\":{\"m\":" POOL "}}", "routes: expected an object"},
+    {"{" HEAD ",\"routes\":{\"a:\":\"n\"},\"pools\":{\"m\":" POOL "}}",
+     "routes.a:: there is no such pool"},
+    {"{" HEAD ",\"routes\":{\"a:\":1},\"pools\":{\"m\":" POOL "}}", "routes.a:: expected a string"},
+    {"{" HEAD ",\"routes\":{\"\":\"m\"},\"pools\":{\"m\":" POOL "}}",
+     "routes: expected prefixes of 1 to 250"},
+    {"{" HEAD ",\"routes\":{\"a b\":\"m\"},\"pools\":{\"m\":" POOL "}}",
+     "routes: expected prefixes of 1 to 250"},
+    {"{" HEAD ",\"routes\":{\"a\":\"m\",\"a\":\"m\"},\"pools\":{\"m\":" POOL "}}", "not JSON: "},
 };
 
 START_TEST(bad_documents_are_refused_by_place)
@@ -517,9 +551,10 @@ START_TEST(the_manual_example_parses)
 END_TEST
 
 UNIT_MAIN("table", what_is_left_out_has_a_default, every_member_is_read,
-          the_sha_is_that_of_the_bytes, bad_documents_are_refused_by_place,
-          bad_pools_are_refused_by_place, depth_and_size_have_limits, references_keep_it_alive,
-          epochs_only_grow, an_incarnation_begins_anew, large_steps_need_force,
+          keys_go_by_their_longest_prefix, the_sha_is_that_of_the_bytes,
+          bad_documents_are_refused_by_place, bad_pools_are_refused_by_place,
+          depth_and_size_have_limits, references_keep_it_alive, epochs_only_grow,
+          an_incarnation_begins_anew, large_steps_need_force,
           who_was_away_for_a_forced_step_follows, what_is_built_reads_back,
           a_bad_draft_builds_nothing, servers_become_a_table, bad_servers_are_refused,
           the_manual_example_parses)
