@@ -6,6 +6,11 @@ t_unit_check_assoc_SOURCES = t/unit/check_assoc.c t/unit/unit.h
 t_unit_check_assoc_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_assoc_LDADD = $(STORE_TEST_LIBS)
 
+UNIT_TESTS += t/unit/check_bands
+t_unit_check_bands_SOURCES = t/unit/check_bands.c t/unit/unit.h
+t_unit_check_bands_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_bands_LDADD = $(STORE_TEST_LIBS)
+
 UNIT_TESTS += t/unit/check_epoch
 t_unit_check_epoch_SOURCES = t/unit/check_epoch.c t/unit/unit.h
 t_unit_check_epoch_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

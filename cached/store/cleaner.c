@@ -8,6 +8,7 @@
  * it has no classes. */
 #include "cached/store/engine.h"
 #include "cached/store/heat.h"
+#include "common/proto/exptime.h"
 
 #define BATCH        4   /* segments a round: more decide better and take longer */
 #define GOING_SHARE  4   /* of the memory looked at, what a round gains */
@@ -58,25 +59,42 @@ count_worth(struct cleaning *c, struct store_item *it)
 /* --- letting go -------------------------------------------------------------- */
 
 static void
+count_eviction(struct cleaning *c, struct store_item *it)
+{
+    struct store_thread *th = c->th;
+    unsigned band = item_band(it);
+    struct store_view view;
+    item_show(it, c->now_ms, &view);
+    view.item = NULL;
+    count(th, METRIC_ID_STORE_EVICTIONS);
+    band_add(&th->bands[band].evictions, 1);
+    if (!view.fetched) {
+        count(th, METRIC_ID_STORE_EVICTED_UNFETCHED);
+        band_add(&th->bands[band].evicted_unfetched, 1);
+    }
+    if (view.expiry_ms != EXPIRES_NEVER) {
+        band_add(&th->bands[band].evicted_mortal, 1);
+    }
+    uint64_t idle_ms = c->now_ms > view.accessed_ms ? c->now_ms - view.accessed_ms : 0;
+    atomic_store_explicit(&th->st->evicted_idle_ms[band], idle_ms, memory_order_relaxed);
+    if (th->evicting != NULL) {
+        th->evicting(th->evicting_arg, &view);
+    }
+}
+
+static void
 count_departure(struct cleaning *c, struct store_item *it)
 {
     struct store_thread *th = c->th;
+    struct band_counts *band = &th->bands[item_band(it)];
     c->went++;
-    if (item_dead(th->st, it, c->now_ms)) {
-        count(th, c->sweeping ? METRIC_ID_STORE_SWEPT : METRIC_ID_STORE_RECLAIMED);
-        count_death(th, it, c->now_ms);
+    if (!item_dead(th->st, it, c->now_ms)) {
+        count_eviction(c, it);
         return;
     }
-    count(th, METRIC_ID_STORE_EVICTIONS);
-    if (!item_fetched(it)) {
-        count(th, METRIC_ID_STORE_EVICTED_UNFETCHED);
-    }
-    if (th->evicting != NULL) {
-        struct store_view view;
-        item_show(it, c->now_ms, &view);
-        view.item = NULL;
-        th->evicting(th->evicting_arg, &view);
-    }
+    count(th, c->sweeping ? METRIC_ID_STORE_SWEPT : METRIC_ID_STORE_RECLAIMED);
+    band_add(c->sweeping ? &band->swept : &band->reclaimed, 1);
+    count_death(th, it, c->now_ms);
 }
 
 static void

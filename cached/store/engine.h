@@ -15,6 +15,7 @@
  * Flushing: one generation number that items carry the low byte of; an item of
  * another generation is dead. */
 #pragma once
+#include "cached/store/bands.h"
 #include "cached/store/shard.h"
 
 #define SHARD_BITS_MAX 10
@@ -33,6 +34,7 @@ struct store {
     _Atomic uint64_t flushes;
     pthread_mutex_t flush_lock; /* covers changes of generation and flush_at_ms */
 
+    _Atomic uint64_t evicted_idle_ms[STORE_BANDS]; /* of what each band evicted last */
     _Atomic uint64_t wall_offset_ms; /* wall clock minus the caller's, 0 until it is known */
     _Atomic(struct store_thread *) threads;
 };
@@ -54,6 +56,7 @@ struct store_thread {
     struct head fresh;    /* new items */
     struct head moved;    /* what the cleaner keeps */
     unsigned sweep_shard; /* the sweep's place among this caller's shards */
+    struct band_counts bands[STORE_BANDS];
 };
 
 static inline struct shard *
@@ -73,6 +76,12 @@ static inline void
 count(struct store_thread *th, enum store_metric id)
 {
     metric_add(th->metrics, id, 1);
+}
+
+static inline unsigned
+item_band(const struct store_item *it)
+{
+    return band_of(it->key_bytes, it->value_bytes);
 }
 
 /* --- memory.c -------------------------------------------------------------- */

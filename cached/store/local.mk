@@ -3,6 +3,7 @@
 noinst_LIBRARIES += libmfstore.a
 libmfstore_a_SOURCES = \
 	cached/store/assoc.c cached/store/assoc.h \
+	cached/store/bands.c cached/store/bands.h \
 	cached/store/bucket.h \
 	cached/store/cleaner.c \
 	cached/store/engine.h \

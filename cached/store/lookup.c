@@ -44,6 +44,7 @@ count_death(struct store_thread *th, const struct store_item *it, uint64_t now_m
 {
     if (item_expired(it, now_ms) && !item_fetched(it)) {
         count(th, METRIC_ID_STORE_EXPIRED_UNFETCHED);
+        band_add(&th->bands[item_band(it)].expired_unfetched, 1);
     }
 }
 
@@ -65,8 +66,19 @@ find_live(struct store_thread *th, struct shard *sh, const struct store_key *key
 static void
 leave_table(struct store_thread *th, struct store_item *it)
 {
+    uint32_t bytes = item_footprint(th->st, it);
     item_mark(it, ITEM_DEAD, 0);
-    metric_sub(th->metrics, METRIC_ID_STORE_ITEM_BYTES, item_footprint(th->st, it));
+    metric_sub(th->metrics, METRIC_ID_STORE_ITEM_BYTES, bytes);
+    band_leave(th->bands, item_band(it), bytes);
+}
+
+static void
+enter_table(struct store_thread *th, struct store_item *it)
+{
+    uint32_t bytes = item_footprint(th->st, it);
+    item_mark(it, ITEM_LINKED, 0);
+    metric_add(th->metrics, METRIC_ID_STORE_ITEM_BYTES, bytes);
+    band_enter(th->bands, item_band(it), bytes);
 }
 
 void
@@ -80,8 +92,7 @@ unlink_item(struct store_thread *th, struct shard *sh, uint64_t hash, struct pla
 void
 relink_item(struct store_thread *th, struct shard *sh, struct store_item *it, struct place old)
 {
-    item_mark(it, ITEM_LINKED, 0);
-    metric_add(th->metrics, METRIC_ID_STORE_ITEM_BYTES, item_footprint(th->st, it));
+    enter_table(th, it);
     leave_table(th, old.item);
     bucket_set(old.bucket, old.index, bucket_tag_at(old.bucket, old.index),
                segments_locate(&th->st->segments, it));
@@ -113,14 +124,14 @@ link_item(struct store_thread *th, struct shard *sh, uint64_t hash, struct store
      * have come since that was looked up. */
     it->generation = old.item != NULL ? old.item->generation : (uint8_t)generation_at(st, now_ms);
     count(th, METRIC_ID_STORE_ITEMS_TOTAL);
+    band_add(&th->bands[item_band(it)].stored, 1);
     if (old.item != NULL) {
         relink_item(th, sh, it, old);
         bury_later(after, old.item);
         return;
     }
-    item_mark(it, ITEM_LINKED, 0);
+    enter_table(th, it);
     count(th, METRIC_ID_STORE_ITEMS);
-    metric_add(th->metrics, METRIC_ID_STORE_ITEM_BYTES, item_footprint(st, it));
     bool inserted = assoc_insert(&sh->assoc, table_hash(hash), bucket_tag(hash),
                                  segments_locate(&st->segments, it));
     ASSERT(inserted); /* address space for a few buckets */

@@ -290,5 +290,39 @@ struct store_info store_info(const struct store *st);
 /* Takes effect at once for new items; the sweep evicts down to a lower limit. */
 void store_set_memory_limit(struct store *st, uint64_t bytes);
 
+/* Items by size. The bands are memcached's slab classes, from 1 to STORE_BANDS - 1,
+ * by the size that an item has there. The first two rows are what there is, the
+ * others what has happened since the start. */
+#define STORE_BANDS 40
+#define STORE_BAND_COUNTS(X)                                                                       \
+    X(items)                                                                                       \
+    X(item_bytes)        /* memory that they take */                                               \
+    X(stored)                                                                                      \
+    X(deletes)                                                                                     \
+    X(increments)                                                                                  \
+    X(decrements)                                                                                  \
+    X(touches)                                                                                     \
+    X(cas_hits)          /* compared and found equal */                                            \
+    X(cas_badval)        /* or not */                                                              \
+    X(refused)           /* stores that found no memory */                                         \
+    X(evictions)         /* live items removed for room, */                                        \
+    X(evicted_mortal)    /* of which so many would have expired some day, */                       \
+    X(evicted_unfetched) /* and so many were never read */                                         \
+    X(expired_unfetched) /* expired, and never read */                                             \
+    X(reclaimed)         /* dead items whose room a store needed */                                \
+    X(swept)             /* dead items that the sweep removed */
+
+struct store_band {
+    uint64_t limit_bytes;     /* the largest item, in memcached's bytes */
+    uint64_t evicted_idle_ms; /* how long nobody had asked for what was evicted last */
+#define X(field) uint64_t field;
+    STORE_BAND_COUNTS(X)
+#undef X
+};
+
+/* Fills in STORE_BANDS bands. */
+void store_bands(const struct store *st, struct store_band *bands);
+unsigned store_band_of(uint64_t key_bytes, uint64_t value_bytes);
+
 /* The counters of all threads. */
 const struct metric_set *store_metrics(const struct store *st);

@@ -35,6 +35,7 @@ remove_locked(struct store_thread *th, struct shard *sh, const struct store_key 
               struct aftermath *after, enum store_outcome *outcome)
 {
     struct place old = find_live(th, sh, key, now_ms, after);
+    unsigned band = old.item != NULL ? item_band(old.item) : 0;
     *outcome = STORE_OK;
     if (old.item == NULL) {
         *outcome = STORE_NOT_FOUND;
@@ -49,6 +50,9 @@ remove_locked(struct store_thread *th, struct shard *sh, const struct store_key 
         return false;
     } else {
         mark_stale(th, sh, old.item, how, now_ms);
+    }
+    if (*outcome == STORE_OK) {
+        band_add(&th->bands[band].deletes, 1);
     }
     return true;
 }
@@ -186,6 +190,8 @@ change_number(struct store_thread *th, struct shard *sh, const struct store_key 
     finish_number(th, sh, spare, &d, how, now_ms, out);
     link_item(th, sh, key->hash, spare, old, now_ms, after);
     item_use(spare, now_ms);
+    struct band_counts *band = &th->bands[item_band(spare)];
+    band_add(how->decrement ? &band->decrements : &band->increments, 1);
 }
 
 static void

@@ -66,6 +66,7 @@ apply_hit(struct store_thread *th, struct store_item *it, const struct store_loo
     if (how->touch) {
         item_set_expiry_ms(it, how->touch_expiry_ms);
         view->expiry_ms = how->touch_expiry_ms;
+        band_add(&th->bands[item_band(it)].touches, 1);
     }
     hand_out_token(it, how, view);
     if (!how->peek) {
@@ -239,6 +240,7 @@ store_touch(struct store_thread *th, const struct store_key *key, uint64_t expir
     }
     if (it != NULL) {
         item_bump(it, now_ms);
+        band_add(&th->bands[item_band(it)].touches, 1);
     }
     shard_unlock(sh);
     settle(th, &after, now_ms);

@@ -47,6 +47,7 @@ sweep_item(void *arg, struct shard *sh, struct place where)
         return;
     }
     count_death(th, where.item, sweep->now_ms);
+    band_add(&th->bands[item_band(where.item)].swept, 1);
     unlink_item(th, sh, table_hash(store_key(item_key(where.item)).hash), where);
     sweep->dropped[sweep->count++] = where.item;
 }

@@ -43,6 +43,7 @@ reserve(struct store_thread *th, const struct store_key *key, uint64_t value_byt
     out->item = item_create(th, key, value_bytes, layout, now_ms);
     if (out->item == NULL) {
         count(th, METRIC_ID_STORE_REFUSED_MEMORY);
+        band_add(&th->bands[band_of(key->key.len, value_bytes)].refused, 1);
         return STORE_NO_MEMORY;
     }
     out->hash = key->hash;
@@ -171,6 +172,13 @@ swap_joined(struct store_thread *th, struct shard *sh, const struct store_key *k
     return same;
 }
 
+static void
+count_comparison(struct store_thread *th, const struct store_item *old, struct judgement j)
+{
+    struct band_counts *band = &th->bands[item_band(old)];
+    band_add(j.outcome == STORE_EXISTS ? &band->cas_badval : &band->cas_hits, 1);
+}
+
 /* One attempt at a commit. VERDICT_JOIN hands out a reference to the item to
  * join with, and its CAS value. */
 static struct judgement
@@ -183,8 +191,12 @@ try_commit(struct store_thread *th, struct shard *sh, const struct store_key *ke
     struct place old = find_live(th, sh, key, now_ms, &after);
     if (after.buried_count > 0) {
         count(th, METRIC_ID_STORE_RECLAIMED);
+        band_add(&th->bands[item_band(after.buried[0])].reclaimed, 1);
     }
     struct judgement j = old.item != NULL ? judge_present(th->st, w, old.item) : judge_absent(w);
+    if (w->compare && old.item != NULL && (w->mode == STORE_SET || w->mode == STORE_REPLACE)) {
+        count_comparison(th, old.item, j);
+    }
     switch (j.verdict) {
     case VERDICT_STORE:
     case VERDICT_STORE_STALE:

@@ -93,10 +93,35 @@ cas_of(const char *key)
     return cas;
 }
 
+/* The counts by size add up to the counts of all. */
+static void
+check_bands(void)
+{
+    struct store_band bands[STORE_BANDS], all = {0};
+    store_bands(st, bands);
+    for (unsigned b = 0; b < STORE_BANDS; b++) {
+#define X(field) all.field += bands[b].field;
+        STORE_BAND_COUNTS(X)
+#undef X
+    }
+    const struct metric_set *metrics = store_metrics(st);
+    ck_assert_uint_eq(all.items, metric_sum(metrics, METRIC_ID_STORE_ITEMS));
+    ck_assert_uint_eq(all.item_bytes, metric_sum(metrics, METRIC_ID_STORE_ITEM_BYTES));
+    ck_assert_uint_eq(all.stored, metric_sum(metrics, METRIC_ID_STORE_ITEMS_TOTAL));
+    ck_assert_uint_eq(all.evictions, metric_sum(metrics, METRIC_ID_STORE_EVICTIONS));
+    ck_assert_uint_eq(all.evicted_unfetched,
+                      metric_sum(metrics, METRIC_ID_STORE_EVICTED_UNFETCHED));
+    ck_assert_uint_eq(all.expired_unfetched,
+                      metric_sum(metrics, METRIC_ID_STORE_EXPIRED_UNFETCHED));
+    ck_assert_uint_eq(all.reclaimed, metric_sum(metrics, METRIC_ID_STORE_RECLAIMED));
+    ck_assert_uint_eq(all.swept, metric_sum(metrics, METRIC_ID_STORE_SWEPT));
+}
+
 /* Closing finds every leak of memory accounts: what is left are the tables. */
 static void
 close_store(void)
 {
+    check_bands();
     store_flush(th, 0, T0);
     for (int i = 0; i < 10000 && store_info(st).memory_bytes > store_info(st).table_bytes; i++) {
         store_sweep(th, 0, 1, 1000, T0);
@@ -105,9 +130,73 @@ close_store(void)
     ck_assert_uint_eq(info.memory_bytes, info.table_bytes);
     ck_assert_uint_eq(metric_sum(store_metrics(st), METRIC_ID_STORE_ITEMS), 0);
     ck_assert_uint_eq(metric_sum(store_metrics(st), METRIC_ID_STORE_ITEM_BYTES), 0);
+    check_bands();
     store_destroy(&st);
     ck_assert_ptr_null(st);
 }
+
+static struct store_band
+band_at(unsigned band)
+{
+    struct store_band bands[STORE_BANDS];
+    store_bands(st, bands);
+    return bands[band];
+}
+
+/* A value that grows changes its band; so does what evicts and what expires. */
+START_TEST(items_are_counted_by_size)
+{
+    open_store(4 * MB, true);
+    char text[201] = {0};
+    memset(text, 'v', 200);
+    set("k", "v");
+    struct store_band small = band_at(1);
+    ck_assert_uint_eq(small.limit_bytes, 96);
+    ck_assert_uint_eq(small.items, 1);
+    ck_assert_uint_eq(small.item_bytes, metric_sum(store_metrics(st), METRIC_ID_STORE_ITEM_BYTES));
+    set("k", text);
+    ck_assert_uint_eq(band_at(1).items, 0);
+    ck_assert_uint_eq(band_at(1).item_bytes, 0);
+    ck_assert_uint_eq(band_at(1).stored, 1);
+    ck_assert_uint_eq(band_at(6).items, 1);
+    struct store_write brief = {.expiry_ms = T0 + 10};
+    write_at("e", "v", &brief, T0, NULL);
+    ck_assert_ptr_null(value_at("e", T0 + 20));
+    ck_assert_uint_eq(band_at(1).expired_unfetched, 1);
+    char key[16];
+    struct store_write mortal = {.expiry_ms = T0 + 10000000};
+    for (unsigned i = 0; i < 40000; i++) {
+        snprintf(key, sizeof(key), "%u", i);
+        write_at(key, text, &mortal, T0 + i, NULL);
+    }
+    struct store_key k = key_of("k"), one = key_of("1");
+    struct store_write compare = {.compare = true, .compare_cas = 1};
+    struct store_arith more = {.delta = 1}, less = {.decrement = true};
+    struct store_number number;
+    set("k", "5");
+    write_at("k", "v", &compare, T0, NULL);
+    store_arith(th, &k, &more, T0, &number);
+    store_arith(th, &k, &less, T0, &number);
+    store_touch(th, &k, T0 + 1000000, T0);
+    compare.compare_cas = cas_of("k");
+    write_at("k", "v", &compare, T0, NULL);
+    store_delete(th, &k, NULL, T0);
+    store_delete(th, &one, NULL, T0);
+    small = band_at(1);
+    ck_assert_uint_eq(small.cas_badval, 1);
+    ck_assert_uint_eq(small.cas_hits, 1);
+    ck_assert_uint_eq(small.increments, 1);
+    ck_assert_uint_eq(small.decrements, 1);
+    ck_assert_uint_eq(small.touches, 1);
+    ck_assert_uint_eq(small.deletes, 1);
+    struct store_band full = band_at(6);
+    ck_assert_uint_gt(full.evictions, 10000);
+    ck_assert_uint_ge(full.evicted_mortal, full.evictions - 1);
+    ck_assert_uint_gt(full.evicted_idle_ms, 1000);
+    ck_assert_uint_lt(full.evicted_idle_ms, 40000);
+    close_store();
+}
+END_TEST
 
 START_TEST(stores_by_mode)
 {
@@ -779,15 +868,15 @@ START_TEST(without_cas_nothing_matches)
 }
 END_TEST
 
-UNIT_MAIN("store", stores_by_mode, append_keeps_flags_and_expiry, append_can_vivify,
-          compares_and_sets, append_compares, outdated_write_is_kept_as_stale, expires, touches,
-          a_reference_outlives_the_key, views_tell_what_was_before, one_caller_wins_the_refill,
-          recache_hands_out_the_token_once, deletes_and_marks, drops_a_value_and_keeps_the_expiry,
-          counts, counts_only_numbers, counting_leaves_a_reader_its_value,
-          counting_keeps_the_stale_mark, counters_can_be_made, flushes_now_and_later,
-          refuses_what_never_fits, keeps_the_memory_limit, makes_room_for_its_table,
-          a_vivify_without_memory_is_a_miss, keeps_what_is_used, evictions_are_told,
-          without_eviction_says_so, does_not_evict_for_what_can_never_fit,
+UNIT_MAIN("store", items_are_counted_by_size, stores_by_mode, append_keeps_flags_and_expiry,
+          append_can_vivify, compares_and_sets, append_compares, outdated_write_is_kept_as_stale,
+          expires, touches, a_reference_outlives_the_key, views_tell_what_was_before,
+          one_caller_wins_the_refill, recache_hands_out_the_token_once, deletes_and_marks,
+          drops_a_value_and_keeps_the_expiry, counts, counts_only_numbers,
+          counting_leaves_a_reader_its_value, counting_keeps_the_stale_mark, counters_can_be_made,
+          flushes_now_and_later, refuses_what_never_fits, keeps_the_memory_limit,
+          makes_room_for_its_table, a_vivify_without_memory_is_a_miss, keeps_what_is_used,
+          evictions_are_told, without_eviction_says_so, does_not_evict_for_what_can_never_fit,
           does_not_evict_what_is_being_read, no_write_works_a_lower_limit_off_alone,
           a_lower_limit_is_worked_off, sweeps_the_dead, walks_all_while_the_table_grows,
           finds_all_after_growing, without_cas_nothing_matches)
