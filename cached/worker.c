@@ -12,8 +12,7 @@
 #define SWEEP_SLICE_NS   50000 /* of a tick's sweep */
 #define SWEEP_ITEMS      50    /* between two looks at the clock */
 #define SWEEP_ROUNDS_MAX 100   /* an empty store is not swept for the whole slice */
-#define SWEEP_AGAIN_AT   50    /* so many dead ones: more are likely */
-#define SWEEP_AGAIN_MS   1     /* so the next tick comes early: a twentieth of the thread */
+#define SWEEP_AGAIN_MS   1     /* with work left behind: a twentieth of the thread */
 
 struct handover {
     struct worker *worker;
@@ -84,20 +83,21 @@ cut_idle(struct worker *w)
     }
 }
 
-/* A slice of our share of the store. True if it found much that was dead. */
+/* A slice of our share of the store. True if it left work behind. */
 static bool
 sweep(struct worker *w)
 {
     unsigned workers = (unsigned)w->node->options.threads;
-    unsigned freed = 0;
+    bool again = false;
     uint64_t until_ns = clock_mono_ns() + SWEEP_SLICE_NS;
     for (int i = 0; i < SWEEP_ROUNDS_MAX; i++) {
-        freed += store_sweep(w->store, w->index, workers, SWEEP_ITEMS, w->now_ms);
+        store_sweep(w->store, w->index, workers, SWEEP_ITEMS, w->now_ms);
+        again |= store_sweep_again(w->store);
         if (clock_mono_ns() >= until_ns) {
             break;
         }
     }
-    return freed >= SWEEP_AGAIN_AT;
+    return again;
 }
 
 static void

@@ -9,7 +9,11 @@
  * eight read a second bucket. */
 #define ITEMS_PER_BUCKET 9
 #define BUCKETS_FIRST    4
+#define ITEMS_TO_KEEP_IT 6     /* with fewer to a bucket the table shrinks */
 #define MAPPED_FROM      65536 /* bytes; smaller shelves come from the allocator */
+#define GIVE_BACK_BYTES  65536 /* of a mapped shelf at a time */
+
+#define FORGOTTEN_AT_ONCE 16 /* spill buckets */
 
 /* --- shelves ----------------------------------------------------------------- */
 
@@ -52,6 +56,20 @@ reach(struct shelves *s, uint32_t number)
     }
     atomic_store_explicit(&s->shelf[shelf], p, memory_order_release);
     return true;
+}
+
+/* The bucket and all behind it are used no more. Large shelves give that back
+ * whenever it comes to a whole piece. */
+static void
+leave(struct shelves *s, uint32_t number)
+{
+    unsigned shelf = shelf_of(number);
+    uint32_t index = shelf == 0 ? number : number - (1u << (shelf + SHELF_FIRST_BITS - 1));
+    size_t offset = index * sizeof(struct bucket);
+    if (shelf_bytes(shelf) >= MAPPED_FROM && offset % GIVE_BACK_BYTES == 0) {
+        char *p = (void *)atomic_load_explicit(&s->shelf[shelf], memory_order_relaxed);
+        madvise(p + offset, GIVE_BACK_BYTES, MADV_DONTNEED);
+    }
 }
 
 static void
@@ -126,14 +144,14 @@ add_spill(struct assoc *a, struct bucket *last)
         a->spill_free = atomic_load_explicit(&b->next, memory_order_relaxed);
         atomic_store_explicit(&b->next, 0, memory_order_release);
     }
+    a->spill_used++;
     atomic_store_explicit(&last->next, ticket, memory_order_release);
     return b;
 }
 
-bool
-assoc_insert(struct assoc *a, uint64_t hash, uint8_t tag, locator at)
+static bool
+insert(struct assoc *a, struct bucket *b, uint8_t tag, locator at)
 {
-    struct bucket *b = assoc_home(a, hash);
     unsigned place;
     while ((place = bucket_free_place(b)) == BUCKET_PLACES) {
         struct bucket *next = assoc_next(a, b);
@@ -145,6 +163,12 @@ assoc_insert(struct assoc *a, uint64_t hash, uint8_t tag, locator at)
     bucket_set(b, place, tag, at);
     a->count++;
     return true;
+}
+
+bool
+assoc_insert(struct assoc *a, uint64_t hash, uint8_t tag, locator at)
+{
+    return insert(a, assoc_home(a, hash), tag, at);
 }
 
 /* Takes empty spill buckets out of the chain. */
@@ -162,6 +186,7 @@ trim_chain(struct assoc *a, struct bucket *b)
                               memory_order_release);
         atomic_store_explicit(&next->next, a->spill_free, memory_order_release);
         a->spill_free = ticket;
+        a->spill_used--;
     }
 }
 
@@ -215,6 +240,58 @@ assoc_grow(struct assoc *a, const struct segments *s,
     split(a, s, from, bit, hash_of);
 }
 
+/* --- shrinking ---------------------------------------------------------------- */
+
+static void
+merge(struct assoc *a, struct bucket *from, struct bucket *to)
+{
+    for (struct bucket *b = from; b != NULL; b = assoc_next(a, b)) {
+        for (unsigned i = 0; i < BUCKET_PLACES; i++) {
+            locator at = bucket_at(b, i);
+            if (at == 0) {
+                continue;
+            }
+            uint8_t tag = bucket_tag_at(b, i);
+            bucket_set(b, i, 0, 0);
+            a->count--;
+            bool moved = insert(a, to, tag, at);
+            ASSERT(moved); /* as in a split */
+        }
+    }
+    trim_chain(a, from);
+}
+
+/* Single ones stand anywhere, so this waits until none is used. If one is while
+ * this goes on, those that are left wait for the next time. */
+static bool
+forget_spills(struct assoc *a)
+{
+    if (a->spill_used > 0 || a->spill_end == 0) {
+        return false;
+    }
+    a->spill_free = 0;
+    for (unsigned i = 0; i < FORGOTTEN_AT_ONCE && a->spill_end > 0; i++) {
+        struct bucket *b = shelves_at(&a->spills, --a->spill_end);
+        atomic_store_explicit(&b->next, 0, memory_order_release);
+        leave(&a->spills, a->spill_end);
+    }
+    return true;
+}
+
+bool
+assoc_shrink(struct assoc *a)
+{
+    uint32_t n = atomic_load_explicit(&a->buckets, memory_order_relaxed) - 1;
+    if (n < BUCKETS_FIRST || a->count >= (uint64_t)n * ITEMS_TO_KEEP_IT) {
+        return forget_spills(a);
+    }
+    uint32_t bit = 1u << (31 - (unsigned)__builtin_clz(n));
+    merge(a, shelves_at(&a->homes, n), shelves_at(&a->homes, n - bit));
+    atomic_store_explicit(&a->buckets, n, memory_order_release);
+    leave(&a->homes, n);
+    return true;
+}
+
 /* --- walking ----------------------------------------------------------------- */
 
 static uint64_t
@@ -227,7 +304,7 @@ reverse_bits(uint64_t n)
 }
 
 struct bucket *
-assoc_walk(const struct assoc *a, uint64_t position, uint64_t *next)
+assoc_walk(const struct assoc *a, uint64_t position, uint64_t *next, bool *inside)
 {
     uint32_t n = atomic_load_explicit(&a->buckets, memory_order_relaxed);
     uint32_t number = assoc_home_number(n, reverse_bits(position));
@@ -236,6 +313,13 @@ assoc_walk(const struct assoc *a, uint64_t position, uint64_t *next)
     bool halved = number < split_end || number >= 1u << top;
     unsigned bits = top + (halved ? 1 : 0);
     uint64_t width = (uint64_t)1 << (64 - bits);
+    *inside = position & (width - 1);
     *next = (position & ~(width - 1)) + width; /* wraps to 0 after the last */
     return shelves_at(&a->homes, number);
+}
+
+bool
+assoc_is_ahead(uint64_t position, uint64_t hash)
+{
+    return reverse_bits(hash) >= position;
 }

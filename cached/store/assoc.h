@@ -1,20 +1,25 @@
-/* assoc.h - a shard's hash table: buckets of one cache line that grow one at a
- * time (linear hashing), so that no operation waits for more than the split of
- * one bucket, and the table is as large as its items need at any time.
+/* assoc.h - a shard's hash table: buckets of one cache line that grow and
+ * shrink one at a time (linear hashing), so that no operation waits for more
+ * than the split or merger of one bucket, and the table is as large as its items
+ * need at any time.
  *
  * With n buckets, 2^k <= n < 2^(k+1), a hash's bucket is its k + 1 low bits if
  * there is such a bucket already, else its k low bits. Growing by one adds
- * bucket n and moves to it what belongs there from bucket n - 2^k. What does
- * not fit into a bucket goes on in spill buckets chained to it.
+ * bucket n and moves to it what belongs there from bucket n - 2^k; shrinking by
+ * one moves it back. What does not fit into a bucket goes on in spill buckets
+ * chained to it.
  *
  * Buckets stand on shelves: pieces of memory, each as large as all before it
- * together, which are added and never moved or freed while the table lives. So
- * a reader without the lock may be misled by a change that is going on, which
- * the shard's version tells it (shard.h), but never reads what is no bucket.
+ * together, which are added and never moved or unmapped while the table lives.
+ * What a large shelf has no buckets in any more is given back to the system and
+ * reads as empty buckets. So a reader without the lock may be misled by a change
+ * that is going on, which the shard's version tells it (shard.h), but never
+ * reads what is no bucket.
  *
  * A walk goes in the order of the hash's bits read from the lowest up: there
  * a bucket is an interval, its split cuts the interval in two, and a position
- * means the same before and after.
+ * means the same before and after. After a merger a position may be inside an
+ * interval; the walk leaves out what stands before it.
  *
  * Lock: the shard's, for everything but assoc_find() and assoc_home(). */
 #pragma once
@@ -32,8 +37,9 @@ struct assoc {
     uint64_t count; /* items */
     struct shelves homes;
     struct shelves spills;
-    uint32_t spill_end;  /* spill buckets ever used */
-    uint32_t spill_free; /* chain of unused ones, by number plus one */
+    uint32_t spill_end;  /* spill buckets from here on were never used */
+    uint32_t spill_used; /* of those below */
+    uint32_t spill_free; /* chain of the others, by number plus one */
 };
 
 /* Where an item was found. */
@@ -93,6 +99,10 @@ void assoc_remove(struct assoc *a, uint64_t hash, struct place where);
 void assoc_grow(struct assoc *a, const struct segments *s,
                 uint64_t (*hash_of)(const struct store_item *it));
 
+/* Takes the last bucket away if there are few items for those there are, or some
+ * spill buckets if none is used. True if there may be more to take. */
+bool assoc_shrink(struct assoc *a);
+
 /* Memory of the buckets in use. */
 static inline uint64_t
 assoc_bytes(const struct assoc *a)
@@ -102,5 +112,7 @@ assoc_bytes(const struct assoc *a)
 }
 
 /* The home bucket at a position of the walk, and in *next the position behind
- * it (0 after the last). */
-struct bucket *assoc_walk(const struct assoc *a, uint64_t position, uint64_t *next);
+ * it (0 after the last). *inside: some of its items may stand before the
+ * position, which assoc_is_ahead() tells. */
+struct bucket *assoc_walk(const struct assoc *a, uint64_t position, uint64_t *next, bool *inside);
+bool assoc_is_ahead(uint64_t position, uint64_t hash);

@@ -56,6 +56,7 @@ struct store_thread {
     struct head fresh;    /* new items */
     struct head moved;    /* what the cleaner keeps */
     unsigned sweep_shard; /* the sweep's place among this caller's shards */
+    bool sweep_unfinished;
     struct band_counts bands[STORE_BANDS];
 };
 
@@ -166,6 +167,8 @@ void link_item(struct store_thread *th, struct shard *sh, uint64_t hash, struct 
 /* Puts a moved item in the place of its former self. */
 void relink_item(struct store_thread *th, struct shard *sh, struct store_item *it,
                  struct place old);
+/* The table has grown or shrunk. */
+void account_for_table(struct store *st, struct shard *sh);
 /* What an item's CAS value becomes: the given one or the next. */
 uint64_t next_cas(struct store *st, struct shard *sh, bool given, uint64_t value, uint64_t now_ms);
 

@@ -104,7 +104,7 @@ hash_of(const struct store_item *it)
     return table_hash(store_key(item_key(it)).hash);
 }
 
-static void
+void
 account_for_table(struct store *st, struct shard *sh)
 {
     uint64_t bytes = assoc_bytes(&sh->assoc);

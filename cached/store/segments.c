@@ -401,12 +401,15 @@ segments_pressed(struct segments *s)
     return pressed;
 }
 
-void
+bool
 segments_give_back(struct segments *s, uint64_t bytes)
 {
     pthread_mutex_lock(&s->lock);
-    shed(s, bytes, atomic_load_explicit(&s->limit, memory_order_relaxed) / WARM_SHARE);
+    uint64_t keep = atomic_load_explicit(&s->limit, memory_order_relaxed) / WARM_SHARE;
+    shed(s, bytes, keep);
+    bool more = surplus(s, keep) > 0;
     pthread_mutex_unlock(&s->lock);
+    return more;
 }
 
 /* --- choosing ---------------------------------------------------------------- */

@@ -157,8 +157,8 @@ void segments_put_back(struct segments *s, struct segment *seg);
 uint64_t segments_reclaim(struct segments *s);
 
 /* Gives up to about `bytes` of free memory back to the system, beyond a small
- * reserve. */
-void segments_give_back(struct segments *s, uint64_t bytes);
+ * reserve. True if there is more to give back. */
+bool segments_give_back(struct segments *s, uint64_t bytes);
 
 static inline void
 segments_charge(struct segments *s, uint64_t bytes)

@@ -70,11 +70,11 @@ enum store_outcome {
 enum store_metric { STORE_METRICS(METRIC_ENUM) STORE_METRIC_COUNT };
 
 struct store_options {
-    uint64_t memory_bytes;   /* covers items and tables, in use or reserved */
-    uint64_t item_max_bytes; /* key, value and STORE_ITEM_OVERHEAD */
-    unsigned concurrency;    /* threads that will work at once; a hint */
-    bool evict;              /* make room by removing live items; else STORE_NO_MEMORY */
-    bool cas;                /* off: every CAS value is 0 and no comparison matches */
+    uint64_t memory_bytes;    /* covers items and tables, in use or reserved */
+    uint64_t item_max_bytes;  /* key, value and STORE_ITEM_OVERHEAD */
+    unsigned concurrency;     /* threads that will work at once; a hint */
+    bool evict;               /* make room by removing live items; else STORE_NO_MEMORY */
+    bool cas;                 /* off: every CAS value is 0 and no comparison matches */
     struct memory_file *file; /* its pages are the items' memory; NULL: the store's own */
 };
 
@@ -259,11 +259,15 @@ enum store_outcome store_arith(struct store_thread *th, const struct store_key *
 void store_flush(struct store_thread *th, uint64_t at_ms, uint64_t now_ms);
 
 /* Looks at up to about `items` items, going round and round, frees what has
- * expired or was flushed, and works off an overdraft after the limit was
- * lowered. Returns how many it freed. Of N callers each may take its share:
+ * expired or was flushed, makes the table smaller if it is too large for what it
+ * holds, gives free memory back to the system, and works off an overdraft after
+ * the limit was lowered. Returns how many it freed. Of N callers each may take its share:
  * `part` of `parts`. */
 unsigned store_sweep(struct store_thread *th, unsigned part, unsigned parts, unsigned items,
                      uint64_t now_ms);
+
+/* Did this thread's last sweep leave work behind that was worth doing at once? */
+bool store_sweep_again(const struct store_thread *th);
 
 /* Visits items in pieces of about `items`, from *cursor (begin with 0), while
  * others go on working: whatever is there from beginning to end is seen once.
@@ -296,7 +300,7 @@ void store_set_memory_limit(struct store *st, uint64_t bytes);
 #define STORE_BANDS 40
 #define STORE_BAND_COUNTS(X)                                                                       \
     X(items)                                                                                       \
-    X(item_bytes)        /* memory that they take */                                               \
+    X(item_bytes) /* memory that they take */                                                      \
     X(stored)                                                                                      \
     X(deletes)                                                                                     \
     X(increments)                                                                                  \

@@ -9,15 +9,21 @@ visit_shard(const struct segments *s, struct shard *sh, uint64_t position, unsig
             visit_fn *fn, void *arg)
 {
     do {
-        struct bucket *next, *b = assoc_walk(&sh->assoc, position, &position);
+        bool inside;
+        uint64_t from = position;
+        struct bucket *next, *b = assoc_walk(&sh->assoc, position, &position, &inside);
         for (; b != NULL; b = next) {
             next = assoc_next(&sh->assoc, b); /* `fn` may take the bucket out of the chain */
             for (unsigned i = 0; i < BUCKET_PLACES; i++) {
                 locator at = bucket_at(b, i);
-                if (at != 0) {
-                    fn(arg, sh, (struct place){b, i, segments_item(s, at)});
-                    items -= items > 0;
+                if (at == 0) {
+                    continue;
                 }
+                struct store_item *it = segments_item(s, at);
+                if (!inside || assoc_is_ahead(from, table_hash(store_key(item_key(it)).hash))) {
+                    fn(arg, sh, (struct place){b, i, it});
+                }
+                items -= items > 0;
             }
             items -= items > 0; /* an empty bucket costs time too */
         }
@@ -28,6 +34,7 @@ visit_shard(const struct segments *s, struct shard *sh, uint64_t position, unsig
 /* --- sweeping ---------------------------------------------------------------- */
 
 #define SWEEP_DROPS_MAX 256
+#define SHRINKS_MAX     16         /* of the table in a slice */
 #define COMPACT_LOOKS   64         /* segments */
 #define GIVE_BACK_BYTES (1u << 20) /* a call */
 
@@ -52,6 +59,19 @@ sweep_item(void *arg, struct shard *sh, struct place where)
     sweep->dropped[sweep->count++] = where.item;
 }
 
+static void
+shrink_table(struct store_thread *th, struct shard *sh)
+{
+    unsigned steps = 0;
+    while (steps < SHRINKS_MAX && assoc_shrink(&sh->assoc)) {
+        steps++;
+    }
+    th->sweep_unfinished |= steps == SHRINKS_MAX;
+    if (steps > 0) {
+        account_for_table(th->st, sh);
+    }
+}
+
 /* One slice; moves *position on. Returns how many were freed. */
 static unsigned
 sweep_slice(struct store_thread *th, struct shard *sh, uint64_t *position, unsigned items,
@@ -61,6 +81,7 @@ sweep_slice(struct store_thread *th, struct shard *sh, uint64_t *position, unsig
     uint64_t from = *position;
     shard_lock(sh);
     uint64_t to = visit_shard(&th->st->segments, sh, from, items, sweep_item, &sweep);
+    shrink_table(th, sh);
     shard_unlock(sh);
     /* There may be more that is dead than a slice takes: then it goes there again. */
     *position = sweep.count == SWEEP_DROPS_MAX ? from : to;
@@ -93,15 +114,23 @@ unsigned
 store_sweep(struct store_thread *th, unsigned part, unsigned parts, unsigned items, uint64_t now_ms)
 {
     struct store *st = th->st;
+    th->sweep_unfinished = false;
     unsigned freed = sweep_table(th, part, parts, items, now_ms);
+    th->sweep_unfinished |= freed >= items / 2;
     if (segments_over_limit(&st->segments)) {
         memory_enforce(th, 1 + items / 64, now_ms);
     }
     heads_close(st, false);
     freed += cleaner_compact(th, COMPACT_LOOKS, now_ms);
     segments_reclaim(&st->segments);
-    segments_give_back(&st->segments, GIVE_BACK_BYTES);
+    th->sweep_unfinished |= segments_give_back(&st->segments, GIVE_BACK_BYTES);
     return freed;
+}
+
+bool
+store_sweep_again(const struct store_thread *th)
+{
+    return th->sweep_unfinished;
 }
 
 void

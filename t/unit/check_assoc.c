@@ -109,16 +109,104 @@ START_TEST(a_walk_passes_each_bucket_once)
     uint64_t position = 0;
     unsigned seen = 0, buckets = 0;
     do {
-        for (struct bucket *b = assoc_walk(&assoc, position, &position); b != NULL;
+        bool inside;
+        for (struct bucket *b = assoc_walk(&assoc, position, &position, &inside); b != NULL;
              b = assoc_next(&assoc, b)) {
             for (unsigned i = 0; i < BUCKET_PLACES; i++) {
                 seen += bucket_at(b, i) != 0;
             }
         }
         buckets++;
+        ck_assert(!inside);
     } while (position != 0);
     ck_assert_uint_eq(seen, ITEMS);
     ck_assert_uint_eq(buckets, atomic_load(&assoc.buckets));
+    end();
+}
+END_TEST
+
+static void
+remove_but_each(unsigned nth)
+{
+    for (unsigned i = 0; i < ITEMS; i++) {
+        struct place where = assoc_find(&assoc, &segments, keys[i].hash, &keys[i]);
+        if (where.item != NULL && i % nth != 0) {
+            assoc_remove(&assoc, keys[i].hash, where);
+        }
+    }
+}
+
+START_TEST(shrinks_to_what_its_items_need)
+{
+    begin();
+    for (unsigned round = 0; round < 2; round++) {
+        put_all();
+        uint64_t bytes = assoc_bytes(&assoc);
+        ck_assert(!assoc_shrink(&assoc));
+        remove_but_each(100);
+        while (assoc_shrink(&assoc)) {
+            for (unsigned i = 0; i < ITEMS; i += 100) {
+                ck_assert_ptr_nonnull(assoc_find(&assoc, &segments, keys[i].hash, &keys[i]).item);
+            }
+        }
+        ck_assert_uint_eq(assoc.count, (ITEMS + 99) / 100);
+        ck_assert_uint_le(assoc_bytes(&assoc), bytes / 40);
+        for (unsigned i = 0; i < ITEMS; i++) {
+            struct place where = assoc_find(&assoc, &segments, keys[i].hash, &keys[i]);
+            ck_assert_int_eq(where.item != NULL, i % 100 == 0);
+        }
+        remove_but_each(ITEMS + 1);
+        assoc_remove(&assoc, keys[0].hash, assoc_find(&assoc, &segments, keys[0].hash, &keys[0]));
+        while (assoc_shrink(&assoc)) {
+        }
+        ck_assert_uint_eq(assoc.count, 0);
+        ck_assert_uint_eq(assoc_bytes(&assoc), 4 * sizeof(struct bucket));
+    }
+    end();
+}
+END_TEST
+
+/* In the middle of a walk the table gets much smaller, then larger again. */
+START_TEST(a_walk_sees_each_once_while_the_table_changes)
+{
+    static unsigned seen[ITEMS];
+    unsigned insides = 0;
+    begin();
+    put_all();
+    remove_but_each(3);
+    uint64_t position = 0;
+    for (unsigned step = 0; step == 0 || position != 0; step++) {
+        bool inside;
+        uint64_t from = position;
+        struct bucket *b = assoc_walk(&assoc, from, &position, &inside);
+        insides += inside;
+        for (; b != NULL; b = assoc_next(&assoc, b)) {
+            for (unsigned i = 0; i < BUCKET_PLACES; i++) {
+                const struct store_item *it = segments_item(&segments, bucket_at(b, i));
+                if (bucket_at(b, i) != 0 && (!inside || assoc_is_ahead(from, hash_of(it)))) {
+                    seen[((const char *)it - segments.base) / 64 - (segments.segment_bytes / 64)]++;
+                }
+            }
+        }
+        for (unsigned i = 0; i < 40; i++) {
+            if (step / 8 % 2 == 0) {
+                assoc_shrink(&assoc);
+            }
+        }
+        for (unsigned i = step; step / 8 % 2 == 1 && i < step + 100; i++) {
+            unsigned key = i * 7 % ITEMS;
+            if (key % 3 != 0 &&
+                assoc_find(&assoc, &segments, keys[key].hash, &keys[key]).item == NULL) {
+                ck_assert(
+                    assoc_insert(&assoc, keys[key].hash, bucket_tag(keys[key].hash), at[key]));
+                assoc_grow(&assoc, &segments, hash_of);
+            }
+        }
+    }
+    for (unsigned i = 0; i < ITEMS; i += 3) {
+        ck_assert_uint_eq(seen[i], 1);
+    }
+    ck_assert_uint_gt(insides, 0);
     end();
 }
 END_TEST
@@ -142,4 +230,5 @@ START_TEST(tags_are_compared_at_once)
 END_TEST
 
 UNIT_MAIN("assoc", finds_what_is_there, chains_come_and_go, a_walk_passes_each_bucket_once,
+          shrinks_to_what_its_items_need, a_walk_sees_each_once_while_the_table_changes,
           tags_are_compared_at_once)
