@@ -35,6 +35,12 @@
       "list the pools")                                                                            \
     X("pool show",      " NAME",                      true,  ctl_pool_show,                        \
       "show what was ordered for a pool, by whom and why")                                         \
+    X("route set",      " PREFIX POOL [OPTION]...",    true,  ctl_route_set,                        \
+      "order that keys with a prefix go to a pool")                                                \
+    X("route remove",   " PREFIX [OPTION]...",        true,  ctl_route_remove,                     \
+      "take the route of a prefix away")                                                           \
+    X("route list",     "",                           true,  ctl_route_list,                       \
+      "list the routes that were ordered")                                                         \
     X("table show",     "",                           true,  ctl_table_show,                       \
       "show the routing table that is published")                                                  \
     X("table verify",   " FILE",                      false, ctl_table_verify,                     \

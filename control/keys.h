@@ -12,6 +12,7 @@
 #define KEY_FAMILIES(X)                                                                            \
     X(META,     "meta")           /* mfctl init                     cluster uuid, incarnation, schema */ \
     X(CLUSTER,  "config/cluster") /* mfctl freeze, thaw             whether tables may change */  \
+    X(ROUTES,   "config/routes")  /* mfctl route, compare-and-set   pools by key prefix */         \
     X(POOL,     "config/pools/")  /* mfctl, compare-and-set         operators' intent for a pool */ \
     X(INTENT,   "intent/nodes/")  /* mfctl                          admit or remove a node */      \
     X(NODE,     "nodes/")         /* mfcontrol, leased              a node's registration */       \

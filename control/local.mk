@@ -18,6 +18,7 @@ libmfcontrol_a_SOURCES = \
 	control/push_server.c control/push_server.h \
 	control/registrar.c control/registrar.h \
 	control/registration.c control/registration.h \
+	control/routing.c control/routing.h \
 	control/session.c control/session.h \
 	control/sorted.c control/sorted.h \
 	control/status_page.c control/status_page.h \
@@ -32,5 +33,5 @@ mfcontrol_LDADD = $(CONTROL_LIBS) $(SYSTEM_LIBS)
 bin_PROGRAMS += mfctl
 mfctl_SOURCES = control/mfctl.c control/ctl.h control/ctl_common.c \
 	control/ctl_fleet.c control/ctl_freeze.c control/ctl_init.c control/ctl_node.c control/ctl_pool.c \
-	control/ctl_recover.c control/ctl_ring.c control/ctl_table.c control/ctl_table.h
+	control/ctl_recover.c control/ctl_ring.c control/ctl_route.c control/ctl_table.c control/ctl_table.h
 mfctl_LDADD = $(CONTROL_LIBS) $(SYSTEM_LIBS)

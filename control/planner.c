@@ -3,6 +3,7 @@
 #include "common/core/mem.h"
 #include "common/fleet/table_build.h"
 #include "common/net/addr.h"
+#include "control/routing.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@ struct place {
 
 struct tally {
     unsigned joined, readdressed, regenerated, removed;
-    bool configured, force;
+    bool configured, routed, force;
     uint64_t first_join_ms, last_join_ms;
 };
 
@@ -341,7 +342,7 @@ static bool
 is_change(const struct tally *t)
 {
     return t->joined > 0 || t->readdressed > 0 || t->regenerated > 0 || t->removed > 0 ||
-           t->configured;
+           t->configured || t->routed;
 }
 
 static void
@@ -489,6 +490,21 @@ choose_default(const struct planning *p)
     return oldest;
 }
 
+static void
+plan_routes(struct planning *p)
+{
+    const struct inventory_item *order = inventory_single(p->inv, KEY_ROUTES);
+    char why[ROUTING_ERROR_MAX];
+    p->total.routed =
+        routing_plan(order != NULL ? order->json : NULL, p->current, &p->plan->draft, why);
+    if (why[0] != '\0') {
+        add_words(p->plan->refusals, "%s", why);
+    }
+    if (p->total.routed) {
+        add_words(p->plan->reason, "routes changed");
+    }
+}
+
 /* 0: go; else how long to wait for further joins. */
 static uint64_t
 settle_ms(const struct tally *total, uint64_t now_ms)
@@ -543,6 +559,7 @@ plan_make(const struct inventory *inv, const struct table *current, const char *
     struct planning p = {.inv = inv, .current = current, .plan = plan};
     note_current(&p);
     plan_pools(&p);
+    plan_routes(&p);
     struct table *draft = &plan->draft;
     draft->cluster = plan_copy(plan, cluster);
     draft->incarnation = plan_copy(plan, incarnation);
@@ -565,6 +582,7 @@ plan_deinit(struct plan *plan)
         free(plan->draft.pools[i].nodes);
     }
     free(plan->draft.pools);
+    prefixmap_deinit(&plan->draft.routes);
     for (unsigned i = 0; i < plan->own_count; i++) {
         free(plan->own[i]);
     }

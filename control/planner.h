@@ -8,6 +8,7 @@
  *     in the table, other address  the address is replaced, placement stays
  *     registration gone            nothing: a lost lease changes no ring
  *     an intent to remove it       leaves, within the shrink budget or by force
+ *     routes ordered otherwise     they are followed once all their pools are there
  *
  * Joins are gathered: a table that moves keys once is cheaper than three that do
  * so one after another. A pool appears first with its min_nodes. What cannot be

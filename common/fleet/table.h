@@ -128,6 +128,9 @@ enum table_verdict table_judge_published(const struct table *current, const stru
 const char *table_verdict_name(enum table_verdict verdict);
 const char *table_verdict_why(enum table_verdict verdict);
 
+/* May that be a route's prefix: 1 to 250 bytes that may stand in a key? */
+bool table_is_key_prefix(struct span prefix);
+
 /* NULL if there is none of that name. */
 const struct table_pool *table_pool_find(const struct table *table, struct span name);
 

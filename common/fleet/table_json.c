@@ -371,8 +371,8 @@ read_default_pool(struct jsonread *r, struct jsonread_at at, struct table *table
     table->default_pool = (unsigned)(pool - table->pools);
 }
 
-static bool
-is_key_prefix(struct span prefix)
+bool
+table_is_key_prefix(struct span prefix)
 {
     for (size_t i = 0; i < prefix.len; i++) {
         unsigned char c = (unsigned char)prefix.ptr[i];
@@ -386,7 +386,7 @@ is_key_prefix(struct span prefix)
 static void
 read_route(struct jsonread *r, struct jsonread_at at, struct table *table, const char *prefix)
 {
-    if (!is_key_prefix(span_cstr(prefix))) {
+    if (!table_is_key_prefix(span_cstr(prefix))) {
         jsonread_fail(r, at, NULL, "expected prefixes of 1 to %d bytes that may stand in a key",
                       PREFIX_BYTES_MAX);
         return;

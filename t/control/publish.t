@@ -99,10 +99,28 @@ $plane->ctl_ok('node', 'admit', 'legacy', '--pool', 'main', '--addr', '10.1.0.1:
 $table = $proxy->wait_table(sub { $_[0]{epoch} == 7 });
 is($table->{pools}{main}{nodes}[3]{kind}, 'memcached', 'a plain memcached is admitted by order');
 
+($status, $text) = $plane->ctl('route', 'set', 's:', 'sess');
+is($status, 1, 'a route to a pool that was never ordered is refused');
+($status, $text) = $plane->ctl('route', 'set', 'a b', 'main');
+is($status, 64, '... and one of a prefix that no key has');
+$plane->ctl_ok('pool', 'create', 'sess');
+$plane->ctl_ok('route', 'set', 's:', 'sess', '--reason', 'sessions of their own');
+$control->wait_log(qr/event=plan_refused reason="the route of s: waits for its pool sess"/);
+my $session_node = $plane->node($control, 's1', '10.0.1.1:11211', pool => 'sess');
+$table = $proxy->wait_table(sub { $_[0]{routes} });
+is_deeply($table->{routes}, { 's:' => 'sess' }, 'a route is published with its pool');
+like($plane->ctl_ok('route', 'list'), qr/^s:\s+sess$/m, 'mfctl route list');
+like($plane->ctl_ok('ring', 'explain', 's:1'), qr/^node\s+s1\b/m, 'mfctl ring explain follows it');
+($status, $text) = $plane->ctl('route', 'remove', 'x:');
+is($status, 1, 'a route that is not there is not removed');
+$plane->ctl_ok('route', 'remove', 's:');
+$table = $proxy->wait_table(sub { !$_[0]{routes} });
+my $epoch = $table->{epoch};
+
 # Another mfcontrol was away for what was forced, and all that came since.
 my $behind = $plane->control('--state-dir', $before_force);
 like($behind->log_text, qr/event=state_table_loaded epoch=4 /, 'an mfcontrol starts from an old table');
-wait_until(sub { $plane->metric($behind, 'table_epoch') == 7 }, deadline(10), 'it catches up');
+wait_until(sub { $plane->metric($behind, 'table_epoch') == $epoch }, deadline(10), 'it catches up');
 $behind->stop;
 pass('... and catches up over forced steps that it missed');
 
@@ -113,16 +131,16 @@ $control->wait_log(qr/event=plan_refused reason="frozen by me: a storm"/);
 my $frozen = $plane->node($control, 'n9', '10.0.0.99:11211');
 wait_until(sub { defined $plane->get('nodes/n9') }, deadline(5), 'n9 is registered');
 like($plane->ctl_ok('status'), qr/^not followed frozen by me: a storm$/m, 'mfctl status says that it is frozen');
-is($plane->metric($control, 'table_epoch'), 7, '... and nothing changes');
+is($plane->metric($control, 'table_epoch'), $epoch, '... and nothing changes');
 $plane->ctl_ok('thaw');
-ok($proxy->wait_table(sub { $_[0]{epoch} == 8 }), 'what came meanwhile follows when it thaws');
+ok($proxy->wait_table(sub { $_[0]{epoch} == $epoch + 1 }), 'what came meanwhile follows when it thaws');
 
 # ---- what mfctl says ---------------------------------------------------------------------
 
 $text = $plane->ctl_ok('status');
 like($text, qr/^leader\s+control1 at \S+/m, 'mfctl status names the leader');
-like($text, qr/^table\s+epoch 8\b/m, '... and the epoch');
-is($plane->table->{epoch}, 8, 'mfctl table show');
+like($text, qr/^table\s+epoch @{[$epoch + 1]}\b/m, '... and the epoch');
+is($plane->table->{epoch}, $epoch + 1, 'mfctl table show');
 $text = $plane->ctl_ok('ring', 'explain', 'user:1');
 like($text, qr/^hashed\s+user:1\nhash\s+[0-9a-f]+\npoint\s.*\nnode\s+\S+/m, 'mfctl ring explain');
 is(scalar(grep { /^event=table_refused/ } split(/\n/, $control->log_text)), 0,

@@ -361,6 +361,35 @@ START_TEST(one_table_changes_a_bounded_number_of_pools)
 }
 END_TEST
 
+START_TEST(routes_are_followed_once_their_pools_are_there)
+{
+    begin();
+    three_nodes();
+    fixture_put(&inv, "config/pools/sess", "{}");
+    fixture_put(&inv, "config/routes", "{\"routes\":{\"s:\":\"sess\"}}");
+    ck_assert_int_eq(plan_at(LATE), PLAN_NOTHING);
+    ck_assert_ptr_nonnull(strstr(plan.refusals, "the route of s: waits for its pool sess"));
+    fixture_put(&inv, "nodes/z", "{\"id\":\"z\",\"pool\":\"sess\",\"addr\":\"h:9\"}");
+    publish();
+    ck_assert_str_eq(current->pools[table_pool_of(current, SPAN_LIT("s:1"))].name, "sess");
+    ck_assert_str_eq(current->pools[table_pool_of(current, SPAN_LIT("t:1"))].name, "main");
+    ck_assert_int_eq(plan_at(LATE), PLAN_NOTHING);
+    /* An order that cannot be followed changes nothing, and neither does one that is lost. */
+    fixture_put(&inv, "config/routes", "{\"routes\":{\"s:\":\"main\",\"a b\":\"main\"}}");
+    ck_assert_int_eq(plan_at(LATE), PLAN_NOTHING);
+    ck_assert_ptr_nonnull(strstr(plan.refusals, "is no prefix of a key"));
+    inventory_delete(&inv, SPAN_LIT("config/routes"));
+    ck_assert_int_eq(plan_at(LATE), PLAN_NOTHING);
+    fixture_put(&inv, "config/routes", "{\"routes\":{\"s:\":\"main\"}}");
+    publish();
+    ck_assert_str_eq(current->pools[table_pool_of(current, SPAN_LIT("s:1"))].name, "main");
+    fixture_put(&inv, "config/routes", "{\"routes\":{}}");
+    publish();
+    ck_assert_uint_eq(current->routes.count, 0);
+    end();
+}
+END_TEST
+
 UNIT_MAIN("planner", nothing_without_a_cluster, a_pool_waits_for_its_nodes, joins_are_gathered,
           labels_are_those_of_legacy_clients, a_lost_lease_changes_nothing,
           an_address_changes_in_place, a_taken_address_is_refused_and_the_rest_goes_on,
@@ -368,4 +397,5 @@ UNIT_MAIN("planner", nothing_without_a_cluster, a_pool_waits_for_its_nodes, join
           nodes_leave_by_order_only, a_tenth_may_leave_without_force,
           a_node_that_is_admitted_need_not_register, settings_are_followed_a_new_ring_needs_force,
           frozen_means_nothing_changes, pools_do_not_mix, the_default_pool_is_the_oldest,
-          one_table_changes_a_bounded_number_of_pools)
+          one_table_changes_a_bounded_number_of_pools,
+          routes_are_followed_once_their_pools_are_there)
