@@ -276,7 +276,7 @@ static size_t
 consume(struct conn *c, struct span input, bool *stopped)
 {
     uint64_t requests = c->worker->node->options.requests_per_turn;
-    size_t used = 0;
+    size_t used = 0, n;
     *stopped = false;
     while ((used < input.len || c->dump != NULL) && c->watch == NULL && !c->closing &&
            !c->out.out_of_memory) {
@@ -294,8 +294,11 @@ consume(struct conn *c, struct span input, bool *stopped)
             used += take_held_value(c, rest);
         } else if (c->get.keys_bytes > 0) {
             used += resume_get(c, rest);
+        } else if ((n = exec_plain_gets(c, rest, &requests)) > 0) {
+            c->parser = REQUEST_PARSER_INIT;
+            used += n;
         } else {
-            size_t n = take_command(c, rest);
+            n = take_command(c, rest);
             if (n == 0) {
                 break;
             }

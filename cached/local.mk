@@ -8,6 +8,7 @@ mfcached_SOURCES = \
 	cached/exec.h \
 	cached/exec_admin.c \
 	cached/exec_crawler.c \
+	cached/exec_get.c \
 	cached/exec_hotkeys.c \
 	cached/exec_meta.c \
 	cached/exec_text.c \

@@ -42,29 +42,35 @@ room_for_piece(struct outbox *o)
 }
 
 void
-outbox_put_value(struct outbox *o, struct store_thread *th, struct store_view *view)
+outbox_refer(struct outbox *o, struct store_thread *th, struct store_item *item, struct span value)
 {
     _Static_assert(OUTBOX_COPY_MAX >= STORE_TRAILED_FROM,
                    "what is sent from the item has its CRLF");
-    struct span bytes = span_make(view->value.ptr, view->value.len + STORE_TRAILER_BYTES);
-    if (bytes.len <= OUTBOX_COPY_MAX) {
-        char *room = outbox_room(o, bytes.len);
-        if (room != NULL) {
-            memcpy(room, view->value.ptr, view->value.len);
-            memcpy(room + view->value.len, "\r\n", STORE_TRAILER_BYTES);
-            outbox_wrote(o, bytes.len);
-        }
-        store_release(th, &view->item);
-        return;
-    }
     if (!room_for_piece(o)) {
         o->out_of_memory = true;
-        store_release(th, &view->item);
+        store_release(th, &item);
         return;
     }
-    o->pieces[o->count++] = (struct outbox_piece){o->sent + buf_len(&o->bytes), view->item, bytes};
+    struct span bytes = span_make(value.ptr, value.len + STORE_TRAILER_BYTES);
+    o->pieces[o->count++] = (struct outbox_piece){o->sent + buf_len(&o->bytes), item, bytes};
     o->referenced += bytes.len;
-    view->item = NULL;
+}
+
+void
+outbox_put_value(struct outbox *o, struct store_thread *th, struct store_view *view)
+{
+    if (view->value.len + STORE_TRAILER_BYTES > OUTBOX_COPY_MAX) {
+        outbox_refer(o, th, view->item, view->value);
+        view->item = NULL;
+        return;
+    }
+    char *room = outbox_room(o, view->value.len + STORE_TRAILER_BYTES);
+    if (room != NULL) {
+        memcpy(room, view->value.ptr, view->value.len);
+        memcpy(room + view->value.len, "\r\n", STORE_TRAILER_BYTES);
+        outbox_wrote(o, view->value.len + STORE_TRAILER_BYTES);
+    }
+    store_release(th, &view->item);
 }
 
 /* How many of our own bytes go before the piece `i`. */

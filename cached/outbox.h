@@ -79,6 +79,11 @@ outbox_put_span(struct outbox *o, struct span s)
     outbox_put(o, s.ptr, s.len);
 }
 
+/* Puts the value and its CRLF, to be sent from where they are. Takes over the
+ * reference. */
+void outbox_refer(struct outbox *o, struct store_thread *th, struct store_item *item,
+                  struct span value);
+
 /* Puts the value and its CRLF. Takes over the view's reference. */
 void outbox_put_value(struct outbox *o, struct store_thread *th, struct store_view *view);
 

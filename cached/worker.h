@@ -100,3 +100,10 @@ worker_count(struct worker *w, enum node_metric id)
 {
     metric_add(w->metrics, id, 1);
 }
+
+static inline void
+worker_count_touch(struct worker *w, bool hit)
+{
+    worker_count(w, METRIC_ID_NODE_TOUCHES);
+    worker_count(w, hit ? METRIC_ID_NODE_TOUCH_HITS : METRIC_ID_NODE_TOUCH_MISSES);
+}

@@ -85,10 +85,40 @@ assoc_next(const struct assoc *a, const struct bucket *b)
     return next != 0 ? shelves_at(&a->spills, next - 1) : NULL;
 }
 
-/* Without the lock the answer holds only if the shard's version says so, and
+/* The item of this key in the chain that begins with `home`, its home bucket.
+ * Without the lock the answer holds only if the shard's version says so, and
  * the item may be looked at only inside an epoch. */
-struct place assoc_find(const struct assoc *a, const struct segments *s, uint64_t hash,
-                        const struct store_key *key);
+static inline struct place
+assoc_find_from(const struct assoc *a, const struct segments *s, struct bucket *home,
+                const struct store_key *key)
+{
+    uint8_t tag = bucket_tag(key->hash);
+    /* Without the lock a chain that is being changed might go round. */
+    unsigned hops = 0;
+    for (struct bucket *b = home; b != NULL && hops < 1000; hops++) {
+        for (unsigned places = bucket_match(b, tag); places != 0; places &= places - 1) {
+            unsigned i = (unsigned)__builtin_ctz(places);
+            locator at = bucket_at(b, i);
+            if (at == 0) {
+                continue;
+            }
+            struct store_item *it = segments_item(s, at);
+            if (it->key_bytes == key->key.len &&
+                bytes_equal(it->bytes, key->key.ptr, key->key.len)) {
+                return (struct place){b, i, it};
+            }
+        }
+        b = assoc_next(a, b);
+    }
+    return (struct place){0};
+}
+
+static inline struct place
+assoc_find(const struct assoc *a, const struct segments *s, uint64_t hash,
+           const struct store_key *key)
+{
+    return assoc_find_from(a, s, assoc_home(a, hash), key);
+}
 
 /* False if there is no memory for a spill bucket. */
 bool assoc_insert(struct assoc *a, uint64_t hash, uint8_t tag, locator at);

@@ -9,6 +9,9 @@
  * Written under the shard's lock, read by anybody: every word is atomic. */
 #pragma once
 #include "cached/store/segments.h"
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #define BUCKET_PLACES 12u
 
@@ -26,6 +29,7 @@ bucket_tag(uint64_t hash)
     return tag != 0 ? tag : 1;
 }
 
+#ifndef __SSE2__
 /* A byte of 0x80 for each byte of `word` that equals `byte`. A byte above an
  * equal one may be reported too; callers look at what they find. */
 static inline uint64_t
@@ -34,6 +38,7 @@ bucket_equal_bytes(uint64_t word, uint8_t byte)
     uint64_t x = word ^ (0x0101010101010101u * byte);
     return (x - 0x0101010101010101u) & ~x & 0x8080808080808080u;
 }
+#endif
 
 /* The places that may have this tag, as bits 0 to 11. */
 static inline unsigned
@@ -41,11 +46,17 @@ bucket_match(const struct bucket *b, uint8_t tag)
 {
     uint64_t low = atomic_load_explicit(&b->tags_low, memory_order_acquire);
     uint64_t high = atomic_load_explicit(&b->tags_high, memory_order_acquire);
+#ifdef __SSE2__
+    __m128i tags = _mm_set_epi64x((long long)high, (long long)low);
+    __m128i equal = _mm_cmpeq_epi8(tags, _mm_set1_epi8((char)tag));
+    return (unsigned)_mm_movemask_epi8(equal) & ((1u << BUCKET_PLACES) - 1);
+#else
     low = bucket_equal_bytes(low, tag);
     high = bucket_equal_bytes(high, tag) & 0x80808080u;
     /* Gathers the eight high bits into a byte. */
     unsigned places = (unsigned)(((low >> 7) * 0x0102040810204080u) >> 56);
     return places | (unsigned)(((high >> 7) * 0x0102040810204080u) >> 56) << 8;
+#endif
 }
 
 static inline uint8_t

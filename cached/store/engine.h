@@ -17,6 +17,7 @@
 #pragma once
 #include "cached/store/bands.h"
 #include "cached/store/shard.h"
+#include "common/proto/exptime.h"
 
 #define SHARD_BITS_MAX 10
 
@@ -145,11 +146,33 @@ bury_later(struct aftermath *after, struct store_item *it)
 
 void settle(struct store_thread *th, struct aftermath *after, uint64_t now_ms);
 
+void finish_flush(struct store *st, uint64_t now_ms);
+
 /* The store's generation at this time: carries out a flush that is due. */
-uint32_t generation_at(struct store *st, uint64_t now_ms);
+static inline uint32_t
+generation_at(struct store *st, uint64_t now_ms)
+{
+    uint64_t at = atomic_load_explicit(&st->flush_at_ms, memory_order_acquire);
+    if (__builtin_expect(at != 0 && at <= now_ms, 0)) {
+        finish_flush(st, now_ms);
+    }
+    return atomic_load_explicit(&st->generation, memory_order_acquire);
+}
+
+static inline bool
+item_expired(const struct store_item *it, uint64_t now_ms)
+{
+    uint64_t expiry_ms = item_expiry_ms(it);
+    return expiry_ms != EXPIRES_NEVER && expiry_ms <= now_ms;
+}
 
 /* Is the item expired or flushed? */
-bool item_dead(struct store *st, const struct store_item *it, uint64_t now_ms);
+static inline bool
+item_dead(struct store *st, const struct store_item *it, uint64_t now_ms)
+{
+    return item_expired(it, now_ms) || it->generation != (uint8_t)generation_at(st, now_ms);
+}
+
 /* Counts a dead item that is about to be unlinked. */
 void count_death(struct store_thread *th, const struct store_item *it, uint64_t now_ms);
 

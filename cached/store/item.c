@@ -1,17 +1,5 @@
 #include "cached/store/item.h"
-#include "cached/store/heat.h"
 #include "common/core/assert.h"
-
-uint64_t
-item_flags(const struct store_item *it)
-{
-    unsigned marks = item_marks(it);
-    const _Atomic uint32_t *at = item_fields(it) + (marks & ITEM_HAS_EXPIRY ? 2 : 0);
-    if (marks & ITEM_LONG_FLAGS) {
-        return item_load64(at);
-    }
-    return marks & ITEM_HAS_FLAGS ? atomic_load_explicit(at, memory_order_acquire) : 0;
-}
 
 void
 item_set_flags(struct store_item *it, uint64_t flags)
@@ -28,12 +16,6 @@ item_set_flags(struct store_item *it, uint64_t flags)
     }
 }
 
-static uint32_t
-ticks(uint64_t now_ms)
-{
-    return (uint32_t)(now_ms / ITEM_TICK_MS);
-}
-
 void
 item_init(struct store_item *it, struct span key, uint64_t value_bytes, unsigned layout,
           uint64_t now_ms)
@@ -42,7 +24,7 @@ item_init(struct store_item *it, struct span key, uint64_t value_bytes, unsigned
     it->key_bytes = (uint8_t)key.len;
     it->generation = 0;
     atomic_store_explicit(&it->heat, HEAT_HIT, memory_order_relaxed);
-    atomic_store_explicit(&it->accessed, ticks(now_ms), memory_order_relaxed);
+    atomic_store_explicit(&it->accessed, item_ticks(now_ms), memory_order_relaxed);
     atomic_store_explicit(&it->marks, (uint8_t)layout, memory_order_relaxed);
     item_store64(it->cas, 0);
     memcpy(it->bytes, key.ptr, key.len);
@@ -108,32 +90,11 @@ item_show(struct store_item *it, uint64_t now_ms, struct store_view *view)
     };
 }
 
-/* Written only if they change, so that the hottest items are not fought for. */
-static void
-note_use(struct store_item *it, uint8_t keep, uint64_t now_ms)
-{
-    uint8_t heat = atomic_load_explicit(&it->heat, memory_order_relaxed);
-    uint8_t hotter = heat_hit(heat);
-    hotter = keep != 0 ? hotter : (uint8_t)((hotter & HEAT_CREDIT) | (heat & HEAT_FETCHED));
-    if (hotter != heat) {
-        atomic_store_explicit(&it->heat, hotter, memory_order_relaxed);
-    }
-    uint32_t now = ticks(now_ms);
-    if (atomic_load_explicit(&it->accessed, memory_order_relaxed) != now) {
-        atomic_store_explicit(&it->accessed, now, memory_order_relaxed);
-    }
-}
-
 void
 item_use(struct store_item *it, uint64_t now_ms)
 {
-    note_use(it, 0, now_ms);
-}
-
-void
-item_bump(struct store_item *it, uint64_t now_ms)
-{
-    note_use(it, HEAT_FETCHED, now_ms);
+    uint8_t heat = atomic_load_explicit(&it->heat, memory_order_relaxed);
+    item_warm(it, heat, (uint8_t)((heat_hit(heat) & HEAT_CREDIT) | (heat & HEAT_FETCHED)), now_ms);
 }
 
 void

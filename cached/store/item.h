@@ -12,6 +12,7 @@
  * `accessed` are hints that anybody who sees the item may write; a lost update
  * there is a hit that was not counted. */
 #pragma once
+#include "cached/store/heat.h"
 #include "cached/store/store.h"
 
 #include <stdatomic.h>
@@ -149,7 +150,18 @@ item_set_expiry_ms(struct store_item *it, uint64_t expiry_ms)
     return true;
 }
 
-uint64_t item_flags(const struct store_item *it);
+static inline uint64_t
+item_flags(const struct store_item *it)
+{
+    unsigned marks = item_marks(it);
+    if ((marks & (ITEM_HAS_FLAGS | ITEM_LONG_FLAGS)) == 0) { /* most have none */
+        return 0;
+    }
+    const _Atomic uint32_t *at = item_fields(it) + (marks & ITEM_HAS_EXPIRY ? 2 : 0);
+    return marks & ITEM_LONG_FLAGS ? item_load64(at)
+                                   : atomic_load_explicit(at, memory_order_acquire);
+}
+
 /* The maker, before linking; the layout has place for them. */
 void item_set_flags(struct store_item *it, uint64_t flags);
 
@@ -173,9 +185,34 @@ void item_copy(struct store_item *to, struct store_item *from);
 /* Shows the item in a view, reference not included. */
 void item_show(struct store_item *it, uint64_t now_ms, struct store_view *view);
 
+static inline uint32_t
+item_ticks(uint64_t now_ms)
+{
+    return (uint32_t)(now_ms / ITEM_TICK_MS);
+}
+
+/* Written only if they change, so that the hottest items are not fought for. */
+static inline void
+item_warm(struct store_item *it, uint8_t heat, uint8_t hotter, uint64_t now_ms)
+{
+    if (hotter != heat) {
+        atomic_store_explicit(&it->heat, hotter, memory_order_relaxed);
+    }
+    uint32_t now = item_ticks(now_ms);
+    if (atomic_load_explicit(&it->accessed, memory_order_relaxed) != now) {
+        atomic_store_explicit(&it->accessed, now, memory_order_relaxed);
+    }
+}
+
 /* Somebody wanted the item, though not to read it; or read it. */
 void item_use(struct store_item *it, uint64_t now_ms);
-void item_bump(struct store_item *it, uint64_t now_ms);
+
+static inline void
+item_bump(struct store_item *it, uint64_t now_ms)
+{
+    uint8_t heat = atomic_load_explicit(&it->heat, memory_order_relaxed);
+    item_warm(it, heat, heat_hit(heat), now_ms);
+}
 
 /* Puts the CRLF behind a value that is long enough for one. */
 void item_seal(struct store_item *it);

@@ -4,7 +4,7 @@
 #include "common/proto/exptime.h"
 
 /* Carries out a flush whose time has come. */
-static void
+void
 finish_flush(struct store *st, uint64_t now_ms)
 {
     pthread_mutex_lock(&st->flush_lock);
@@ -14,29 +14,6 @@ finish_flush(struct store *st, uint64_t now_ms)
         atomic_store(&st->flush_at_ms, 0);
     }
     pthread_mutex_unlock(&st->flush_lock);
-}
-
-uint32_t
-generation_at(struct store *st, uint64_t now_ms)
-{
-    uint64_t at = atomic_load_explicit(&st->flush_at_ms, memory_order_acquire);
-    if (__builtin_expect(at != 0 && at <= now_ms, 0)) {
-        finish_flush(st, now_ms);
-    }
-    return atomic_load_explicit(&st->generation, memory_order_acquire);
-}
-
-static bool
-item_expired(const struct store_item *it, uint64_t now_ms)
-{
-    uint64_t expiry_ms = item_expiry_ms(it);
-    return expiry_ms != EXPIRES_NEVER && expiry_ms <= now_ms;
-}
-
-bool
-item_dead(struct store *st, const struct store_item *it, uint64_t now_ms)
-{
-    return item_expired(it, now_ms) || it->generation != (uint8_t)generation_at(st, now_ms);
 }
 
 void

@@ -100,8 +100,8 @@ store_key(struct span key)
     return (struct store_key){key, hash_span_seeded(key, store_seed)};
 }
 
-/* Says that these keys will be asked for next, so that the engine can bring
- * what it needs into the CPU's caches. Changes nothing. */
+/* Says that these keys, STORE_SIGHTS at most, will be asked for next, so that the
+ * engine can bring what it needs into the CPU's caches. Changes nothing. */
 void store_prefetch(struct store_thread *th, const struct store_key *keys, unsigned count);
 
 /* --- reading ------------------------------------------------------------- */
@@ -145,6 +145,31 @@ struct store_lookup {
 enum store_outcome store_get(struct store_thread *th, const struct store_key *key,
                              const struct store_lookup *how, uint64_t now_ms,
                              struct store_view *view);
+
+/* Plain gets of the text protocol, up to STORE_SIGHTS keys at once. What such a
+ * get needs of an item is shown without a reference, which would cost as much as
+ * the lookup: */
+struct store_sight {
+    struct store_item *item; /* NULL: there is no such key */
+    struct span value;
+    uint64_t flags;
+    uint64_t cas;
+};
+
+#define STORE_SIGHTS 16
+
+/* It stays what it is from store_enter() to store_leave(); in between the thread
+ * makes no calls but the two below. Nobody's memory is used again meanwhile, so
+ * this is for copying values out, and for no waiting. */
+void store_enter(struct store_thread *th);
+void store_leave(struct store_thread *th);
+
+/* Looks at these keys, each as if by itself and in any order; returns how many
+ * are there. */
+unsigned store_see(struct store_thread *th, const struct store_key *keys, unsigned count,
+                   uint64_t now_ms, struct store_sight *sights);
+/* A reference to an item that was seen, for store_release(). */
+struct store_item *store_keep(struct store_thread *th, const struct store_sight *sight);
 
 /* Gives a reference back and clears it; NULL is allowed. */
 void store_release(struct store_thread *th, struct store_item **item);

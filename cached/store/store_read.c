@@ -1,33 +1,10 @@
 #include "cached/store/engine.h"
+#include "common/core/assert.h"
 #include "common/proto/exptime.h"
 
 /* So often a reader looks without the lock before it waits for it like a
  * writer: one who holds it may be off the CPU. */
 #define FREE_LOOKS_MAX 16
-
-/* First all buckets, then what their tags point to: by the time the second
- * round reads a bucket it is there. Nothing is followed that could go away:
- * buckets stay, and prefetching an address that is stale does no harm. */
-void
-store_prefetch(struct store_thread *th, const struct store_key *keys, unsigned n)
-{
-    struct store *st = th->st;
-    for (unsigned i = 0; i < n; i++) {
-        __builtin_prefetch(
-            assoc_home(&shard_of(st, keys[i].hash)->assoc, table_hash(keys[i].hash)));
-    }
-    for (unsigned i = 0; i < n; i++) {
-        const struct shard *sh = shard_of(st, keys[i].hash);
-        const struct bucket *b = assoc_home(&sh->assoc, table_hash(keys[i].hash));
-        unsigned places = bucket_match(b, bucket_tag(keys[i].hash));
-        locator at = places != 0 ? bucket_at(b, (unsigned)__builtin_ctz(places)) : 0;
-        if (at != 0) {
-            const char *it = (const char *)segments_item(&st->segments, at);
-            __builtin_prefetch(it);
-            __builtin_prefetch(it + 64);
-        }
-    }
-}
 
 void
 store_release(struct store_thread *th, struct store_item **item)
@@ -123,20 +100,16 @@ look(struct store_thread *th, struct shard *sh, const struct store_key *key,
     return LOOK_HIT;
 }
 
+/* Inside an epoch. */
 static enum look
 look_freely(struct store_thread *th, const struct store_key *key, const struct store_lookup *how,
             uint64_t now_ms, struct store_view *view)
 {
-    if (how != NULL && (how->touch || how->recache)) {
-        return LOOK_LOCKED;
-    }
     struct shard *sh = shard_of(th->st, key->hash);
     enum look seen = LOOK_AGAIN;
-    guard_enter(&th->guard, &th->st->segments.epochs);
     for (int i = 0; i < FREE_LOOKS_MAX && seen == LOOK_AGAIN; i++) {
         seen = look(th, sh, key, how, now_ms, view);
     }
-    guard_leave(&th->guard);
     return seen;
 }
 
@@ -207,7 +180,12 @@ enum store_outcome
 store_get(struct store_thread *th, const struct store_key *key, const struct store_lookup *how,
           uint64_t now_ms, struct store_view *view)
 {
-    enum look seen = look_freely(th, key, how, now_ms, view);
+    enum look seen = LOOK_LOCKED;
+    if (how == NULL || !(how->touch || how->recache)) {
+        store_enter(th);
+        seen = look_freely(th, key, how, now_ms, view);
+        store_leave(th);
+    }
     if (seen == LOOK_HIT) {
         return STORE_OK;
     }
@@ -219,6 +197,133 @@ store_get(struct store_thread *th, const struct store_key *key, const struct sto
     }
     view->item = NULL;
     return STORE_NOT_FOUND;
+}
+
+/* --- many plain gets ----------------------------------------------------------- */
+
+void
+store_enter(struct store_thread *th)
+{
+    guard_enter(&th->guard, &th->st->segments.epochs);
+}
+
+void
+store_leave(struct store_thread *th)
+{
+    guard_leave(&th->guard);
+}
+
+/* Where a key will be looked for, noted before the first look at its table. */
+struct aim {
+    const struct shard *shard;
+    struct bucket *home;
+    uint32_t version;
+};
+
+static inline struct aim
+take_aim(struct store *st, const struct store_key *key)
+{
+    const struct shard *sh = shard_of(st, key->hash);
+    uint32_t version = shard_read_begin(sh);
+    return (struct aim){sh, assoc_home(&sh->assoc, table_hash(key->hash)), version};
+}
+
+/* What the bucket says where the key is; that may be wrong or stale, which does
+ * no harm here. */
+static inline void
+prefetch_item(const struct segments *s, const struct bucket *home, uint64_t hash)
+{
+    unsigned places = bucket_match(home, bucket_tag(hash));
+    locator at = places != 0 ? bucket_at(home, (unsigned)__builtin_ctz(places)) : 0;
+    if (at != 0) {
+        const char *it = (const char *)segments_item(s, at);
+        __builtin_prefetch(it);
+        __builtin_prefetch(it + 64);
+    }
+}
+
+void
+store_prefetch(struct store_thread *th, const struct store_key *keys, unsigned count)
+{
+    struct bucket *homes[STORE_SIGHTS];
+    ASSERT(count <= STORE_SIGHTS);
+    for (unsigned i = 0; i < count; i++) {
+        homes[i] = take_aim(th->st, &keys[i]).home;
+        __builtin_prefetch(homes[i]);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        prefetch_item(&th->st->segments, homes[i], keys[i].hash);
+    }
+}
+
+/* The first look was in vain: a writer was at work, or the item is dead. The lock
+ * may be waited for, because no writer waits for a reader under it. */
+static __attribute__((noinline)) bool
+see_again(struct store_thread *th, const struct store_key *key, uint64_t now_ms,
+          struct store_sight *sight)
+{
+    struct store_view view;
+    enum look seen = look_freely(th, key, NULL, now_ms, &view);
+    if (seen == LOOK_MISS ||
+        (seen != LOOK_HIT && get_locked(th, key, NULL, now_ms, &view) != STORE_OK)) {
+        sight->item = NULL;
+        return false;
+    }
+    *sight = (struct store_sight){view.item, view.value, view.flags, view.cas};
+    item_unhold(th, view.item); /* being inside keeps it */
+    return true;
+}
+
+/* The same as look(), but shorter: key, value and flags of a linked item never
+ * change, so they need not be read before the version is looked at again. */
+static inline bool
+see(struct store_thread *th, const struct aim *aim, const struct store_key *key, uint64_t now_ms,
+    struct store_sight *sight)
+{
+    const struct shard *sh = aim->shard;
+    struct store_item *it = assoc_find_from(&sh->assoc, &th->st->segments, aim->home, key).item;
+    bool dead = it != NULL && item_dead(th->st, it, now_ms);
+    sight->item = it;
+    sight->cas = it != NULL ? item_cas(it) : 0;
+    if (__builtin_expect(dead || aim->version % 2 != 0 || !shard_read_ok(sh, aim->version), 0)) {
+        return see_again(th, key, now_ms, sight);
+    }
+    if (it == NULL) {
+        return false;
+    }
+    item_bump(it, now_ms);
+    sight->value = span_make(item_value(it), it->value_bytes);
+    sight->flags = item_flags(it);
+    return true;
+}
+
+/* First all buckets are fetched, then what their tags point to; by the time
+ * that a key is looked for, both are near. */
+unsigned
+store_see(struct store_thread *th, const struct store_key *keys, unsigned count, uint64_t now_ms,
+          struct store_sight *sights)
+{
+    struct aim aims[STORE_SIGHTS];
+    unsigned found = 0;
+    ASSERT(count <= STORE_SIGHTS);
+    for (unsigned i = 0; i < count; i++) {
+        aims[i] = take_aim(th->st, &keys[i]);
+        __builtin_prefetch(aims[i].home);
+    }
+    for (unsigned i = 0; count > 1 && i < count; i++) {
+        prefetch_item(&th->st->segments, aims[i].home, keys[i].hash);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        found += see(th, &aims[i], &keys[i], now_ms, &sights[i]);
+    }
+    return found;
+}
+
+struct store_item *
+store_keep(struct store_thread *th, const struct store_sight *sight)
+{
+    item_hold(th, sight->item);
+    return sight->item;
 }
 
 /* The touch of the text protocol takes no part in who refills a stale item. */

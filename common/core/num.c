@@ -62,21 +62,57 @@ num_parse_size(struct span s, uint64_t *out)
     return true;
 }
 
+static void
+put_pair(char *out, unsigned below_100)
+{
+    static const char pairs[] = "00010203040506070809"
+                                "10111213141516171819"
+                                "20212223242526272829"
+                                "30313233343536373839"
+                                "40414243444546474849"
+                                "50515253545556575859"
+                                "60616263646566676869"
+                                "70717273747576777879"
+                                "80818283848586878889"
+                                "90919293949596979899";
+    memcpy(out, pairs + 2 * below_100, 2);
+}
+
+static size_t
+count_digits(uint64_t v)
+{
+    size_t n = 1;
+    for (; v >= 10000; v /= 10000) {
+        n += 4;
+    }
+    return n + (v >= 10) + (v >= 100) + (v >= 1000);
+}
+
+/* Lengths and flags, which stand in every reply, mostly have up to three digits. */
 size_t
 num_format_u64(uint64_t v, char *out)
 {
-    if (v < 10) { /* most flags */
+    if (v < 10) {
         *out = (char)('0' + v);
         return 1;
     }
-    char tmp[NUM_MAX_DIGITS];
-    size_t n = 0;
-    do {
-        tmp[n++] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v != 0);
-    for (size_t i = 0; i < n; i++) {
-        out[i] = tmp[n - 1 - i];
+    if (v < 1000) {
+        unsigned hundreds = (unsigned)v / 100;
+        *out = (char)('0' + hundreds);
+        out += hundreds > 0;
+        put_pair(out, (unsigned)v % 100);
+        return hundreds > 0 ? 3 : 2;
+    }
+    size_t n = count_digits(v);
+    char *p = out + n;
+    for (; v >= 100; v /= 100) {
+        p -= 2;
+        put_pair(p, (unsigned)(v % 100));
+    }
+    if (v >= 10) {
+        put_pair(out, (unsigned)v);
+    } else {
+        *out = (char)('0' + v);
     }
     return n;
 }

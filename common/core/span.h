@@ -5,6 +5,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 struct span {
@@ -12,8 +13,7 @@ struct span {
     size_t len;
 };
 
-#define SPAN_LIT(s)                                                                                \
-    ((struct span){(s), sizeof(s) - 1})
+#define SPAN_LIT(s) ((struct span){(s), sizeof(s) - 1})
 
 /* For "%.*s". */
 #define SPAN_FMT(s) (int)(s).len, (s).ptr
@@ -34,6 +34,26 @@ static inline bool
 span_eq(struct span a, struct span b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+/* memcmp() == 0 for keys, which are short: eight bytes at a time without a call. */
+static inline bool
+bytes_equal(const char *a, const char *b, size_t n)
+{
+    if (n < 8) {
+        return memcmp(a, b, n) == 0;
+    }
+    uint64_t x, y;
+    for (size_t i = 0; i + 8 < n; i += 8) {
+        memcpy(&x, a + i, 8);
+        memcpy(&y, b + i, 8);
+        if (x != y) {
+            return false;
+        }
+    }
+    memcpy(&x, a + n - 8, 8);
+    memcpy(&y, b + n - 8, 8);
+    return x == y;
 }
 
 static inline bool

@@ -7,6 +7,7 @@ libmfproto_a_SOURCES = \
 	common/proto/reply.c common/proto/reply.h \
 	common/proto/request.c common/proto/request.h \
 	common/proto/request_meta.c \
+	common/proto/request_plain.c common/proto/request_plain.h \
 	common/proto/request_put.c \
 	common/proto/request_shapes.h \
 	common/proto/request_text.c \

@@ -1,8 +1,10 @@
 /* The request parser on any bytes: what it says must not depend on how they
  * were cut, and every span must lie inside the line (t/unit/parse_steps.h).
+ * What counts as a plain line must be what the parser says (t/unit/plain_steps.h).
  * The first byte decides the cuts, the rest is the stream. */
 #include "t/fuzz/fuzz.h"
 #include "t/unit/parse_steps.h"
+#include "t/unit/plain_steps.h"
 
 #include "common/core/buf.h"
 
@@ -70,5 +72,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     parse_steps_deinit(&whole);
     parse_steps_deinit(&cut);
     check_first(stream);
+    check_plain_lines(stream);
     return 0;
 }

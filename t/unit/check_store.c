@@ -62,6 +62,24 @@ set_mode(const char *key, const char *value, enum store_mode mode)
     return write_at(key, value, &write, T0, NULL);
 }
 
+/* A lookup without a reference must say the same. */
+static void
+check_seen(const struct store_key *key, uint64_t now_ms, const struct store_view *view)
+{
+    struct store_sight sight;
+    store_enter(th);
+    unsigned found = store_see(th, key, 1, now_ms, &sight);
+    ck_assert_uint_eq(found, view != NULL);
+    ck_assert((sight.item != NULL) == (view != NULL));
+    if (view != NULL) {
+        ck_assert_mem_eq(sight.value.ptr, view->value.ptr, view->value.len);
+        ck_assert_uint_eq(sight.value.len, view->value.len);
+        ck_assert_uint_eq(sight.flags, view->flags);
+        ck_assert_uint_eq(sight.cas, view->cas);
+    }
+    store_leave(th);
+}
+
 /* The value at a time, or NULL. */
 static const char *
 value_at(const char *key, uint64_t now_ms)
@@ -70,8 +88,10 @@ value_at(const char *key, uint64_t now_ms)
     struct store_key k = key_of(key);
     struct store_view view;
     if (store_get(th, &k, NULL, now_ms, &view) != STORE_OK) {
+        check_seen(&k, now_ms, NULL);
         return NULL;
     }
+    check_seen(&k, now_ms, &view);
     ck_assert_int_lt(view.value.len, sizeof(text));
     memcpy(text, view.value.ptr, view.value.len);
     text[view.value.len] = '\0';
@@ -354,6 +374,53 @@ START_TEST(a_reference_outlives_the_key)
     store_release(th, &view.item);
     ck_assert_ptr_null(view.item);
     store_release(th, &view.item);
+    close_store();
+}
+END_TEST
+
+START_TEST(a_group_is_seen_at_once)
+{
+    open_default();
+    set("a", "one");
+    set("c", "three");
+    struct store_key keys[] = {key_of("a"), key_of("b"), key_of("c"), key_of("a")};
+    struct store_sight sights[4];
+    store_enter(th);
+    ck_assert_uint_eq(store_see(th, keys, 4, T0, sights), 3);
+    ck_assert_mem_eq(sights[0].value.ptr, "one", 3);
+    ck_assert_ptr_null(sights[1].item);
+    ck_assert_mem_eq(sights[2].value.ptr, "three", 5);
+    ck_assert_ptr_eq(sights[3].item, sights[0].item);
+    struct store_item *kept = store_keep(th, &sights[2]);
+    store_leave(th);
+    store_delete(th, &keys[2], NULL, T0);
+    for (int i = 0; i < 200; i++) {
+        store_sweep(th, 0, 1, 1000, T0);
+    }
+    ck_assert_mem_eq(sights[2].value.ptr, "three", 5);
+    store_release(th, &kept);
+    close_store();
+}
+END_TEST
+
+/* Dead ones are found out under the lock, and counted as a lookup counts them. */
+START_TEST(the_dead_are_not_seen)
+{
+    open_default();
+    struct store_write write = {.expiry_ms = T0 + 10};
+    write_at("k", "v", &write, T0, NULL);
+    struct store_key key = key_of("k");
+    struct store_sight sight;
+    store_enter(th);
+    ck_assert_uint_eq(store_see(th, &key, 1, T0 + 9, &sight), 1);
+    ck_assert_uint_eq(store_see(th, &key, 1, T0 + 10, &sight), 0);
+    ck_assert_ptr_null(sight.item);
+    store_leave(th);
+    ck_assert_uint_eq(metric_sum(store_metrics(st), METRIC_ID_STORE_GET_EXPIRED), 1);
+    set("k", "w");
+    store_flush(th, 0, T0);
+    check_seen(&key, T0, NULL);
+    ck_assert_uint_eq(metric_sum(store_metrics(st), METRIC_ID_STORE_GET_FLUSHED), 1);
     close_store();
 }
 END_TEST
@@ -870,13 +937,14 @@ END_TEST
 
 UNIT_MAIN("store", items_are_counted_by_size, stores_by_mode, append_keeps_flags_and_expiry,
           append_can_vivify, compares_and_sets, append_compares, outdated_write_is_kept_as_stale,
-          expires, touches, a_reference_outlives_the_key, views_tell_what_was_before,
-          one_caller_wins_the_refill, recache_hands_out_the_token_once, deletes_and_marks,
-          drops_a_value_and_keeps_the_expiry, counts, counts_only_numbers,
-          counting_leaves_a_reader_its_value, counting_keeps_the_stale_mark, counters_can_be_made,
-          flushes_now_and_later, refuses_what_never_fits, keeps_the_memory_limit,
-          makes_room_for_its_table, a_vivify_without_memory_is_a_miss, keeps_what_is_used,
-          evictions_are_told, without_eviction_says_so, does_not_evict_for_what_can_never_fit,
+          expires, touches, a_reference_outlives_the_key, a_group_is_seen_at_once,
+          the_dead_are_not_seen, views_tell_what_was_before, one_caller_wins_the_refill,
+          recache_hands_out_the_token_once, deletes_and_marks, drops_a_value_and_keeps_the_expiry,
+          counts, counts_only_numbers, counting_leaves_a_reader_its_value,
+          counting_keeps_the_stale_mark, counters_can_be_made, flushes_now_and_later,
+          refuses_what_never_fits, keeps_the_memory_limit, makes_room_for_its_table,
+          a_vivify_without_memory_is_a_miss, keeps_what_is_used, evictions_are_told,
+          without_eviction_says_so, does_not_evict_for_what_can_never_fit,
           does_not_evict_what_is_being_read, no_write_works_a_lower_limit_off_alone,
           a_lower_limit_is_worked_off, sweeps_the_dead, walks_all_while_the_table_grows,
           finds_all_after_growing, without_cas_nothing_matches)

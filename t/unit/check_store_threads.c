@@ -140,6 +140,32 @@ read_one(struct client *c, unsigned key, const struct store_key *k)
     c->last_cas[key] = view->cas;
 }
 
+/* Looked at for as long as it takes, without a reference. */
+static void
+see_some(struct client *c)
+{
+    struct store_key keys[STORE_SIGHTS];
+    struct store_sight sights[STORE_SIGHTS];
+    unsigned numbers[STORE_SIGHTS], count = 1 + random_next(&c->rng) % STORE_SIGHTS;
+    char names[STORE_SIGHTS][16];
+    for (unsigned i = 0; i < count; i++) {
+        numbers[i] = random_next(&c->rng) % KEYS;
+        size_t len = (size_t)snprintf(names[i], 16, "key%u", numbers[i]);
+        keys[i] = store_key(span_make(names[i], len));
+    }
+    store_enter(c->th);
+    store_see(c->th, keys, count, NOW_MS, sights);
+    for (unsigned i = 0; i < count; i++) {
+        if (sights[i].item != NULL) {
+            struct store_view view = {.value = sights[i].value};
+            check_view(numbers[i], &view);
+            must(sights[i].cas >= c->last_cas[numbers[i]], "a key's CAS value never falls");
+            c->last_cas[numbers[i]] = sights[i].cas;
+        }
+    }
+    store_leave(c->th);
+}
+
 static void
 write_one(struct client *c, unsigned key, const struct store_key *k)
 {
@@ -161,7 +187,9 @@ do_something(struct client *c)
     char name[16];
     struct store_key k = store_key(span_make(name, (size_t)snprintf(name, 16, "key%u", key)));
     unsigned dice = random_next(&c->rng) % 100;
-    if (dice < 50) {
+    if (dice < 15) {
+        see_some(c);
+    } else if (dice < 50) {
         read_one(c, key, &k);
     } else if (dice < 90) {
         write_one(c, key, &k);

@@ -1,0 +1,92 @@
+#include "common/proto/request_plain.h"
+#include "common/proto/scan.h"
+
+#define DIGITS_MAX 18 /* so that nothing overflows, in 64 bits with or without sign */
+
+/* The key at `p`, or one of no bytes. */
+static inline struct span
+scan_key(const char *p, const char *end)
+{
+    /* A long line is scanned no further here, however often it is tried. */
+    const char *limit = end - p > KEY_MAX_BYTES + 1 ? p + KEY_MAX_BYTES + 1 : end;
+    size_t len = (size_t)(scan_key_bytes(p, limit) - p);
+    return (struct span){p, len <= KEY_MAX_BYTES ? len : 0};
+}
+
+static inline bool
+is_crlf(const char *p, const char *end)
+{
+    return end - p >= 2 && p[0] == '\r' && p[1] == '\n';
+}
+
+unsigned
+request_plain_gets(struct span input, struct span *keys, unsigned max)
+{
+    const char *p = input.ptr, *end = p + input.len;
+    unsigned n = 0;
+    while (n < max && end - p >= 4 && memcmp(p, "get ", 4) == 0) {
+        struct span key = scan_key(p + 4, end);
+        p = key.ptr + key.len;
+        if (key.len == 0 || !is_crlf(p, end)) {
+            break;
+        }
+        keys[n++] = key;
+        p += 2;
+    }
+    return n;
+}
+
+/* " <number>" at `p`; where it ends, or NULL. */
+static inline const char *
+scan_number(const char *p, const char *end, uint64_t *out)
+{
+    if (p == end || *p != ' ') {
+        return NULL;
+    }
+    const char *digits = ++p;
+    const char *limit = end - p > DIGITS_MAX ? p + DIGITS_MAX : end;
+    uint64_t n = 0;
+    unsigned digit;
+    while (p < limit && (digit = (unsigned char)*p - (unsigned)'0') <= 9) {
+        n = n * 10 + digit;
+        p++;
+    }
+    *out = n;
+    return p != digits ? p : NULL;
+}
+
+static bool
+scan_set(struct span input, struct plain_set *set)
+{
+    const char *p = input.ptr, *end = p + input.len;
+    if (input.len < 4 || memcmp(p, "set ", 4) != 0) {
+        return false;
+    }
+    set->key = scan_key(p + 4, end);
+    uint64_t exptime, bytes;
+    if (set->key.len == 0 ||
+        (p = scan_number(set->key.ptr + set->key.len, end, &set->flags)) == NULL ||
+        (p = scan_number(p, end, &exptime)) == NULL || (p = scan_number(p, end, &bytes)) == NULL ||
+        !is_crlf(p, end)) {
+        return false;
+    }
+    p += 2;
+    if ((uint64_t)(end - p) < bytes + 2 || bytes > REQUEST_VALUE_MAX || !is_crlf(p + bytes, end)) {
+        return false;
+    }
+    set->exptime = (int64_t)exptime;
+    set->value = (struct span){p, (size_t)bytes};
+    set->bytes = (size_t)(p + bytes + 2 - input.ptr);
+    return true;
+}
+
+unsigned
+request_plain_sets(struct span input, struct plain_set *sets, unsigned max)
+{
+    unsigned n = 0;
+    while (n < max && scan_set(input, &sets[n])) {
+        input = span_skip(input, sets[n].bytes);
+        n++;
+    }
+    return n;
+}

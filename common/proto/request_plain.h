@@ -1,0 +1,25 @@
+/* request_plain.h - the lines that most input is made of, without the general
+ * parser: "get <key>" and "set <key> <flags> <exptime> <bytes>" as clients write
+ * them, with single blanks, CRLF, and nothing else.
+ *
+ * What is recognised here means just what request_parse() makes of it. Whatever
+ * is not, good or bad, whole or cut, is left to request_parse(): these say only
+ * "not such a line". Nothing is remembered between calls. Pure. */
+#pragma once
+#include "common/proto/request.h"
+
+/* The keys of the plain gets that `input` begins with, one behind the other, each
+ * with its CRLF; at most `max`. Returns how many. */
+unsigned request_plain_gets(struct span input, struct span *keys, unsigned max);
+
+struct plain_set {
+    struct span key;
+    struct span value;
+    uint64_t flags;
+    int64_t exptime;
+    size_t bytes; /* line and value block */
+};
+
+/* The plain sets that `input` begins with, one behind the other and each with its
+ * whole value, CRLF included; at most `max`. Returns how many. */
+unsigned request_plain_sets(struct span input, struct plain_set *sets, unsigned max);

@@ -1,0 +1,145 @@
+/* What the plain recognisers take must be what request_parse() makes of it; and
+ * they must take what clients send. */
+#include "t/unit/unit.h"
+
+#include "t/unit/plain_steps.h"
+
+#include <stdio.h>
+
+/* The recognisers are given exactly the bytes of `text`, in memory of their own. */
+static char *held;
+
+static struct span
+hold(const char *text)
+{
+    size_t len = strlen(text);
+    free(held);
+    held = malloc(len ? len : 1);
+    memcpy(held, text, len);
+    return span_make(held, len);
+}
+
+static unsigned
+gets_in(const char *text)
+{
+    struct span keys[4];
+    check_plain_lines(hold(text));
+    return request_plain_gets(hold(text), keys, 4);
+}
+
+static unsigned
+sets_in(const char *text)
+{
+    struct plain_set sets[4];
+    check_plain_lines(hold(text));
+    return request_plain_sets(hold(text), sets, 4);
+}
+
+#define ck_assert_span(span, text)                                                                 \
+    ck_assert_msg(span_eq_cstr((span), (text)), "%.*s, not %s", SPAN_FMT(span), (text))
+
+START_TEST(gets_stand_one_behind_the_other)
+{
+    struct span keys[2];
+    ck_assert_uint_eq(gets_in("get a\r\nget bb\r\nget c c\r\n"), 2);
+    ck_assert_uint_eq(gets_in("get a\r\nget b\r\nget c\r\nget d\r\nget e\r\n"), 4);
+    ck_assert_uint_eq(request_plain_gets(hold("get a\r\nget bb\r\nget c\r\n"), keys, 2), 2);
+    ck_assert_span(keys[0], "a");
+    ck_assert_span(keys[1], "bb");
+    ck_assert_uint_eq(request_plain_gets(hold("get a\r\n"), keys, 0), 0);
+}
+END_TEST
+
+START_TEST(other_gets_are_not_plain)
+{
+    static const char *const others[] = {
+        "",           "g",         "get ",         "get a",        "get a\r",
+        "get a\n",    "get \r\n",  "get  a\r\n",   "get a \r\n",   "get a b\r\n",
+        "gets a\r\n", "GET a\r\n", "get a\tb\r\n", "get a\rb\r\n", "get a\x7f\r\n",
+        "mg a v\r\n", "get\r\n",
+    };
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        ck_assert_msg(gets_in(others[i]) == 0, "%s", others[i]);
+    }
+}
+END_TEST
+
+START_TEST(a_plain_key_has_up_to_250_bytes)
+{
+    char line[300], key[252];
+    memset(key, '\xff', sizeof(key));
+    for (int len = 1; len <= 251; len++) {
+        snprintf(line, sizeof(line), "get %.*s\r\n", len, key);
+        ck_assert_uint_eq(gets_in(line), len <= 250);
+        snprintf(line, sizeof(line), "set %.*s 0 0 1\r\nx\r\n", len, key);
+        ck_assert_uint_eq(sets_in(line), len <= 250);
+    }
+}
+END_TEST
+
+START_TEST(sets_come_with_their_values)
+{
+    struct plain_set sets[3];
+    struct span input = hold("set a 1 2 3\r\nxyz\r\nset bb 0 4294967296 0\r\n\r\nset c 0 0 1\r\ny");
+    ck_assert_uint_eq(request_plain_sets(input, sets, 3), 2);
+    check_plain_lines(input);
+    ck_assert_span(sets[0].key, "a");
+    ck_assert_span(sets[0].value, "xyz");
+    ck_assert_uint_eq(sets[0].flags, 1);
+    ck_assert_int_eq(sets[0].exptime, 2);
+    ck_assert_uint_eq(sets[0].bytes, 18);
+    ck_assert_int_eq(sets[1].exptime, 4294967296);
+    ck_assert_span(sets[1].value, "");
+    ck_assert_uint_eq(request_plain_sets(input, sets, 1), 1);
+}
+END_TEST
+
+START_TEST(other_sets_are_not_plain)
+{
+    static const char *const others[] = {
+        "set a 0 0 1\r\nx",
+        "set a 0 0 1\r\nx\r",
+        "set a 0 0 1\r\nx\n",
+        "set a 0 0 1\r\nxy\r\n", /* a bad chunk */
+        "set a 0 0 1 noreply\r\nx\r\n",
+        "set a 0 0 1 \r\nx\r\n",
+        "set a 0 0  1\r\nx\r\n",
+        "set a 0 -1 1\r\nx\r\n",
+        "set a 0 0 1\nx\r\n",
+        "set a 0 0 +1\r\nx\r\n",
+        "set a 0 0 1x\r\nx\r\n",
+        "set a 0 0 \r\nx\r\n",
+        "set a 0 0\r\nx\r\n",
+        "set a 0 0 18446744073709551615\r\nx\r\n",
+        "set a 18446744073709551616 0 1\r\nx\r\n",
+        "set a 0 0 9223372036854775807\r\nx\r\n",
+        "set  0 0 1\r\nx\r\n",
+        "add a 0 0 1\r\nx\r\n",
+    };
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        ck_assert_msg(sets_in(others[i]) == 0, "%s", others[i]);
+    }
+    ck_assert_uint_eq(sets_in("set a 999999999999999999 999999999999999999 01\r\nx\r\n"), 1);
+}
+END_TEST
+
+/* Any byte in any place of a line, against the parser. */
+START_TEST(every_byte_in_every_place)
+{
+    static const char *const lines[] = {"get 0123456789abcdefghij\r\n",
+                                        "set 0123456789abcdef 10 0 2\r\nxy\r\n"};
+    for (unsigned l = 0; l < 2; l++) {
+        for (size_t at = 0; at < strlen(lines[l]); at++) {
+            for (int byte = 1; byte < 256; byte++) {
+                struct span input = hold(lines[l]);
+                held[at] = (char)byte;
+                check_plain_lines(input);
+            }
+        }
+    }
+}
+END_TEST
+
+UNIT_MAIN("request_plain", gets_stand_one_behind_the_other, other_gets_are_not_plain,
+          a_plain_key_has_up_to_250_bytes, sets_come_with_their_values, other_sets_are_not_plain,
+          every_byte_in_every_place)

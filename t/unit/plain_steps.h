@@ -1,0 +1,44 @@
+/* plain_steps.h - that request_plain.h says what request_parse() says. Shared by
+ * the unit test and the fuzz target. */
+#pragma once
+#include "common/core/assert.h"
+#include "common/proto/request_plain.h"
+
+#include <stdlib.h>
+
+#define PLAIN_STEPS_MAX 8
+
+/* The request that the parser takes off the head of *input. */
+static inline void
+plain_steps_parse(struct span *input, struct request *r, enum proto_command cmd, struct span key)
+{
+    struct request_parser parser = REQUEST_PARSER_INIT;
+    ASSERT(request_parse(&parser, *input, r) == PARSE_OK);
+    ASSERT(r->cmd == cmd && !r->noreply && !r->quiet);
+    ASSERT(r->key.ptr == key.ptr && r->key.len == key.len);
+    *input = span_skip(*input, r->line_bytes);
+}
+
+static inline void
+check_plain_lines(struct span input)
+{
+    struct span keys[PLAIN_STEPS_MAX], rest = input;
+    struct plain_set sets[PLAIN_STEPS_MAX];
+    struct request *r = malloc(sizeof(*r));
+    ASSERT(r != NULL);
+    unsigned n = request_plain_gets(input, keys, PLAIN_STEPS_MAX);
+    for (unsigned i = 0; i < n; i++) {
+        plain_steps_parse(&rest, r, CMD_GET, keys[i]);
+        ASSERT(r->keys.len == keys[i].len && r->line_bytes == keys[i].len + 6);
+    }
+    n = request_plain_sets(input, sets, PLAIN_STEPS_MAX);
+    for (unsigned i = 0; i < n; i++) {
+        plain_steps_parse(&rest, r, CMD_SET, sets[i].key);
+        ASSERT(r->flags == sets[i].flags && r->exptime == sets[i].exptime);
+        ASSERT(r->value_bytes == sets[i].value.len && rest.ptr == sets[i].value.ptr);
+        ASSERT(r->line_bytes + r->block_bytes == sets[i].bytes && r->block_bytes <= rest.len);
+        ASSERT(request_block_ends_well(rest.ptr + r->block_bytes - 2));
+        rest = span_skip(rest, (size_t)r->block_bytes);
+    }
+    free(r);
+}
