@@ -23,6 +23,7 @@ include t/proxy.mk
 include t/control.mk
 include t/etcd.mk
 include t/system.mk
+include t/soak.mk
 
 if HAVE_CHECK
 check_PROGRAMS += $(UNIT_TESTS)
