@@ -14,7 +14,7 @@
 
 struct dump {
     enum dump_kind kind;
-    bool any;
+    uint64_t classes;
     uint64_t cursor;
     struct sizes *sizes; /* of DUMP_SIZES */
 };
@@ -43,8 +43,9 @@ put_metadump(struct slice *slice, const struct store_view *view)
     }
     int tail = snprintf(
         line + n, sizeof(line) - n,
-        " exp=%lld la=%" PRIu64 " cas=%" PRIu64 " fetch=%s cls=1 size=%" PRIu64 "\n", expires_s,
-        wall_s(slice, view->accessed_ms), view->cas, view->fetched ? "yes" : "no", view->bytes);
+        " exp=%lld la=%" PRIu64 " cas=%" PRIu64 " fetch=%s cls=%u size=%" PRIu64 "\n", expires_s,
+        wall_s(slice, view->accessed_ms), view->cas, view->fetched ? "yes" : "no",
+        store_band_of(view->key.len, view->value.len), view->bytes);
     outbox_put(&slice->conn->out, line, n + (size_t)tail);
 }
 
@@ -71,6 +72,10 @@ static void
 visit(void *arg, const struct store_view *view)
 {
     struct slice *slice = arg;
+    uint64_t class = (uint64_t)1 << store_band_of(view->key.len, view->value.len);
+    if (!(slice->conn->dump->classes & class)) {
+        return;
+    }
     slice->items++;
     switch (slice->conn->dump->kind) {
     case DUMP_METADUMP: put_metadump(slice, view); break;
@@ -80,7 +85,7 @@ visit(void *arg, const struct store_view *view)
 }
 
 void
-dump_begin(struct conn *c, enum dump_kind kind, bool any)
+dump_begin(struct conn *c, enum dump_kind kind, uint64_t classes)
 {
     struct sizes *sizes = kind == DUMP_SIZES ? sizes_create() : NULL;
     c->dump = malloc(sizeof(*c->dump));
@@ -91,7 +96,7 @@ dump_begin(struct conn *c, enum dump_kind kind, bool any)
         c->out.out_of_memory = true;
         return;
     }
-    *c->dump = (struct dump){.kind = kind, .any = any, .sizes = sizes};
+    *c->dump = (struct dump){.kind = kind, .classes = classes, .sizes = sizes};
     worker_count(c->worker, METRIC_ID_NODE_DUMPS);
     if (kind != DUMP_SIZES) {
         outbox_put_span(&c->out, SPAN_LIT("OK\r\n"));
@@ -112,7 +117,7 @@ dump_step(struct conn *c)
 {
     struct worker *w = c->worker;
     struct slice slice = {.conn = c, .wall_ms = node_wall_ms(w->node)};
-    bool more = c->dump->any &&
+    bool more = c->dump->classes != 0 &&
                 store_walk(w->store, &c->dump->cursor, SLICE_ITEMS, w->now_ms, visit, &slice);
     metric_add(w->metrics, METRIC_ID_NODE_DUMPED_ITEMS, slice.items);
     if (more) {

@@ -23,9 +23,9 @@ enum dump_kind {
     DUMP_SIZES,    /* nothing; at the end STAT <bytes> <items> for each size, then END */
 };
 
-/* Begins with "OK", but for DUMP_SIZES. `any`: false lists nothing, for classes that have no items.
- */
-void dump_begin(struct conn *c, enum dump_kind kind, bool any);
+/* Begins with "OK", but for DUMP_SIZES. Lists items of these classes (bits 1 <<
+ * store_band_of()). */
+void dump_begin(struct conn *c, enum dump_kind kind, uint64_t classes);
 
 /* Lists the next slice. Sets c->dump to NULL behind the last. */
 void dump_step(struct conn *c);

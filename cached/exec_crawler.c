@@ -8,18 +8,18 @@
 #include "cached/exec.h"
 #include "cached/words.h"
 
-#define CLASSES      64 /* memcached has so many slab classes; we have one */
-#define OUR_CLASS    1
+#define CLASSES      64 /* memcached may have so many */
 #define SLEEP_MAX_US 1000000
 
-/* "all", "hash", or class numbers with commas. *ours: items of ours are meant. */
+/* "all", "hash", or class numbers with commas, as bits. */
 static bool
-parse_classes(struct span text, bool *ours)
+parse_classes(struct span text, uint64_t *classes)
 {
-    *ours = span_eq_cstr(text, "all") || span_eq_cstr(text, "hash");
-    if (*ours) {
+    if (span_eq_cstr(text, "all") || span_eq_cstr(text, "hash")) {
+        *classes = UINT64_MAX;
         return true;
     }
+    *classes = 0;
     for (size_t at = 0; at <= text.len;) {
         const char *from = text.ptr + at;
         const char *comma = memchr(from, ',', text.len - at);
@@ -28,7 +28,7 @@ parse_classes(struct span text, bool *ours)
         if (!num_parse_u64(span_make(from, len), &class) || class < 1 || class >= CLASSES) {
             return false;
         }
-        *ours |= class == OUR_CLASS;
+        *classes |= (uint64_t)1 << class;
         at += len + 1;
     }
     return true;
@@ -38,7 +38,7 @@ static enum proto_error
 begin_dump(struct conn *c, const struct words *w, enum dump_kind kind)
 {
     struct node *node = c->worker->node;
-    bool any;
+    uint64_t classes;
     if (!atomic_load(&node->crawler.enabled)) {
         return PROTO_ERR_CRAWLER_DISABLED;
     }
@@ -48,21 +48,21 @@ begin_dump(struct conn *c, const struct words *w, enum dump_kind kind)
     if (outbox_unsent(&c->out) > 0) {
         return kind == DUMP_MGDUMP ? PROTO_ERR_PIPELINED_MGDUMP : PROTO_ERR_PIPELINED_METADUMP;
     }
-    if (!parse_classes(w->at[1], &any)) {
+    if (!parse_classes(w->at[1], &classes)) {
         return PROTO_ERR_BAD_CLASS;
     }
-    dump_begin(c, kind, any);
+    dump_begin(c, kind, classes);
     return PROTO_OK;
 }
 
 static enum proto_error
 crawl(struct conn *c, const struct words *w)
 {
-    bool any;
+    uint64_t classes;
     if (!atomic_load(&c->worker->node->crawler.enabled)) {
         return PROTO_ERR_CRAWLER_DISABLED;
     }
-    return parse_classes(w->at[1], &any) ? PROTO_OK : PROTO_ERR_BAD_CLASS;
+    return parse_classes(w->at[1], &classes) ? PROTO_OK : PROTO_ERR_BAD_CLASS;
 }
 
 static enum proto_error

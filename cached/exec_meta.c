@@ -294,11 +294,11 @@ exec_meta_debug(struct conn *c, const struct request *r)
     }
     struct metaline line;
     metaline_begin_debug(&line, view.key, view.binary_key);
-    metaline_printf(&line, " exp=%lld la=%llu cas=%llu fetch=%s cls=1 size=%llu",
+    metaline_printf(&line, " exp=%lld la=%llu cas=%llu fetch=%s cls=%u size=%llu",
                     metaline_ttl_of(view.expiry_ms, w->now_ms),
                     (unsigned long long)(w->now_ms - view.accessed_ms) / 1000,
                     (unsigned long long)view.cas, view.fetched ? "yes" : "no",
-                    (unsigned long long)view.bytes);
+                    store_band_of(view.key.len, view.value.len), (unsigned long long)view.bytes);
     metaline_put(&line, &c->out);
     store_release(w->store, &view.item);
 }

@@ -84,7 +84,7 @@ ingest_begin(struct conn *c, const struct request *r, struct ingest *in)
     struct worker *w = c->worker;
     struct store_key key = store_key(r->key);
     *in = (struct ingest){.total = r->block_bytes};
-    worker_note_key(w, &key, r->value_bytes);
+    worker_note_store(w, &key, r->value_bytes);
     worker_count_prefix(w, key.key, PREFIX_SETS);
     if (r->cmd == CMD_MS) {
         fill_meta(w, r, in);

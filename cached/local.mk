@@ -24,6 +24,7 @@ mfcached_SOURCES = \
 	cached/prefixes.c cached/prefixes.h \
 	cached/sizes.c cached/sizes.h \
 	cached/stats.c cached/stats.h \
+	cached/stats_classes.c \
 	cached/stats_settings.c \
 	cached/tuning.c cached/tuning.h \
 	cached/watch.c cached/watch.h \

@@ -37,6 +37,12 @@ struct watch_hub {
     unsigned wanted[WATCH_STREAM_COUNT]; /* watchers of each stream */
 };
 
+/* What `stats reset` subtracts from the counters of a class. */
+struct class_baseline {
+    struct store_band band;
+    uint64_t get_hits;
+};
+
 struct node {
     struct node_options options;
     struct loop *loop; /* the main thread's */
@@ -67,9 +73,10 @@ struct node {
     _Atomic uint64_t paused_us; /* for how long, together; the pause that goes on not counted */
     uint64_t paused_since_us;
 
-    pthread_mutex_t registry_lock; /* covers the next two */
+    pthread_mutex_t registry_lock; /* covers the next three */
     struct list registry;          /* every connection, for `stats conns` */
     uint64_t *stats_baseline;      /* what `stats reset` subtracts from counters */
+    struct class_baseline class_baseline[STORE_BANDS];
 };
 
 /* NULL and a line on stderr if something that the options ask for cannot be

@@ -165,6 +165,7 @@ reset(struct node *node)
             store_kinds[i] == METRIC_COUNTER ? metric_sum(store_metrics(node->store), i) : 0;
     }
     pthread_mutex_unlock(&node->registry_lock);
+    stats_reset_classes(node);
 }
 
 static uint64_t
@@ -234,48 +235,6 @@ put_general(struct node *node, struct buf *out)
     put_rows(node, connection_rows, COUNT_OF(connection_rows), out);
     put_rows(node, stats_rows, COUNT_OF(stats_rows), out);
     put_rows(node, foreign_rows, COUNT_OF(foreign_rows), out);
-}
-
-/* One class: this engine has no others. */
-static void
-put_items(struct node *node, struct buf *out)
-{
-    uint64_t items = stats_store_sum(node, METRIC_ID_STORE_ITEMS);
-    if (items == 0) {
-        return;
-    }
-    static const struct row rows[] = {
-        ROW("items:1:number", STORE, METRIC_ID_STORE_ITEMS)
-            ROW("items:1:mem_requested", STORE, METRIC_ID_STORE_ITEM_BYTES)
-                ROW("items:1:evicted", STORE, METRIC_ID_STORE_EVICTIONS)
-                    ROW("items:1:evicted_unfetched", STORE, METRIC_ID_STORE_EVICTED_UNFETCHED)
-                        ROW("items:1:expired_unfetched", STORE, METRIC_ID_STORE_EXPIRED_UNFETCHED)
-                            ROW("items:1:outofmemory", STORE, METRIC_ID_STORE_REFUSED_MEMORY)
-                                ROW("items:1:reclaimed", STORE, METRIC_ID_STORE_RECLAIMED)
-                                    ROW("items:1:crawler_reclaimed", STORE, METRIC_ID_STORE_SWEPT)};
-    put_rows(node, rows, COUNT_OF(rows), out);
-}
-
-static void
-put_slabs(struct node *node, struct buf *out)
-{
-    static const struct row rows[] = {
-        ROW("1:used_chunks", STORE, METRIC_ID_STORE_ITEMS)
-            ROW("1:mem_requested", STORE, METRIC_ID_STORE_ITEM_BYTES)
-                ROW("1:get_hits", NODE, METRIC_ID_NODE_GET_HITS)
-                    ROW("1:cmd_set", NODE, METRIC_ID_NODE_SETS)
-                        ROW("1:delete_hits", NODE, METRIC_ID_NODE_DELETE_HITS)
-                            ROW("1:incr_hits", NODE, METRIC_ID_NODE_INCR_HITS)
-                                ROW("1:decr_hits", NODE, METRIC_ID_NODE_DECR_HITS)
-                                    ROW("1:cas_hits", NODE, METRIC_ID_NODE_CAS_HITS)
-                                        ROW("1:cas_badval", NODE, METRIC_ID_NODE_CAS_BADVAL)
-                                            ROW("1:touch_hits", NODE, METRIC_ID_NODE_TOUCH_HITS)};
-    bool any = stats_store_sum(node, METRIC_ID_STORE_ITEMS) > 0;
-    if (any) {
-        put_rows(node, rows, COUNT_OF(rows), out);
-    }
-    buf_printf(out, "STAT active_slabs %d\r\n", any);
-    buf_printf(out, "STAT total_malloced %" PRIu64 "\r\n", info_value(node, INFO_MEMORY_USED));
 }
 
 /* --- connections ------------------------------------------------------------- */
@@ -351,20 +310,20 @@ static const struct {
     const char *word;
     void (*put)(struct node *node, struct buf *out);
 } reports[] = {
-    {"hotkeys", stats_put_hotkeys}, {"settings", stats_put_settings}, {"items", put_items},
-    {"slabs", put_slabs},           {"conns", put_connections},       {"extstore", put_nothing},
+    {"hotkeys", stats_put_hotkeys}, {"settings", stats_put_settings}, {"slabs", stats_put_slabs},
+    {"conns", put_connections},     {"extstore", put_nothing},
 };
 
 /* --- cachedump --------------------------------------------------------------- */
 
-#define DUMP_CLASSES   64 /* memcached has so many slab classes; we have one */
-#define DUMP_OUR_CLASS 1
+#define DUMP_CLASSES   64 /* memcached may have so many */
 #define DUMP_BYTES_MAX (2 * 1024 * 1024)
 #define DUMP_STEP      256 /* items looked at before the store's lock is let go */
 
 struct dump {
     const struct node *node;
     uint64_t now_ms;
+    uint64_t class;
     uint64_t left; /* items that may still be put */
     struct buf out;
 };
@@ -381,7 +340,8 @@ static void
 dump_item(void *arg, const struct store_view *view)
 {
     struct dump *dump = arg;
-    if (dump->left == 0 || buf_len(&dump->out) > DUMP_BYTES_MAX) {
+    if (dump->left == 0 || buf_len(&dump->out) > DUMP_BYTES_MAX ||
+        store_band_of(view->key.len, view->value.len) != dump->class) {
         return;
     }
     dump->left--;
@@ -410,8 +370,8 @@ reply_cachedump(struct conn *c, const struct span *words, unsigned count)
     } else if (class >= DUMP_CLASSES) {
         conn_put_error(c, PROTO_ERR_BAD_DUMP_CLASS);
     } else {
-        struct dump dump = {w->node, w->now_ms, limit > 0 ? limit : UINT64_MAX, BUF_EMPTY};
-        while (class == DUMP_OUR_CLASS && dump.left > 0 && buf_len(&dump.out) <= DUMP_BYTES_MAX &&
+        struct dump dump = {w->node, w->now_ms, class, limit > 0 ? limit : UINT64_MAX, BUF_EMPTY};
+        while (dump.left > 0 && buf_len(&dump.out) <= DUMP_BYTES_MAX &&
                store_walk(w->store, &cursor, DUMP_STEP, w->now_ms, dump_item, &dump)) {
         }
         buf_append_span(&dump.out, SPAN_LIT("END\r\n"));
@@ -427,6 +387,16 @@ report(struct conn *c, void (*put)(struct node *node, struct buf *out))
 {
     struct buf out = BUF_EMPTY;
     put(c->worker->node, &out);
+    buf_append_span(&out, SPAN_LIT("END\r\n"));
+    outbox_put_span(&c->out, buf_span(&out));
+    buf_deinit(&out);
+}
+
+static void
+reply_items(struct conn *c)
+{
+    struct buf out = BUF_EMPTY;
+    stats_put_items(c->worker, &out);
     buf_append_span(&out, SPAN_LIT("END\r\n"));
     outbox_put_span(&c->out, buf_span(&out));
     buf_deinit(&out);
@@ -476,7 +446,7 @@ reply_sizes(struct conn *c, struct span word)
 {
     struct node *node = c->worker->node;
     if (span_eq_cstr(word, "sizes") && atomic_load(&node->sizes_enabled)) {
-        dump_begin(c, DUMP_SIZES, true);
+        dump_begin(c, DUMP_SIZES, UINT64_MAX);
         return;
     }
     if (!span_eq_cstr(word, "sizes")) {
@@ -513,6 +483,10 @@ stats_reply(struct conn *c, const struct span *words, unsigned count)
     }
     if (span_eq_cstr(words[0], "cachedump")) {
         reply_cachedump(c, words, count);
+        return;
+    }
+    if (span_eq_cstr(words[0], "items")) {
+        reply_items(c);
         return;
     }
     for (size_t i = 0; i < COUNT_OF(reports); i++) {

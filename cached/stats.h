@@ -17,6 +17,13 @@ void stats_put_settings(struct node *node, struct buf *out);
 /* "stats hotkeys" (exec_hotkeys.c). Any thread. */
 void stats_put_hotkeys(struct node *node, struct buf *out);
 
+/* "stats items" (stats_classes.c). The worker's thread. */
+void stats_put_items(struct worker *w, struct buf *out);
+/* "stats slabs". Any thread. */
+void stats_put_slabs(struct node *node, struct buf *out);
+/* `stats reset` for both. Any thread. */
+void stats_reset_classes(struct node *node);
+
 /* Sum of a counter since the last `stats reset`. Any thread. */
 uint64_t stats_node_sum(struct node *node, enum node_metric id);
 uint64_t stats_store_sum(struct node *node, enum store_metric id);

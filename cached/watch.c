@@ -41,7 +41,7 @@ watch_put_fetch(struct conn *c, struct span key, const struct store_view *view)
     event.status = "not_found";
     if (view != NULL) {
         event.status = "found";
-        event.class = 1;
+        event.class = (uint8_t)store_band_of(key.len, view->value.len);
         event.value_bytes = view->value.len;
     }
     put(c->worker, &event, key);
@@ -106,7 +106,7 @@ watch_put_store(struct conn *c, struct span key, const struct store_write *write
         .fd = c->io.fd,
         .status = status_of(outcome),
         .command = command_of(write),
-        .class = 1,
+        .class = (uint8_t)store_band_of(key.len, value_bytes),
         .value_bytes = value_bytes,
     };
     if (write->expiry_ms != EXPIRES_NEVER) {
@@ -122,8 +122,7 @@ watch_put_delete(struct conn *c, struct span key, const char *command)
         .kind = EVENT_DELETE,
         .stream = WATCH_DELETIONS,
         .fd = c->io.fd,
-        .command = command,
-        .class = 1,
+        .command = command, /* how large the item was is not known, so its class is 0 */
     };
     put(c->worker, &event, key);
 }
@@ -141,7 +140,7 @@ on_eviction(void *arg, const struct store_view *view)
         .kind = EVENT_EVICTION,
         .stream = WATCH_EVICTIONS,
         .status = view->fetched ? "yes" : "no",
-        .class = 1,
+        .class = (uint8_t)store_band_of(view->key.len, view->value.len),
         .value_bytes = view->value.len,
         .idle_s = idle_ms / 1000,
         .ttl_s = view->expiry_ms == EXPIRES_NEVER ? -1 : seconds_left(view->expiry_ms, w->now_ms),

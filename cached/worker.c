@@ -154,6 +154,19 @@ worker_adopt(struct worker *w, int fd)
     loop_post(w->loop, on_handover, h);
 }
 
+void
+worker_look_at(struct worker *w, const struct store_key *key, uint64_t bytes, bool hit)
+{
+    w->hotkeys_distance = hotkeys_count(w->hotkeys, key, bytes, w->now_ms);
+    worker_count(w, METRIC_ID_NODE_HOTKEY_SAMPLES);
+    if (hit) {
+        /* Only this thread writes. */
+        _Atomic uint64_t *hits = &w->class_hits[store_band_of(key->key.len, bytes)];
+        uint64_t so_far = atomic_load_explicit(hits, memory_order_relaxed);
+        atomic_store_explicit(hits, so_far + HOTKEYS_EVERY, memory_order_relaxed);
+    }
+}
+
 uint64_t
 worker_turns(const struct worker *w)
 {

@@ -31,12 +31,13 @@ struct worker {
     _Atomic uint64_t oldest_half_ms; /* since when the first of those waits, or WORKER_NO_HALF */
     atomic_bool shedding;            /* a worker_shed() is on its way */
     struct hotkeys *hotkeys;
-    uint32_t hotkeys_distance;     /* requests until one is looked at */
-    struct prefix_table *prefixes; /* `stats detail` */
-    struct event_ring *events;     /* what watchers are told */
-    struct list watchers;          /* connections that watch */
-    struct loop_timer watch_timer; /* runs while there are any */
-    struct list yielded;           /* have input left for their next turn */
+    uint32_t hotkeys_distance;                /* requests until one is looked at */
+    _Atomic uint64_t class_hits[STORE_BANDS]; /* reads by the value's size, by such looks */
+    struct prefix_table *prefixes;            /* `stats detail` */
+    struct event_ring *events;                /* what watchers are told */
+    struct list watchers;                     /* connections that watch */
+    struct loop_timer watch_timer;            /* runs while there are any */
+    struct list yielded;                      /* have input left for their next turn */
     struct loop_timer yield_timer;
     struct loop_timer tick_timer;
 };
@@ -66,13 +67,26 @@ uint64_t worker_turns(const struct worker *w);
  * Worker's thread. */
 void worker_yield(struct worker *w, struct conn *c);
 
-/* A request for a key whose value has so many bytes, 0 if it is not known. */
+/* Looks at a request: its key may be a hot one, and if it has found a value that
+ * was a hit for items of this size. Worker's thread. */
+void worker_look_at(struct worker *w, const struct store_key *key, uint64_t bytes, bool hit);
+
+/* A request for a key whose value has so many bytes, 0 if there is none or it is
+ * not known. One in HOTKEYS_EVERY is looked at. */
 static inline void
 worker_note_key(struct worker *w, const struct store_key *key, uint64_t bytes)
 {
     if (--w->hotkeys_distance == 0) {
-        w->hotkeys_distance = hotkeys_count(w->hotkeys, key, bytes, w->now_ms);
-        metric_add(w->metrics, METRIC_ID_NODE_HOTKEY_SAMPLES, 1);
+        worker_look_at(w, key, bytes, bytes > 0);
+    }
+}
+
+/* The same for a request that brings a value. */
+static inline void
+worker_note_store(struct worker *w, const struct store_key *key, uint64_t bytes)
+{
+    if (--w->hotkeys_distance == 0) {
+        worker_look_at(w, key, bytes, false);
     }
 }
 

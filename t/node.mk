@@ -79,6 +79,7 @@ EXTRA_DIST += t/fuzz/corpus/store
 NODE_TESTS = \
 	t/node/admin.t \
 	t/node/bad_inputs.t \
+	t/node/classes.t \
 	t/node/dump.t \
 	t/node/expiry.t \
 	t/node/hotkeys.t \

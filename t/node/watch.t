@@ -44,8 +44,8 @@ sub line_of {
         'item_store key=a%25b status=exists cmd=cas ttl=100 clsid=1 cfd=N size=1',
         'item_get key=m status=not_found clsid=0 cfd=N size=0',
         'item_store key=m status=stored cmd=set ttl=60 clsid=1 cfd=N size=2',
-        'item_store key=big status=too_large cmd=set ttl=0 clsid=1 cfd=N size=2000000',
-        'deleted key=a%25b cmd=delete clsid=1 cfd=N', 'deleted key=m cmd=md clsid=1 cfd=N',
+        'item_store key=big status=too_large cmd=set ttl=0 clsid=39 cfd=N size=2000000',
+        'deleted key=a%25b cmd=delete clsid=0 cfd=N', 'deleted key=m cmd=md clsid=0 cfd=N',
         'item_get key=z status=not_found clsid=0 cfd=N size=0');
     is(line_of($w), "$_\n", $_) for @wanted;
 
@@ -59,7 +59,7 @@ sub line_of {
     my $key = '#' x 250;
     $c->ask("get x\r\nset $key 0 0 1\r\nx\r\n");
     is(line_of($m), 'item_store key=' . '%23' x 250
-       . " status=stored cmd=set ttl=0 clsid=1 cfd=N size=1\n", 'the longest key');
+       . " status=stored cmd=set ttl=0 clsid=7 cfd=N size=1\n", 'the longest key');
     like(line_of($plain), qr/^item_get key=x /, 'fetchers if nothing is named');
     like(line_of($plain), qr/^item_get key=%23/, 'and what a set looks up');
     my $stats = $c->stats;
@@ -104,7 +104,7 @@ is($c->stats->{log_worker_written}, $before, 'nothing is written for nobody');
         $c->ask($pipeline =~ s/k(\d+) 0 0/k$_.$1 0 0/gr);
         last if $c->stats->{evictions} > 0;
     }
-    like(line_of($w), qr/^eviction key=\S+ fetch=(?:yes|no) ttl=-1 la=\d+ clsid=1 size=\d+$/,
+    like(line_of($w), qr/^eviction key=\S+ fetch=(?:yes|no) ttl=-1 la=\d+ clsid=27 size=\d+$/,
          'an eviction');
 
     my $gets = "get $key\r\n" x 5000;
