@@ -99,6 +99,10 @@ put_process(const struct node *node, struct buf *out)
     put_one(out, "memcached_limit_bytes", METRIC_GAUGE, "Memory allowed.", info.memory_limit);
     put_one(out, "memfleet_memory_used_bytes", METRIC_GAUGE,
             "Memory of items and tables, reserved or in use.", info.memory_bytes);
+    put_one(out, "memfleet_node_longest_turn_microseconds", METRIC_GAUGE,
+            "Most CPU time of one turn of a worker.", workers_longest_turn_us(node));
+    put_one(out, "memfleet_node_slow_turns_total", METRIC_COUNTER,
+            "Turns of a millisecond of CPU time or more.", workers_slow_turns(node));
     buf_printf(out,
                "# HELP memcached_version The version, as a label.\n"
                "# TYPE memcached_version gauge\nmemcached_version{version=\"%s\"} 1\n",

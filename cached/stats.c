@@ -26,6 +26,8 @@ enum info {
     INFO_HASH_POWER,
     INFO_HASH_BYTES,
     INFO_HASH_GROWING,
+    INFO_LONGEST_TURN,
+    INFO_SLOW_TURNS,
 };
 
 /* clang-format off */
@@ -67,6 +69,8 @@ enum info {
     X("time_in_listen_disabled_us", INFO, INFO_PAUSED_US)                                          \
     X("threads",               OPTION, offsetof(struct node_options, threads))                     \
     X("conn_yields",           NODE,   METRIC_ID_NODE_YIELDS)                                      \
+    X("longest_turn_us",       INFO,   INFO_LONGEST_TURN)                                          \
+    X("slow_turns",            INFO,   INFO_SLOW_TURNS)                                            \
     X("conn_oom",              NODE,   METRIC_ID_NODE_OUT_OF_MEMORY)                               \
     X("hash_power_level",      INFO,   INFO_HASH_POWER)                                            \
     X("hash_bytes",            INFO,   INFO_HASH_BYTES)                                            \
@@ -184,6 +188,8 @@ info_value(struct node *node, enum info which)
     case INFO_HASH_POWER: return info.table_bits;
     case INFO_HASH_BYTES: return info.table_bytes;
     case INFO_HASH_GROWING: return info.growing;
+    case INFO_LONGEST_TURN: return workers_longest_turn_us(node);
+    case INFO_SLOW_TURNS: return workers_slow_turns(node);
     }
     return 0;
 }
@@ -468,6 +474,7 @@ stats_reply(struct conn *c, const struct span *words, unsigned count)
     }
     if (span_eq_cstr(words[0], "reset")) {
         reset(c->worker->node);
+        workers_forget_longest_turn(c->worker->node);
         clear_details(c->worker->node);
         outbox_put_span(&c->out, SPAN_LIT("RESET\r\n"));
         return;

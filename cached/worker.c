@@ -173,6 +173,35 @@ worker_turns(const struct worker *w)
     return loop_turns(w->loop);
 }
 
+uint64_t
+workers_longest_turn_us(const struct node *node)
+{
+    uint64_t longest_us = 0;
+    for (unsigned i = 0; i < node->worker_count; i++) {
+        uint64_t us = loop_longest_turn_us(node->workers[i]->loop);
+        longest_us = us > longest_us ? us : longest_us;
+    }
+    return longest_us;
+}
+
+void
+workers_forget_longest_turn(struct node *node)
+{
+    for (unsigned i = 0; i < node->worker_count; i++) {
+        loop_forget_longest_turn(node->workers[i]->loop);
+    }
+}
+
+uint64_t
+workers_slow_turns(const struct node *node)
+{
+    uint64_t slow = 0;
+    for (unsigned i = 0; i < node->worker_count; i++) {
+        slow += loop_slow_turns(node->workers[i]->loop);
+    }
+    return slow;
+}
+
 static void *
 run(void *arg)
 {

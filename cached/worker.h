@@ -63,6 +63,12 @@ void worker_note_halves(struct worker *w);
 /* Has a number that grows while the worker lives and turns. Any thread. */
 uint64_t worker_turns(const struct worker *w);
 
+/* The most CPU time that a turn of any worker took since that was forgotten, and
+ * how many took a millisecond or more (loop.h). Any thread. */
+uint64_t workers_longest_turn_us(const struct node *node);
+void workers_forget_longest_turn(struct node *node);
+uint64_t workers_slow_turns(const struct node *node);
+
 /* The connection has input left: it goes on once the others had their turn.
  * Worker's thread. */
 void worker_yield(struct worker *w, struct conn *c);

@@ -14,6 +14,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#define SLOW_TURN_US 1000
+
 struct posted {
     struct posted *next;
     void (*fn)(void *arg);
@@ -25,6 +27,10 @@ struct loop {
     uint64_t now_us;
     bool in_turn; /* now_us is this turn's */
     _Atomic uint64_t turns;
+    _Atomic uint64_t longest_turn_us;
+    _Atomic uint64_t slow_turns;
+    uint64_t cpu_us;    /* of this thread, when it was last read, */
+    uint64_t cpu_at_us; /* which was at this time */
     atomic_bool stopping;
     struct list hooks;
     struct list *hook_next; /* the hook to run next; removal moves it on */
@@ -46,6 +52,35 @@ prepare_process(void)
     ASSERT(evthread_use_pthreads() == 0);
 }
 
+/* Reading the thread's CPU time is a system call, so it is read only if the last
+ * reading is so old that it would tell too much, and after turns that were long
+ * by the cheap clock. */
+static void
+read_cpu_time(struct loop *loop, uint64_t now_us)
+{
+    loop->cpu_us = clock_thread_cpu_ns() / 1000;
+    loop->cpu_at_us = now_us;
+}
+
+static void
+measure_turn(struct loop *loop)
+{
+    uint64_t now_us = clock_mono_us(), took_us = now_us - loop->now_us;
+    if (__builtin_expect(took_us < LOOP_CPU_GRAIN_US, 1)) {
+        return;
+    }
+    uint64_t before_us = loop->cpu_us;
+    read_cpu_time(loop, now_us);
+    uint64_t cpu_us = loop->cpu_us - before_us;
+    cpu_us = cpu_us < took_us ? cpu_us : took_us;
+    if (cpu_us > atomic_load_explicit(&loop->longest_turn_us, memory_order_relaxed)) {
+        atomic_store_explicit(&loop->longest_turn_us, cpu_us, memory_order_relaxed);
+    }
+    if (cpu_us >= SLOW_TURN_US) {
+        atomic_fetch_add_explicit(&loop->slow_turns, 1, memory_order_relaxed);
+    }
+}
+
 /* The turn begins with its first callback, not when the wait for it began: an
  * idle loop may have waited for minutes. */
 static inline void
@@ -54,6 +89,9 @@ begin_turn(struct loop *loop)
     if (!loop->in_turn) {
         loop->in_turn = true;
         loop->now_us = clock_mono_us();
+        if (loop->now_us - loop->cpu_at_us >= LOOP_CPU_GRAIN_US) {
+            read_cpu_time(loop, loop->now_us);
+        }
     }
 }
 
@@ -147,6 +185,7 @@ loop_run(struct loop *loop)
         event_base_loop(loop->base, EVLOOP_ONCE);
         begin_turn(loop); /* in case only a library's own events ran */
         run_hooks(loop);
+        measure_turn(loop);
         loop->in_turn = false;
         atomic_store_explicit(&loop->turns,
                               atomic_load_explicit(&loop->turns, memory_order_relaxed) + 1,
@@ -180,6 +219,24 @@ uint64_t
 loop_turns(const struct loop *loop)
 {
     return atomic_load_explicit(&loop->turns, memory_order_relaxed);
+}
+
+uint64_t
+loop_longest_turn_us(const struct loop *loop)
+{
+    return atomic_load_explicit(&loop->longest_turn_us, memory_order_relaxed);
+}
+
+void
+loop_forget_longest_turn(struct loop *loop)
+{
+    atomic_store_explicit(&loop->longest_turn_us, 0, memory_order_relaxed);
+}
+
+uint64_t
+loop_slow_turns(const struct loop *loop)
+{
+    return atomic_load_explicit(&loop->slow_turns, memory_order_relaxed);
 }
 
 void

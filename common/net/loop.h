@@ -32,6 +32,17 @@ uint64_t loop_now_us(const struct loop *loop);
  * Any thread. */
 uint64_t loop_turns(const struct loop *loop);
 
+/* The most CPU time that one turn took, in microseconds, since the begin or since
+ * that was forgotten: how long others may have had to wait for us. Too high by
+ * LOOP_CPU_GRAIN_US at most, and 0 while no turn took as long as that. Any
+ * thread. */
+#define LOOP_CPU_GRAIN_US 200
+uint64_t loop_longest_turn_us(const struct loop *loop);
+void loop_forget_longest_turn(struct loop *loop);
+
+/* Turns that took a millisecond or more of it. Any thread. */
+uint64_t loop_slow_turns(const struct loop *loop);
+
 /* Runs fn(arg) on the loop's thread in a coming turn, in order of posting. */
 void loop_post(struct loop *loop, void (*fn)(void *arg), void *arg);
 

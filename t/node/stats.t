@@ -56,6 +56,13 @@ is($c->stats->{total_connections}, 1 + @turns, 'total_connections');
 wait_until(sub { $c->stats->{curr_connections} == 1 }, deadline(10), 'the others are gone');
 
 $c->set('kept', 'x');
+# Many keys at once are a long turn.
+$c->ask("stats reset\r\n");
+$c->ask(('get' . ' nobody' x 250 . "\r\n") x 100);
+$stats = $c->stats;
+cmp_ok($stats->{longest_turn_us}, '>', 0, 'longest_turn_us');
+cmp_ok($stats->{slow_turns}, '>=', $stats->{longest_turn_us} >= 1000 ? 1 : 0, 'slow_turns');
+
 my $version_before = $c->stats->{version};
 is($c->ask("stats reset\r\n"), "RESET\r\n", 'stats reset');
 $stats = $c->stats;

@@ -47,6 +47,47 @@ take_time(void *arg)
     times[(intptr_t)arg] = loop_now_us(loop);
 }
 
+static void
+spin_5_ms(void *arg)
+{
+    uint64_t until_ns = clock_thread_cpu_ns() + 5000000;
+    while (clock_thread_cpu_ns() < until_ns) {
+    }
+    loop_stop(loop);
+}
+
+static void
+sleep_50_ms(void *arg)
+{
+    usleep(50000);
+    loop_stop(loop);
+}
+
+/* Time off the CPU does not count: not the wait for events, and not what others
+ * take from us. */
+START_TEST(a_long_turn_is_told_by_its_cpu_time)
+{
+    loop = loop_create();
+    loop_post(loop, sleep_50_ms, NULL);
+    loop_run(loop);
+    ck_assert_uint_lt(loop_longest_turn_us(loop), 5000);
+    loop_post(loop, spin_5_ms, NULL);
+    loop_run(loop);
+    uint64_t longest_us = loop_longest_turn_us(loop);
+    ck_assert_uint_ge(longest_us, 5000);
+    ck_assert_uint_lt(longest_us, 10000);
+    uint64_t slow = loop_slow_turns(loop);
+    ck_assert_uint_ge(slow, 1);
+    loop_post(loop, sleep_50_ms, NULL);
+    loop_run(loop);
+    ck_assert_uint_eq(loop_longest_turn_us(loop), longest_us);
+    loop_forget_longest_turn(loop);
+    ck_assert_uint_eq(loop_longest_turn_us(loop), 0);
+    ck_assert_uint_ge(loop_slow_turns(loop), slow);
+    loop_destroy(&loop);
+}
+END_TEST
+
 /* A turn begins when the wait is over. With the time of the turn before, every
  * deadline after an idle second would be a second too early. */
 START_TEST(the_time_is_that_of_this_turn)
@@ -437,9 +478,9 @@ START_TEST(a_signal_is_an_event)
 }
 END_TEST
 
-UNIT_MAIN("loop", the_time_is_that_of_this_turn, the_time_stands_still_within_a_turn,
-          stopped_before_it_runs, a_lost_peer_raises_no_signal, posts_run_in_order,
-          posts_that_never_ran_are_freed, posts_of_many_threads_all_run,
+UNIT_MAIN("loop", a_long_turn_is_told_by_its_cpu_time, the_time_is_that_of_this_turn,
+          the_time_stands_still_within_a_turn, stopped_before_it_runs, a_lost_peer_raises_no_signal,
+          posts_run_in_order, posts_that_never_ran_are_freed, posts_of_many_threads_all_run,
           hooks_run_in_the_order_of_adding, a_hook_added_before_the_loop_runs_needs_no_event,
           a_hook_removes_itself, a_hook_removes_the_one_before_and_the_one_behind,
           a_hook_added_by_the_last_one_runs_in_the_same_turn, a_hook_that_comes_back_runs_again,
