@@ -6,10 +6,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
-#define BOOT_ID_BYTES 16
-#define HUNG_MS       3000 /* an idle worker turns ten times a second */
+#define HUNG_MS 3000 /* an idle worker turns ten times a second */
 
 struct heartbeat {
     uint64_t turns;   /* of the worker when it was last seen to move */
@@ -20,7 +18,6 @@ struct announce {
     struct follower *follower;
     struct node *node;
     struct heartbeat *heartbeats; /* one a worker; the follower's thread only */
-    char boot_id[2 * BOOT_ID_BYTES + 1];
     char advertise[ADDR_TEXT_MAX];
 };
 
@@ -52,20 +49,6 @@ is_healthy(void *arg)
     return healthy;
 }
 
-/* New with every start, which is how the control plane knows that a node came
- * back empty. */
-static void
-make_boot_id(struct announce *a)
-{
-    unsigned char random[BOOT_ID_BYTES];
-    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
-        abort(); /* cannot happen once the system is up, for so few bytes */
-    }
-    for (size_t i = 0; i < sizeof(random); i++) {
-        snprintf(a->boot_id + 2 * i, 3, "%02x", random[i]);
-    }
-}
-
 bool
 announce_start(struct node *node)
 {
@@ -73,7 +56,6 @@ announce_start(struct node *node)
     a->node = node;
     a->heartbeats = mem_zalloc(node->worker_count * sizeof(a->heartbeats[0]));
     node->announce = a;
-    make_boot_id(a);
     const struct node_options *o = &node->options;
     addr_advertise(listener_addr(node->listeners[0]), o->advertise, a->advertise);
     struct follower_options options = {
@@ -81,7 +63,7 @@ announce_start(struct node *node)
         .identity = {.role = FOLLOWER_NODE,
                      .id = o->node_name,
                      .zone = o->zone,
-                     .boot_id = a->boot_id,
+                     .boot_id = node->boot_id,
                      .pool = o->pool,
                      .advertise = a->advertise,
                      .weight = o->weight,

@@ -22,6 +22,7 @@ mfcached_SOURCES = \
 	cached/node_options.c cached/node_options.h \
 	cached/outbox.c cached/outbox.h \
 	cached/prefixes.c cached/prefixes.h \
+	cached/restart.c cached/restart.h \
 	cached/sizes.c cached/sizes.h \
 	cached/stats.c cached/stats.h \
 	cached/stats_classes.c \

@@ -1,6 +1,7 @@
 #include "cached/node.h"
 #include "cached/announce.h"
 #include "cached/metrics_page.h"
+#include "cached/restart.h"
 #include "cached/worker.h"
 #include "common/core/assert.h"
 #include "common/core/clock.h"
@@ -20,7 +21,6 @@
 
 #define DEFAULT_PORT     11211
 #define CRAWLER_SLEEP_US 100 /* memcached's */
-#define CLOCK_FIRST_MS   2   /* EXPIRES_AT_ONCE is before every moment */
 
 static const struct metric_desc metric_descs[] = {NODE_METRICS(METRIC_DESC)};
 
@@ -29,7 +29,7 @@ static const struct metric_desc metric_descs[] = {NODE_METRICS(METRIC_DESC)};
 uint64_t
 node_now_ms(const struct node *node)
 {
-    uint64_t ran_ms = clock_mono_ms() - node->started_mono_ms + CLOCK_FIRST_MS;
+    uint64_t ran_ms = clock_mono_ms() - node->started_mono_ms + node->clock_first_ms;
     return ran_ms + (uint64_t)atomic_load_explicit(&node->clock_shift_ms, memory_order_relaxed);
 }
 
@@ -319,17 +319,13 @@ on_signal(void *arg)
     node_stop(node);
 }
 
-static struct store *
-make_store(const struct node_options *o)
+static void
+init_signals(struct node *node)
 {
-    struct store_options options = {
-        .memory_bytes = o->memory_bytes,
-        .item_max_bytes = o->item_max_bytes,
-        .concurrency = (unsigned)o->threads,
-        .evict = !o->no_evictions,
-        .cas = !o->no_cas,
-    };
-    return store_create(&options);
+    static const int ending[NODE_SIGNALS] = {SIGTERM, SIGINT, SIGUSR1};
+    for (unsigned i = 0; i < NODE_SIGNALS; i++) {
+        loop_signal_init(&node->signals[i], node->loop, ending[i], on_signal, node);
+    }
 }
 
 /* As memcached decides it. */
@@ -375,6 +371,13 @@ open_doors(struct node *node)
     return node->options.control.count == 0 || announce_start(node);
 }
 
+static bool
+start(struct node *node)
+{
+    start_workers(node);
+    return open_doors(node);
+}
+
 struct node *
 node_create(struct node_options *options)
 {
@@ -392,14 +395,11 @@ node_create(struct node_options *options)
     pthread_mutex_init(&node->watch.lock, NULL);
     list_init(&node->registry);
     node->loop = loop_create();
-    node->store = make_store(&node->options);
     node->metrics = metric_set_create("memfleet_node", metric_descs, NODE_METRIC_COUNT);
     node->main_metrics = metric_set_block(node->metrics);
     node->stats_baseline = mem_zalloc((NODE_METRIC_COUNT + STORE_METRIC_COUNT) * sizeof(uint64_t));
-    loop_signal_init(&node->signals[0], node->loop, SIGTERM, on_signal, node);
-    loop_signal_init(&node->signals[1], node->loop, SIGINT, on_signal, node);
-    start_workers(node);
-    if (!open_doors(node)) {
+    init_signals(node);
+    if (!restart_make_store(node) || !start(node)) {
         node_destroy(&node);
     }
     return node;
@@ -429,10 +429,11 @@ node_destroy(struct node **node)
     for (unsigned i = 0; i < it->listener_count; i++) {
         listener_destroy(&it->listeners[i]);
     }
-    loop_signal_deinit(&it->signals[0]);
-    loop_signal_deinit(&it->signals[1]);
+    restart_end_store(it);
+    for (unsigned i = 0; i < NODE_SIGNALS; i++) {
+        loop_signal_deinit(&it->signals[i]);
+    }
     loop_destroy(&it->loop);
-    store_destroy(&it->store);
     metric_set_destroy(&it->metrics);
     ASSERT(list_empty(&it->registry));
     pthread_mutex_destroy(&it->registry_lock);

@@ -18,8 +18,12 @@
 
 #include <pthread.h>
 
+#define NODE_BOOT_ID_BYTES 16
+#define NODE_SIGNALS       3
+
 struct announce;
 struct http_server;
+struct memory_file;
 struct worker;
 
 /* What the lru_crawler command sets. */
@@ -47,6 +51,8 @@ struct node {
     struct node_options options;
     struct loop *loop; /* the main thread's */
     struct store *store;
+    struct memory_file *memory_file;          /* under the store, or NULL */
+    char boot_id[2 * NODE_BOOT_ID_BYTES + 1]; /* of what is in the store (restart.h) */
     struct metric_set *metrics;
     struct metric_block *main_metrics; /* the main thread's own */
     struct worker **workers;
@@ -54,10 +60,11 @@ struct node {
     unsigned next_worker; /* round robin */
     struct listener **listeners;
     unsigned listener_count;
-    struct loop_signal signals[2];
+    struct loop_signal signals[NODE_SIGNALS];
     struct announce *announce; /* NULL without a control plane */
     struct http_server *http;
 
+    uint64_t clock_first_ms; /* the node's clock at the start (restart.h) */
     uint64_t started_mono_ms;
     uint64_t started_wall_ms;
     _Atomic int64_t clock_shift_ms;    /* by debugtime */

@@ -27,8 +27,9 @@ static const struct option_table table = {
     .usage = "[OPTION]...",
     .summary = "A cache node that speaks memcached's text and meta protocols and takes\n"
                "memcached's command line.",
-    .epilog = "SIGTERM and SIGINT end the node after what it has begun. With the environment\n"
-              "variable MEMCACHED_PORT_FILENAME the bound ports are written to that file.",
+    .epilog = "SIGTERM, SIGINT and SIGUSR1 end the node after what it has begun; with -e its items\n"
+              "are there again at the next start. With the environment variable\n"
+              "MEMCACHED_PORT_FILENAME the bound ports are written to that file.",
     .version = MEMFLEET_VERSION,
     .rows = rows,
     .count = COUNT_OF(rows),
@@ -75,9 +76,6 @@ check_unserved(const struct node_options *o)
     }
     if (o->refused_Z) {
         return complain("-Z", "TLS is not served by this build");
-    }
-    if (o->refused_e != NULL) {
-        return complain("-e", "restarting from a memory file is not served by this build");
     }
     return true;
 }

@@ -86,8 +86,8 @@
       "text authentication: not served by this build")                                             \
     X('Z', NULL,              BOOL,      refused_Z,         "",       NULL,                        \
       "TLS: not served by this build")                                                             \
-    X('e', NULL,              STRING,    refused_e,         "FILE",   NULL,                        \
-      "restart from a memory file: not served by this build")
+    X('e', "memory-file",     STRING,    memory_file,       "FILE",   NULL,                        \
+      "keep items in this file, and find them there after a restart; best on tmpfs")
 
 /*  name                   type     field             argument  sentence */
 #define MFCACHED_EXTENDED_SERVED(X)                                                                \

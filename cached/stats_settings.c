@@ -48,8 +48,7 @@
     X("read_buf_mem_limit",    "0")             \
     X("inline_ascii_response", "no")            \
     X("ssl_enabled",           "no")            \
-    X("num_napi_ids",          "(null)")        \
-    X("memory_file",           "(null)")
+    X("num_napi_ids",          "(null)")
 /* clang-format on */
 
 static void
@@ -92,6 +91,7 @@ stats_put_settings(struct node *node, struct buf *out)
 #define X(name, fact) put_fact(out, name, fact);
     FACT_ROWS(X)
 #undef X
+    put_text(out, "memory_file", o->memory_file != NULL ? o->memory_file : "(null)");
     tuning_put(&node->tuning, out);
 #define X(name, value) put_text(out, name, value);
     CONSTANT_ROWS(X)

@@ -9,6 +9,7 @@ EXTRA_DIST += \
 	docs/store.md \
 	docs/inspection.md \
 	docs/testing.md \
+	docs/warm-restart.md \
 	docs/decisions/README.md \
 	docs/decisions/0001-libraries.md \
 	docs/decisions/0002-dead-node-keeps-its-keys.md \
@@ -25,7 +26,8 @@ EXTRA_DIST += \
 	docs/decisions/0013-whole-replies.md \
 	docs/decisions/0013-crowded-nodes-slow-clients-down.md \
 	docs/decisions/0014-a-log-instead-of-slab-classes.md \
-	docs/decisions/0015-readers-without-locks.md
+	docs/decisions/0015-readers-without-locks.md \
+	docs/decisions/0016-items-in-a-file-table-anew.md
 
 MANUAL_PAGES = docs/mfcached.1 docs/mfcontrol.1 docs/mfctl.1 docs/mfproxy.1
 man1_MANS = $(MANUAL_PAGES)

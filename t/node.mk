@@ -41,6 +41,11 @@ t_unit_check_store_flush_SOURCES = t/unit/check_store_flush.c t/unit/unit.h
 t_unit_check_store_flush_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_store_flush_LDADD = $(STORE_TEST_LIBS)
 
+UNIT_TESTS += t/unit/check_store_image
+t_unit_check_store_image_SOURCES = t/unit/check_store_image.c t/unit/unit.h
+t_unit_check_store_image_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_store_image_LDADD = $(STORE_TEST_LIBS)
+
 UNIT_TESTS += t/unit/check_store_threads
 t_unit_check_store_threads_SOURCES = t/unit/check_store_threads.c t/unit/unit.h
 t_unit_check_store_threads_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
@@ -93,6 +98,7 @@ NODE_TESTS = \
 	t/node/rss.t \
 	t/node/stats.t \
 	t/node/text.t \
+	t/node/warm_restart.t \
 	t/node/watch.t
 TAP_TESTS += $(NODE_TESTS)
 EXTRA_DIST += $(NODE_TESTS)

@@ -124,26 +124,67 @@ add_spill(struct assoc *a, struct bucket *last)
     return b;
 }
 
+/* Behind the last bucket if none of the chain has a free place. */
 static bool
-insert(struct assoc *a, struct bucket *b, uint8_t tag, locator at)
+put(struct assoc *a, struct bucket *b, unsigned place, uint8_t tag, locator at)
 {
-    unsigned place;
-    while ((place = bucket_free_place(b)) == BUCKET_PLACES) {
-        struct bucket *next = assoc_next(a, b);
-        b = next != NULL ? next : add_spill(a, b);
-        if (b == NULL) {
-            return false;
-        }
+    if (place == BUCKET_PLACES) {
+        b = add_spill(a, b);
+        place = 0;
+    }
+    if (b == NULL) {
+        return false;
     }
     bucket_set(b, place, tag, at);
     a->count++;
     return true;
 }
 
+static bool
+insert(struct assoc *a, struct bucket *b, uint8_t tag, locator at)
+{
+    struct bucket *next;
+    unsigned place;
+    while ((place = bucket_free_place(b)) == BUCKET_PLACES && (next = assoc_next(a, b)) != NULL) {
+        b = next;
+    }
+    return put(a, b, place, tag, at);
+}
+
 bool
 assoc_insert(struct assoc *a, uint64_t hash, uint8_t tag, locator at)
 {
     return insert(a, assoc_home(a, hash), tag, at);
+}
+
+static bool
+has_key_of(const struct bucket *b, const struct segments *s, uint8_t tag, locator at)
+{
+    for (unsigned places = bucket_match(b, tag); places != 0; places &= places - 1) {
+        locator other = bucket_at(b, (unsigned)__builtin_ctz(places));
+        if (other != 0 &&
+            span_eq(item_key(segments_item(s, other)), item_key(segments_item(s, at)))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+assoc_insert_new(struct assoc *a, const struct segments *s, uint64_t hash, uint8_t tag, locator at)
+{
+    struct bucket *room = NULL;
+    unsigned place = BUCKET_PLACES;
+    for (struct bucket *b = assoc_home(a, hash); b != NULL; b = assoc_next(a, b)) {
+        if (has_key_of(b, s, tag, at)) {
+            return false;
+        }
+        if (place == BUCKET_PLACES) {
+            room = b;
+            place = bucket_free_place(b);
+        }
+    }
+    return put(a, room, place, tag, at);
 }
 
 /* Takes empty spill buckets out of the chain. */
@@ -201,18 +242,31 @@ split(struct assoc *a, const struct segments *s, struct bucket *from, uint32_t b
     trim_chain(a, from);
 }
 
-void
+bool
 assoc_grow(struct assoc *a, const struct segments *s,
            uint64_t (*hash_of)(const struct store_item *it))
 {
     uint32_t n = atomic_load_explicit(&a->buckets, memory_order_relaxed);
     if (a->count <= (uint64_t)n * ITEMS_PER_BUCKET || n == UINT32_MAX / 2 || !reach(&a->homes, n)) {
-        return;
+        return false;
     }
     uint32_t bit = 1u << (31 - (unsigned)__builtin_clz(n));
     struct bucket *from = shelves_at(&a->homes, n - bit);
     atomic_store_explicit(&a->buckets, n + 1, memory_order_release);
     split(a, s, from, bit, hash_of);
+    return true;
+}
+
+void
+assoc_expect(struct assoc *a, uint64_t items)
+{
+    ASSERT(a->count == 0);
+    uint64_t wanted = items / ITEMS_PER_BUCKET;
+    uint32_t n = atomic_load_explicit(&a->buckets, memory_order_relaxed);
+    while (n < wanted && n < UINT32_MAX / 4 && reach(&a->homes, n)) {
+        n = n * 2 < wanted ? n * 2 : (uint32_t)wanted;
+    }
+    atomic_store_explicit(&a->buckets, n, memory_order_release);
 }
 
 /* --- shrinking ---------------------------------------------------------------- */

@@ -122,12 +122,19 @@ assoc_find(const struct assoc *a, const struct segments *s, uint64_t hash,
 
 /* False if there is no memory for a spill bucket. */
 bool assoc_insert(struct assoc *a, uint64_t hash, uint8_t tag, locator at);
+/* The same, unless an item with the same key is there; false then too. */
+bool assoc_insert_new(struct assoc *a, const struct segments *s, uint64_t hash, uint8_t tag,
+                      locator at);
 void assoc_remove(struct assoc *a, uint64_t hash, struct place where);
 
 /* Adds a bucket if there are many items for those there are. `hash_of` tells
- * the hash of an item. */
-void assoc_grow(struct assoc *a, const struct segments *s,
+ * the hash of an item. False if there was no need, or no memory. */
+bool assoc_grow(struct assoc *a, const struct segments *s,
                 uint64_t (*hash_of)(const struct store_item *it));
+
+/* So many items will come into a table that is empty: gives it the buckets at
+ * once that it would grow to. */
+void assoc_expect(struct assoc *a, uint64_t items);
 
 /* Takes the last bucket away if there are few items for those there are, or some
  * spill buckets if none is used. True if there may be more to take. */

@@ -43,7 +43,7 @@ struct store {
 /* Where a thread puts items. The lock is its own, and nearly always free: a
  * sweep of another thread may close a segment that was left open. */
 struct head {
-    struct lock lock;
+    pthread_mutex_t lock;
     struct segment *open; /* or NULL */
 };
 
@@ -192,6 +192,11 @@ void relink_item(struct store_thread *th, struct shard *sh, struct store_item *i
                  struct place old);
 /* The table has grown or shrunk. */
 void account_for_table(struct store *st, struct shard *sh);
+/* Behind each insertion: lets the table grow by a step, and accounts for it. False
+ * if there was no need. */
+bool table_grow(struct store *st, struct shard *sh);
+/* Makes a table that is empty as large as so many items will need. */
+void table_expect(struct store *st, struct shard *sh, uint64_t items);
 /* What an item's CAS value becomes: the given one or the next. */
 uint64_t next_cas(struct store *st, struct shard *sh, bool given, uint64_t value, uint64_t now_ms);
 

@@ -103,6 +103,31 @@ item_seal(struct store_item *it)
     memcpy(item_value(it) + it->value_bytes, "\r\n", item_trailer_bytes(it->value_bytes));
 }
 
+uint32_t
+item_layout_number(void)
+{
+    static const uint32_t facts[] = {
+        sizeof(struct store_item),
+        offsetof(struct store_item, cas),
+        offsetof(struct store_item, accessed),
+        offsetof(struct store_item, value_bytes),
+        offsetof(struct store_item, key_bytes),
+        offsetof(struct store_item, generation),
+        offsetof(struct store_item, heat),
+        offsetof(struct store_item, marks),
+        offsetof(struct store_item, bytes),
+        ITEM_LINKED | ITEM_DEAD << 8 | ITEM_STALE << 16 | ITEM_TOKEN_TAKEN << 24,
+        ITEM_BINARY_KEY | ITEM_HAS_EXPIRY << 8 | ITEM_HAS_FLAGS << 16,
+        ITEM_LONG_FLAGS,
+        STORE_TRAILED_FROM,
+        STORE_TRAILER_BYTES,
+        ITEM_TICK_MS,
+        HEAT_FETCHED,
+        HEAT_HIT,
+    };
+    return (uint32_t)hash_span(span_make(facts, sizeof(facts)));
+}
+
 static bool
 is_blank(char c)
 {

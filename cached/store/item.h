@@ -217,5 +217,8 @@ item_bump(struct store_item *it, uint64_t now_ms)
 /* Puts the CRLF behind a value that is long enough for one. */
 void item_seal(struct store_item *it);
 
+/* Differs between builds that would read each other's items wrongly. */
+uint32_t item_layout_number(void);
+
 /* Parses the value as memcached does: blanks, digits, then the end or a blank. */
 bool item_number(struct store_item *it, uint64_t *out);

@@ -9,15 +9,18 @@ libmfstore_a_SOURCES = \
 	cached/store/engine.h \
 	cached/store/epoch.c cached/store/epoch.h \
 	cached/store/heat.c cached/store/heat.h \
+	cached/store/image_items.c cached/store/image_items.h \
 	cached/store/item.c cached/store/item.h \
 	cached/store/lookup.c \
 	cached/store/memory.c \
 	cached/store/memory_file.c cached/store/memory_file.h \
+	cached/store/parallel.c cached/store/parallel.h \
 	cached/store/places.c cached/store/places.h \
 	cached/store/segments.c cached/store/segments.h \
 	cached/store/shard.h \
 	cached/store/store.c cached/store/store.h \
 	cached/store/store_change.c \
+	cached/store/store_image.c cached/store/store_image.h \
 	cached/store/store_read.c \
 	cached/store/store_sweep.c \
 	cached/store/store_write.c

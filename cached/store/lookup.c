@@ -92,6 +92,21 @@ account_for_table(struct store *st, struct shard *sh)
     }
 }
 
+bool
+table_grow(struct store *st, struct shard *sh)
+{
+    bool grew = assoc_grow(&sh->assoc, &st->segments, hash_of);
+    account_for_table(st, sh);
+    return grew;
+}
+
+void
+table_expect(struct store *st, struct shard *sh, uint64_t items)
+{
+    assoc_expect(&sh->assoc, items);
+    account_for_table(st, sh);
+}
+
 void
 link_item(struct store_thread *th, struct shard *sh, uint64_t hash, struct store_item *it,
           struct place old, uint64_t now_ms, struct aftermath *after)
@@ -112,8 +127,7 @@ link_item(struct store_thread *th, struct shard *sh, uint64_t hash, struct store
     bool inserted = assoc_insert(&sh->assoc, table_hash(hash), bucket_tag(hash),
                                  segments_locate(&st->segments, it));
     ASSERT(inserted); /* address space for a few buckets */
-    assoc_grow(&sh->assoc, &st->segments, hash_of);
-    account_for_table(st, sh);
+    table_grow(st, sh);
 }
 
 /* --- CAS values -------------------------------------------------------------- */

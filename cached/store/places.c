@@ -71,6 +71,17 @@ places_take(struct places *p, bool *warm)
     return place;
 }
 
+bool
+places_take_this(struct places *p, uint32_t place)
+{
+    uint32_t word = place / BITS;
+    if ((p->busy[word] | p->warm[word]) & bit_of(place)) {
+        return false;
+    }
+    p->busy[word] |= bit_of(place);
+    return true;
+}
+
 void
 places_give(struct places *p, uint32_t place, bool warm)
 {

@@ -31,6 +31,9 @@ void places_deinit(struct places *p);
  * busy from now on; *warm says what it was. */
 uint32_t places_take(struct places *p, bool *warm);
 
+/* This one; it is busy from now on. False if it was already, or is warm. */
+bool places_take_this(struct places *p, uint32_t place);
+
 /* The first of the highest `n` free places in a row, or 0. They are busy from now
  * on, and the warm ones still marked as that, for places_cool(). */
 uint32_t places_take_run(struct places *p, uint32_t n);

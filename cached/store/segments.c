@@ -412,6 +412,55 @@ segments_give_back(struct segments *s, uint64_t bytes)
     return more;
 }
 
+void
+segments_chill(struct segments *s)
+{
+    pthread_mutex_lock(&s->lock);
+    while (s->warm_bytes > 0) {
+        shed(s, s->warm_bytes, 0);
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* --- from an image ----------------------------------------------------------- */
+
+static bool
+take_places(struct segments *s, uint32_t first, uint32_t n)
+{
+    for (uint32_t i = first; i < first + n; i++) {
+        if (!places_take_this(&s->places, i)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+struct segment *
+segments_adopt(struct segments *s, uint32_t number, uint32_t end, bool large)
+{
+    uint64_t run = ((uint64_t)end + s->segment_bytes - 1) >> s->segment_shift;
+    if (number >= s->count_max || run == 0 || run > s->count_max - number || (run > 1 && !large) ||
+        !take_places(s, number, (uint32_t)run)) {
+        return NULL;
+    }
+    struct segment *seg = &s->all[number];
+    set_up(s, seg, large ? whole_pages(s, end) : s->segment_bytes, (uint32_t)run);
+    seg->end = end;
+    seg->large = large;
+    atomic_store_explicit(&seg->live, 1, memory_order_relaxed);
+    if (!large) {
+        s->log_end = number < s->log_end ? s->log_end : number + 1;
+    }
+    segments_seal(s, seg);
+    return seg;
+}
+
+bool
+segments_fill_holes(struct segments *s, const struct segment *seg)
+{
+    return make_resident(s, (uint64_t)number_of(s, seg) << s->segment_shift, seg->bytes);
+}
+
 /* --- choosing ---------------------------------------------------------------- */
 
 static void

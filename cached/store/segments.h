@@ -136,6 +136,14 @@ struct segment *segments_take(struct segments *s, bool force);
 struct segment *segments_take_large(struct segments *s, uint32_t bytes, bool force,
                                     struct guard *holder);
 
+/* Makes a segment of a new store, or a run if it is `large`, what it was in
+ * another: SEALED, at the young end of the queue, with items up to `end`. As if one
+ * byte in it were alive, until segments_drop_bytes() says otherwise. NULL if
+ * there is no such place, or something there. */
+struct segment *segments_adopt(struct segments *s, uint32_t number, uint32_t end, bool large);
+/* Before the memory of an adopted one is touched. False if there is no room. */
+bool segments_fill_holes(struct segments *s, const struct segment *seg);
+
 /* No more items go into it. Whole pages behind the last one are given back. */
 void segments_seal(struct segments *s, struct segment *seg);
 
@@ -156,8 +164,10 @@ void segments_put_back(struct segments *s, struct segment *seg);
  * wait. */
 uint64_t segments_reclaim(struct segments *s);
 
-/* Gives up to about `bytes` of free memory back to the system, beyond a small
- * reserve. True if there is more to give back. */
+/* Gives all free memory back to the system. */
+void segments_chill(struct segments *s);
+/* Gives up to about `bytes` of it back, beyond a small reserve. True if there is
+ * more to give back. */
 bool segments_give_back(struct segments *s, uint64_t bytes);
 
 static inline void

@@ -36,7 +36,6 @@ refused([qw(-B binary)], qr/\Amfcached: option -B: .*binary protocol is not\n\z/
 refused([qw(-S)], qr/\Amfcached: option -S: SASL.* not served by this build\n\z/);
 refused([qw(-Z)], qr/\Amfcached: option -Z: TLS is not served by this build\n\z/);
 refused([qw(-Y file)], qr/\Amfcached: option -Y: .*not served by this build\n\z/);
-refused([qw(-e /tmp/x)], qr/\Amfcached: option -e: .*not served by this build\n\z/);
 refused([qw(-o nonsense)], qr/\Amfcached: option -o: no such name 'nonsense'.*\n\z/);
 refused([qw(-o idle_timeout=x)], qr/\Amfcached: option -o idle_timeout: 'x' is not a whole number\n\z/);
 refused([qw(-o ext_path=/tmp/x)], qr/\Amfcached: option -o: no such name 'ext_path'.*\n\z/);
