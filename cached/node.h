@@ -80,10 +80,11 @@ struct node {
     _Atomic uint64_t paused_us; /* for how long, together; the pause that goes on not counted */
     uint64_t paused_since_us;
 
-    pthread_mutex_t registry_lock; /* covers the next three */
+    pthread_mutex_t registry_lock; /* covers the rest */
     struct list registry;          /* every connection, for `stats conns` */
     uint64_t *stats_baseline;      /* what `stats reset` subtracts from counters */
     struct class_baseline class_baseline[STORE_BANDS];
+    uint64_t pauses_baseline, paused_us_baseline;
 };
 
 /* NULL and a line on stderr if something that the options ask for cannot be

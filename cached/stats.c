@@ -128,15 +128,21 @@ static const struct row connection_rows[] = {STATS_CONNECTION_ROWS(ROW)};
 
 /* --- numbers ----------------------------------------------------------------- */
 
+static uint64_t
+since(struct node *node, uint64_t sum, const uint64_t *baseline)
+{
+    pthread_mutex_lock(&node->registry_lock);
+    sum -= *baseline;
+    pthread_mutex_unlock(&node->registry_lock);
+    return sum;
+}
+
 /* Counters of the store stand behind the node's in the baseline. Gauges have
  * none. */
 static uint64_t
 since_reset(struct node *node, uint64_t sum, unsigned index)
 {
-    pthread_mutex_lock(&node->registry_lock);
-    sum -= node->stats_baseline[index];
-    pthread_mutex_unlock(&node->registry_lock);
-    return sum;
+    return since(node, sum, &node->stats_baseline[index]);
 }
 
 uint64_t
@@ -168,6 +174,8 @@ reset(struct node *node)
         node->stats_baseline[NODE_METRIC_COUNT + i] =
             store_kinds[i] == METRIC_COUNTER ? metric_sum(store_metrics(node->store), i) : 0;
     }
+    node->pauses_baseline = node_pauses(node);
+    node->paused_us_baseline = node_paused_us(node);
     pthread_mutex_unlock(&node->registry_lock);
     stats_reset_classes(node);
 }
@@ -183,8 +191,8 @@ info_value(struct node *node, enum info which)
     case INFO_MEMORY_USED: return info.memory_bytes;
     case INFO_MEMORY_LIMIT: return info.memory_limit;
     case INFO_ACCEPTING: return atomic_load(&node->accepting);
-    case INFO_PAUSED_US: return node_paused_us(node);
-    case INFO_PAUSES: return node_pauses(node);
+    case INFO_PAUSED_US: return since(node, node_paused_us(node), &node->paused_us_baseline);
+    case INFO_PAUSES: return since(node, node_pauses(node), &node->pauses_baseline);
     case INFO_HASH_POWER: return info.table_bits;
     case INFO_HASH_BYTES: return info.table_bytes;
     case INFO_HASH_GROWING: return info.growing;
@@ -264,7 +272,8 @@ put_listener(struct node *node, unsigned i, struct buf *out)
 {
     int fd = listener_fd(node->listeners[i]);
     put_addr(out, fd, "addr", true, listener_addr(node->listeners[i]));
-    buf_printf(out, "STAT %d:state conn_listening\r\n", fd);
+    buf_printf(out, "STAT %d:state conn_listening\r\nSTAT %d:secs_since_last_cmd %" PRIu64 "\r\n",
+               fd, fd, info_value(node, INFO_UPTIME));
 }
 
 /* In ticks of a second, as memcached counts: two moments a second apart are never

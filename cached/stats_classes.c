@@ -84,6 +84,7 @@ subtract(struct store_band *band, const struct store_band *baseline)
 #undef X
     band->items = now.items;
     band->item_bytes = now.item_bytes;
+    band->evicted_idle_ms = band->evictions > 0 ? now.evicted_idle_ms : 0;
 }
 
 static uint64_t

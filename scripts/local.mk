@@ -4,6 +4,7 @@ EXTRA_DIST += \
 	LICENSE \
 	README.md \
 	scripts/common.sh \
+	scripts/memcached-suite \
 	scripts/packages \
 	scripts/processes.sh \
 	scripts/quickstart \

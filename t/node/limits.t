@@ -51,6 +51,9 @@ use Time::HiRes ();
     $held[0]->close;
     wait_until(sub { $waiting->stats->{accepting_conns} == 1 }, deadline(10), 'accepting goes on');
     cmp_ok($waiting->stats->{time_in_listen_disabled_us}, '>', 0, 'and how long it did not');
+    $waiting->ask("stats reset\r\n");
+    my $stats = $waiting->stats;
+    is("$stats->{listen_disabled_num} $stats->{time_in_listen_disabled_us}", '0 0', 'until reset');
 }
 
 # Half a command for 10 s: cut, on the line and in the value. Whoever holds none
