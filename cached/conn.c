@@ -417,6 +417,7 @@ end_turn(struct conn *c, struct turn turn)
     uint64_t sent = 0;
     enum outbox_status status = outbox_send(&c->out, w->store, c->io.fd, &sent);
     metric_add(w->metrics, METRIC_ID_NODE_BYTES_WRITTEN, sent);
+    latency_turn_sent(&w->latency, w->metrics, loop_now_us(w->loop));
     if (status == OUTBOX_BROKEN || (c->eof && status == OUTBOX_EMPTY)) {
         conn_close(c, status == OUTBOX_BROKEN ? END_ERROR : END_NORMAL);
         return;
@@ -448,6 +449,7 @@ static void
 begin_turn(struct conn *c)
 {
     note_active(c);
+    latency_turn_begins(&c->worker->latency, c->worker->metrics);
     atomic_store_explicit(&c->state, CONN_PARSE, memory_order_relaxed);
     borrow_spare(c);
 }

@@ -14,6 +14,7 @@ mfcached_SOURCES = \
 	cached/exec_text.c \
 	cached/hotkeys.c cached/hotkeys.h \
 	cached/ingest.c cached/ingest.h \
+	cached/latency.c cached/latency.h \
 	cached/main.c \
 	cached/metaline.c cached/metaline.h \
 	cached/metrics_page.c cached/metrics_page.h \
@@ -26,6 +27,7 @@ mfcached_SOURCES = \
 	cached/sizes.c cached/sizes.h \
 	cached/stats.c cached/stats.h \
 	cached/stats_classes.c \
+	cached/stats_latency.c \
 	cached/stats_settings.c \
 	cached/tuning.c cached/tuning.h \
 	cached/watch.c cached/watch.h \

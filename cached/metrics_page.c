@@ -1,5 +1,6 @@
 #include "cached/metrics_page.h"
 #include "cached/announce.h"
+#include "cached/stats.h"
 #include "cached/worker.h"
 #include "common/core/log.h"
 #include "common/core/version.h"
@@ -123,6 +124,7 @@ on_metrics(void *arg, struct http_reply *reply)
         put_one(out, exporter_rows[i].name, exporter_rows[i].kind, exporter_rows[i].help,
                 metric_sum(set, exporter_rows[i].id));
     }
+    stats_put_service_seconds(node, out);
     metric_render_prometheus(node->metrics, "", out);
     metric_render_prometheus(store_metrics(node->store), "", out);
     if (node->announce != NULL) {

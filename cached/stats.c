@@ -178,6 +178,7 @@ reset(struct node *node)
     node->paused_us_baseline = node_paused_us(node);
     pthread_mutex_unlock(&node->registry_lock);
     stats_reset_classes(node);
+    stats_reset_latency(node);
 }
 
 static uint64_t
@@ -326,7 +327,7 @@ static const struct {
     void (*put)(struct node *node, struct buf *out);
 } reports[] = {
     {"hotkeys", stats_put_hotkeys}, {"settings", stats_put_settings}, {"slabs", stats_put_slabs},
-    {"conns", put_connections},     {"extstore", put_nothing},
+    {"latency", stats_put_latency}, {"conns", put_connections},       {"extstore", put_nothing},
 };
 
 /* --- cachedump --------------------------------------------------------------- */

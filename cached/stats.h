@@ -24,6 +24,12 @@ void stats_put_slabs(struct node *node, struct buf *out);
 /* `stats reset` for both. Any thread. */
 void stats_reset_classes(struct node *node);
 
+/* "stats latency", its reset, and the same as a histogram for Prometheus, since the
+ * start (stats_latency.c). Any thread. */
+void stats_put_latency(struct node *node, struct buf *out);
+void stats_reset_latency(struct node *node);
+void stats_put_service_seconds(struct node *node, struct buf *out);
+
 /* Sum of a counter since the last `stats reset`. Any thread. */
 uint64_t stats_node_sum(struct node *node, enum node_metric id);
 uint64_t stats_store_sum(struct node *node, enum store_metric id);

@@ -31,15 +31,17 @@ struct worker {
     _Atomic uint64_t oldest_half_ms; /* since when the first of those waits, or WORKER_NO_HALF */
     atomic_bool shedding;            /* a worker_shed() is on its way */
     struct hotkeys *hotkeys;
-    uint32_t hotkeys_distance;                /* requests until one is looked at */
-    _Atomic uint64_t class_hits[STORE_BANDS]; /* reads by the value's size, by such looks */
-    struct prefix_table *prefixes;            /* `stats detail` */
-    struct event_ring *events;                /* what watchers are told */
-    struct list watchers;                     /* connections that watch */
-    struct loop_timer watch_timer;            /* runs while there are any */
-    struct list yielded;                      /* have input left for their next turn */
+    uint32_t hotkeys_distance;     /* requests until one is looked at */
+    struct prefix_table *prefixes; /* `stats detail` */
+    struct event_ring *events;     /* what watchers are told */
+    struct list watchers;          /* connections that watch */
+    struct loop_timer watch_timer; /* runs while there are any */
+    struct list yielded;           /* have input left for their next turn */
     struct loop_timer yield_timer;
     struct loop_timer tick_timer;
+    struct latency latency;
+    _Atomic uint64_t
+        class_hits[STORE_BANDS]; /* reads by the value's size, by looks as for hotkeys */
 };
 
 /* A worker that runs; it takes connections until it is stopped. */

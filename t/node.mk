@@ -72,6 +72,11 @@ t_unit_check_hotkeys_SOURCES = t/unit/check_hotkeys.c t/unit/unit.h cached/hotke
 t_unit_check_hotkeys_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_hotkeys_LDADD = $(STORE_TEST_LIBS)
 
+UNIT_TESTS += t/unit/check_latency
+t_unit_check_latency_SOURCES = t/unit/check_latency.c t/unit/unit.h cached/latency.c cached/latency.h
+t_unit_check_latency_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_latency_LDADD = $(STORE_TEST_LIBS)
+
 FUZZ_TARGETS += t/fuzz/fuzz_store
 t_fuzz_fuzz_store_SOURCES = t/fuzz/fuzz_store.c t/fuzz/fuzz.h
 t_fuzz_fuzz_store_LDADD = libmfstore.a $(CORE_LIBS) $(SYSTEM_LIBS)
