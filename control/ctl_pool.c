@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* clang-format off */
 /* The fields are named as the members of config/pools/NAME and of a pool in the
@@ -28,6 +29,9 @@
       "what a write is answered that cannot be served")                                            \
     X(0, "meta-errors",       STRING, meta_errors,       "ns|raw", NULL,                           \
       "how a failed meta write is answered")
+#define POOL_SWITCHES(X)                                                                           \
+    X(0, "coalesce",          STRING, coalesce,          "on|off", NULL,                           \
+      "whether reads of one key that come together are one request (on)")
 #define POOL_NUMBERS(X)                                                                            \
     X(0, "connect-timeout",   DURATION, connect_timeout_ms, "TIME", NULL,                          \
       "time to connect to a node (200ms)")                                                         \
@@ -37,6 +41,7 @@
       "serve the pool once so many nodes have registered for it (1)")
 #define POOL_OPTIONS(X)                                                                            \
     POOL_WORDS(X)                                                                                  \
+    POOL_SWITCHES(X)                                                                               \
     POOL_NUMBERS(X)                                                                                \
     X(0, "force",             BOOL,   force,             "",      NULL,                            \
       "mean it: change the ring or the key hash of a pool, so that most keys move")                \
@@ -58,6 +63,14 @@ static const struct option_table table = {
     .count = sizeof(rows) / sizeof(rows[0]),
 };
 
+/* A word that is neither is kept as it is, for the decoder to complain about. */
+static json_t *
+switch_json(const char *word)
+{
+    bool on = strcmp(word, "on") == 0;
+    return on || strcmp(word, "off") == 0 ? json_boolean(on) : json_string(word);
+}
+
 /* Writes what was given over what `json` says; false if a word is not UTF-8. */
 static bool
 overlay(json_t *json, const struct pool_options *o)
@@ -68,6 +81,12 @@ overlay(json_t *json, const struct pool_options *o)
         failed |= json_object_set_new(json, #field, json_string(o->field));                        \
     }
     POOL_WORDS(X)
+#undef X
+#define X(letter, name, type, field, arg, fallback, help)                                          \
+    if (o->field != NULL) {                                                                        \
+        failed |= json_object_set_new(json, #field, switch_json(o->field));                        \
+    }
+    POOL_SWITCHES(X)
 #undef X
 #define X(letter, name, type, field, arg, fallback, help)                                          \
     if (o->field != 0) {                                                                           \

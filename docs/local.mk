@@ -6,6 +6,7 @@ EXTRA_DIST += \
 	docs/compatibility.md \
 	docs/control-plane.md \
 	docs/etcd.md \
+	docs/coalescing.md \
 	docs/failure-modes.md \
 	docs/store.md \
 	docs/inspection.md \

@@ -1,8 +1,10 @@
 #include "proxy/answer.h"
 #include "common/core/assert.h"
 #include "proxy/client.h"
+#include "proxy/coalesce.h"
 #include "proxy/multiget.h"
 #include "proxy/proxy_worker.h"
+#include "proxy/roster.h"
 
 /* Quiet meta commands hide the answer that most often comes: a miss of mg, the
  * success of the others. Everything else is shown. */
@@ -36,22 +38,67 @@ one_piece(struct pending *p, const struct reply_piece *piece)
     }
 }
 
+void
+answer_part_value(struct pending *p, uint32_t part, struct span head, struct span rest)
+{
+    if (!multiget_put(p->many, part, head, rest)) {
+        p->client->doomed = true;
+        return;
+    }
+    worker_count(p->worker, METRIC_ID_GET_HITS, 1);
+    client_hold(p->client, head.len + rest.len);
+    p->bytes += (uint32_t)(head.len + rest.len);
+}
+
+/* gat and gats change when their keys expire. */
+static void
+end_touch(const struct pending *p, uint32_t shard)
+{
+    const struct multiget *m = p->many;
+    if (p->request.cmd != CMD_GAT && p->request.cmd != CMD_GATS) {
+        return;
+    }
+    for (uint32_t i = m->shards[shard].first; i != MULTIGET_END; i = m->keys[i].next) {
+        write_marks_move(p->worker->host->writes,
+                         worker_lookup_key(p->worker, multiget_key_span(m, i)).hash);
+    }
+}
+
+/* The shard's keys up to `last` are answered: with the piece if they are not
+ * passed over by it. */
+static void
+pass_keys(struct pending *p, uint32_t shard, uint32_t last, const struct reply_piece *piece)
+{
+    static const struct reply_piece miss = {.kind = REPLY_END, .line = {"END", 3}, .final = true};
+    uint32_t key;
+    do {
+        key = multiget_pass(p->many, shard);
+        if (key != MULTIGET_END && p->many->keys[key].flight != NULL) {
+            bool passed_over = piece->kind == REPLY_VALUE && key != last;
+            coalesce_land(&p->worker->coalesce, &p->many->keys[key].flight,
+                          passed_over ? &miss : piece, p->client != NULL);
+        }
+    } while (key != last);
+}
+
 /* An error from one shard makes its keys misses: a client must not lose the
  * values of the others for it. */
 static bool
 shard_piece(struct pending *p, uint32_t shard, const struct reply_piece *piece)
 {
-    if (piece->kind == REPLY_VALUE && p->client != NULL) {
-        switch (multiget_value(p->many, shard, piece->key, piece->raw)) {
-        case MULTIGET_STRANGE: return false;
-        case MULTIGET_NO_MEMORY: p->client->doomed = true; break;
-        case MULTIGET_OK: break;
+    if (piece->kind == REPLY_VALUE) {
+        uint32_t key = multiget_find(p->many, shard, piece->key);
+        if (key == MULTIGET_END) {
+            return false;
         }
-        worker_count(p->worker, METRIC_ID_GET_HITS, 1);
-        client_hold(p->client, piece->raw.len);
-        p->bytes += (uint32_t)piece->raw.len;
+        pass_keys(p, shard, key, piece);
+        if (p->client != NULL) {
+            answer_part_value(p, key, piece->raw, SPAN_LIT(""));
+        }
     }
     if (piece->final) {
+        pass_keys(p, shard, MULTIGET_END, piece);
+        end_touch(p, shard);
         p->legs--;
         answer_complete(p);
     }
@@ -82,6 +129,18 @@ broadcast_piece(struct pending *p, const struct reply_piece *piece)
     }
 }
 
+/* The first piece of a reply to one key decides: a value, a miss or an error. */
+static bool
+flight_piece(struct leg *leg, const struct reply_piece *piece)
+{
+    if (piece->kind == REPLY_VALUE && !span_eq(piece->key, flight_key_of(leg->flight))) {
+        return false;
+    }
+    bool leads = leg->pending != NULL && leg->pending->client != NULL;
+    coalesce_land(&leg->roster->worker->coalesce, &leg->flight, piece, leads);
+    return true;
+}
+
 bool
 answer_piece(struct leg *leg, const struct reply_piece *piece)
 {
@@ -90,6 +149,9 @@ answer_piece(struct leg *leg, const struct reply_piece *piece)
         /* An error line, say of a node that is over its limit of connections,
          * proves nothing. */
         return piece->kind == REPLY_VERSION;
+    }
+    if (leg->flight != NULL && !flight_piece(leg, piece)) {
+        return false;
     }
     if (piece->final) {
         leg->pending = NULL;
@@ -107,6 +169,7 @@ answer_piece(struct leg *leg, const struct reply_piece *piece)
         return in_step;
     }
     case LEG_BROADCAST: broadcast_piece(p, piece); return true;
+    case LEG_FETCH:
     case LEG_PROBE: break;
     }
     return true;
@@ -125,21 +188,46 @@ answer_part_failure(struct pending *p, enum failure failure)
 }
 
 void
+answer_shard_failure(struct pending *p, uint32_t shard, enum failure failure, bool begun)
+{
+    uint32_t key;
+    answer_part_failure(p, failure);
+    while ((key = multiget_pass(p->many, shard)) != MULTIGET_END) {
+        if (p->many->keys[key].flight != NULL) {
+            coalesce_fail(&p->worker->coalesce, &p->many->keys[key].flight, failure, begun);
+        }
+    }
+    end_touch(p, shard);
+}
+
+void
 answer_failure(struct leg *leg, enum failure failure)
 {
     struct pending *p = leg->pending;
+    struct coalesce *co = &leg->roster->worker->coalesce;
     leg->pending = NULL;
+    if (leg->flight != NULL) {
+        coalesce_fail(co, &leg->flight, failure, leg->begun);
+    }
     if (p == NULL) {
         return;
     }
-    p->legs--;
     switch ((enum leg_kind)leg->kind) {
-    case LEG_ONE: pending_fail(p, failure); break;
+    case LEG_ONE:
+        p->legs--;
+        pending_fail(p, failure);
+        break;
     case LEG_SHARD:
+        answer_shard_failure(p, leg->shard, failure, leg->begun);
+        p->legs--;
+        answer_complete(p);
+        break;
     case LEG_BROADCAST:
+        p->legs--;
         answer_part_failure(p, failure);
         answer_complete(p);
         break;
+    case LEG_FETCH:
     case LEG_PROBE: break;
     }
 }

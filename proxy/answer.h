@@ -14,9 +14,16 @@ bool answer_piece(struct leg *leg, const struct reply_piece *piece);
  * longer. The leg is no longer the pending's. */
 void answer_failure(struct leg *leg, enum failure failure);
 
+/* A shard of a multiget cannot be served. It has no leg, or its leg has failed;
+ * `begun`: after a part of its reply. */
+void answer_shard_failure(struct pending *p, uint32_t shard, enum failure failure, bool begun);
+
 /* A part of the pending, a key of a multiget or a node of a broadcast, cannot be
  * served and has no leg. */
 void answer_part_failure(struct pending *p, enum failure failure);
+
+/* The VALUE of one key of a multiget, in two parts. The pending has a client. */
+void answer_part_value(struct pending *p, uint32_t part, struct span head, struct span rest);
 
 /* All legs of the pending exist; if they are all answered already, so is it. */
 void answer_complete(struct pending *p);

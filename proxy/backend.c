@@ -151,14 +151,15 @@ take_replies(struct backend *b)
         }
         switch (reply_parse(&b->parser, buf_span(&b->in), (enum reply_shape)leg->shape,
                             REPLY_VALUE_MAX, &piece)) {
-        case REPLY_NEED_MORE: return true;
-        case REPLY_GARBAGE: return false;
+        case REPLY_NEED_MORE: leg->begun = true; return true;
+        case REPLY_GARBAGE: leg->begun = true; return false;
         case REPLY_PIECE: break;
         }
         if (reply_is_error(piece.kind)) {
             worker_count(b->worker, METRIC_ID_BACKEND_ERRORS, 1);
         }
         if (!answer_piece(leg, &piece)) {
+            leg->begun = true;
             return false;
         }
         buf_consume(&b->in, piece.raw.len);

@@ -163,6 +163,49 @@ client_release(struct client *c, size_t bytes)
     metric_set_value(c->worker->metrics, METRIC_ID_HELD_BYTES, c->worker->held_bytes);
 }
 
+/* --- writes that are not answered yet ------------------------------------------ */
+#define ALL_KEYS 1u /* no hash is cut to this */
+
+static uint32_t
+cut(uint64_t hash)
+{
+    return (uint32_t)hash | 2;
+}
+
+void
+client_begins_write(struct pending *p, uint64_t hash)
+{
+    p->writes = cut(hash);
+    p->client->writing++;
+}
+
+void
+client_begins_write_of_all(struct pending *p)
+{
+    p->writes = ALL_KEYS;
+    p->client->writing++;
+}
+
+void
+client_ends_write(struct pending *p)
+{
+    p->writes = 0;
+    p->client->writing--;
+}
+
+bool
+client_has_written(const struct client *c, uint64_t hash)
+{
+    for (const struct pending *p = c->first; p != NULL; p = p->next) {
+        if (p->writes == ALL_KEYS || p->writes == cut(hash)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- local answers --------------------------------------------------------------- */
+
 void
 client_answer(struct client *c, struct span reply)
 {

@@ -37,6 +37,7 @@ struct client {
     struct pending *first;          /* the queue */
     struct pending **last;
     unsigned waiting;     /* its length */
+    unsigned writing;     /* of them, writes that are not answered yet */
     uint64_t held;        /* bytes of replies not sent yet */
     uint64_t taken_us;    /* when it took some last, or when they began to be held */
     uint64_t shed_bytes;  /* of them, accounted for in worker->shed_bytes */
@@ -55,6 +56,20 @@ void client_busy(struct client *c);
 /* The end of the turn: sends, goes on parsing what back-pressure left, closes
  * if it is time to. *c may be gone afterwards. */
 void client_end_turn(struct client *c);
+
+/* `p`, of this client, may change the key of this hash. A client that has not
+ * heard yet what became of its own write does not share others' reads of the
+ * key. */
+void client_begins_write(struct pending *p, uint64_t hash);
+void client_begins_write_of_all(struct pending *p);
+void client_ends_write(struct pending *p);
+
+bool client_has_written(const struct client *c, uint64_t hash);
+static inline bool
+client_is_writing(const struct client *c, uint64_t hash)
+{
+    return c->writing > 0 && client_has_written(c, hash);
+}
 
 /* A local command's whole answer, in its turn. */
 void client_answer(struct client *c, struct span reply);

@@ -79,25 +79,75 @@ compose(struct buf *out, const struct request *r, struct span block)
     return request_put_line(out, r) && buf_append_span(out, block);
 }
 
-/* One leg, whose reply passes through. */
-static void
-to_owner(struct client *c, const struct request *r, struct span block)
+/* One leg, whose reply passes through. NULL if there is none, and all is told. */
+static struct leg *
+send_to(const struct way *way, struct pending *p, const struct request *r, struct span block)
 {
-    struct pending *p = pending_create(c, r);
-    struct way way = way_to_owner(c->worker, r->key);
-    p->policy = way.pool->policy;
-    if (!way.open) {
-        pending_fail(p, way.failure);
-        return;
+    if (!way->open) {
+        pending_fail(p, way->failure);
+        return NULL;
     }
-    size_t mark = backend_mark(way.backend);
-    if (!compose(&way.backend->out, r, block)) {
-        backend_undo(way.backend, mark);
-        way_count_failure(c->worker, FAILURE_OVERLOADED);
+    size_t mark = backend_mark(way->backend);
+    if (!compose(&way->backend->out, r, block)) {
+        backend_undo(way->backend, mark);
+        way_count_failure(p->worker, FAILURE_OVERLOADED);
         pending_fail(p, FAILURE_OVERLOADED);
+        return NULL;
+    }
+    return way_queue(way, p, LEG_ONE, mark);
+}
+
+/* What a pending that waits has to remember of an mg: "<key> <flags>". */
+static struct span
+ask_of(const struct request *r)
+{
+    return r->cmd == CMD_MG ? span_skip(r->bare, (size_t)(r->wire_key.ptr - r->bare.ptr))
+                            : SPAN_LIT("");
+}
+
+/* A read of one key that others may share, or that may share theirs. */
+static void
+read_shared(struct pending *p, const struct request *r, const struct coalesce_read *read)
+{
+    struct flight *found;
+    enum coalesce_verdict verdict = coalesce_judge(p->client, read, &found);
+    if (verdict == COALESCE_JOIN) {
+        coalesce_wait(p, found, ask_of(r));
         return;
     }
-    way_queue(&way, p, LEG_ONE, mark);
+    struct way way = way_to_owner(p->worker, &read->key);
+    struct leg *leg = send_to(&way, p, r, SPAN_LIT(""));
+    if (leg != NULL && verdict == COALESCE_LEAD) {
+        leg->flight = coalesce_lead(&p->worker->coalesce, read, way.backend);
+    }
+}
+
+static void
+send_alone(struct pending *p, const struct request *r, const struct lookup_key *key,
+           struct span block)
+{
+    struct way way = way_to_owner(p->worker, key);
+    struct leg *leg = send_to(&way, p, r, block);
+    if (leg != NULL && form_changes_item(r)) {
+        client_begins_write(p, key->hash);
+        leg_is_write(p->worker, leg, LEG_WRITES_KEY, key->hash);
+    }
+}
+
+static void
+to_one(struct client *c, const struct request *r, struct span block)
+{
+    struct worker *w = c->worker;
+    struct pending *p = pending_create(c, r);
+    struct coalesce_read read = {worker_lookup_key(w, r->key), form_of(r), 0};
+    const struct roster_pool *pool = &w->roster->pools[read.key.pool];
+    p->policy = pool->policy;
+    if (read.form != FORM_NONE && pool->coalesce) {
+        read.mark = write_marks_read(w->host->writes, read.key.hash);
+        read_shared(p, r, &read);
+    } else {
+        send_alone(p, r, &read.key, block);
+    }
 }
 
 /* One leg to each node of the pool. */
@@ -114,7 +164,8 @@ broadcast(struct pending *p, const struct request *r, struct roster_pool *pool)
             backend_undo(way.backend, mark);
             answer_part_failure(p, FAILURE_OVERLOADED);
         } else {
-            way_queue(&way, p, LEG_BROADCAST, mark);
+            struct leg *leg = way_queue(&way, p, LEG_BROADCAST, mark);
+            leg_is_write(p->worker, leg, LEG_WRITES_ALL, 0);
         }
     }
 }
@@ -145,6 +196,7 @@ to_all(struct client *c, const struct request *r)
         pending_done(p);
         return;
     }
+    client_begins_write_of_all(p);
     for (unsigned i = 0; i < table->pool_count; i++) {
         if (table->pools[i].routed) {
             broadcast(p, r, &roster->pools[i]);
@@ -171,12 +223,12 @@ dispatch(struct client *c, const struct request *r, struct span block)
     switch (action) {
     case ACTION_KEYS:
         if (r->keys.len == r->wire_key.len) {
-            to_owner(c, r, block);
+            to_one(c, r, block);
         } else {
             split_get(c, r);
         }
         break;
-    case ACTION_OWNER: to_owner(c, r, block); break;
+    case ACTION_OWNER: to_one(c, r, block); break;
     case ACTION_ALL: to_all(c, r); break;
     case ACTION_LOCAL: break;
     }

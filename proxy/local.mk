@@ -5,11 +5,15 @@ libmfproxy_a_SOURCES = \
 	proxy/backend.c proxy/backend.h \
 	proxy/bufpool.c proxy/bufpool.h \
 	proxy/client.c proxy/client.h \
+	proxy/coalesce.c proxy/coalesce.h \
 	proxy/dispatch.c proxy/dispatch.h \
 	proxy/failure.c proxy/failure.h \
+	proxy/flight.c proxy/flight.h \
+	proxy/form.c proxy/form.h \
 	proxy/health.c proxy/health.h \
 	proxy/leg_queue.c proxy/leg_queue.h \
 	proxy/local_command.c proxy/local_command.h \
+	proxy/lookup_key.h \
 	proxy/multiget.c proxy/multiget.h \
 	proxy/objpool.h \
 	proxy/pending.c proxy/pending.h \
@@ -21,9 +25,11 @@ libmfproxy_a_SOURCES = \
 	proxy/proxy_options.c proxy/proxy_options.h \
 	proxy/proxy_stats.c \
 	proxy/proxy_worker.c proxy/proxy_worker.h \
+	proxy/retry_budget.h \
 	proxy/roster.c proxy/roster.h \
 	proxy/split.c proxy/split.h \
-	proxy/way.c proxy/way.h
+	proxy/way.c proxy/way.h \
+	proxy/write_marks.h
 
 bin_PROGRAMS += mfproxy
 mfproxy_SOURCES = proxy/mfproxy.c

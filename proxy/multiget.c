@@ -13,6 +13,7 @@ bool
 multiget_begin(struct multiget *m, struct span keys)
 {
     ASSERT(m->key_count == 0 && m->shard_count == 0);
+    m->guests = MULTIGET_END;
     return buf_append_span(&m->line, keys);
 }
 
@@ -69,14 +70,21 @@ multiget_add_shard(struct multiget *m)
     return m->shard_count++;
 }
 
-void
-multiget_add_key(struct multiget *m, uint32_t at, uint32_t len, uint32_t shard)
+static uint32_t
+add(struct multiget *m, uint32_t at, uint32_t len, uint32_t shard)
 {
     ASSERT(shard < m->shard_count && at + len <= buf_len(&m->line));
 
     m->keys = grown(m->keys, m->key_count, &m->key_room, sizeof(m->keys[0]));
-    uint32_t key = m->key_count++;
-    m->keys[key] = (struct multiget_key){at, len, shard, MULTIGET_END, 0, 0};
+    m->keys[m->key_count] =
+        (struct multiget_key){.at = at, .len = len, .shard = shard, .next = MULTIGET_END};
+    return m->key_count++;
+}
+
+uint32_t
+multiget_add_key(struct multiget *m, uint32_t at, uint32_t len, uint32_t shard)
+{
+    uint32_t key = add(m, at, len, shard);
     struct multiget_shard *s = &m->shards[shard];
     if (s->first == MULTIGET_END) {
         s->first = s->unanswered = key;
@@ -84,29 +92,47 @@ multiget_add_key(struct multiget *m, uint32_t at, uint32_t len, uint32_t shard)
         m->keys[s->last].next = key;
     }
     s->last = key;
+    return key;
 }
 
-static struct span
-key_span(const struct multiget *m, const struct multiget_key *key)
+uint32_t
+multiget_add_guest(struct multiget *m, uint32_t at, uint32_t len)
 {
-    return span_make(buf_span(&m->line).ptr + key->at, key->len);
+    if (m->guests == MULTIGET_END) {
+        m->guests = multiget_add_shard(m);
+    }
+    return add(m, at, len, m->guests);
 }
 
-enum multiget_result
-multiget_value(struct multiget *m, uint32_t shard, struct span key, struct span raw)
+struct span
+multiget_key_span(const struct multiget *m, uint32_t key)
 {
-    struct multiget_shard *s = &m->shards[shard];
-    uint32_t i = s->unanswered;
-    while (i != MULTIGET_END && !span_eq(key_span(m, &m->keys[i]), key)) {
+    return span_make(buf_span(&m->line).ptr + m->keys[key].at, m->keys[key].len);
+}
+
+uint32_t
+multiget_find(const struct multiget *m, uint32_t shard, struct span key)
+{
+    uint32_t i = m->shards[shard].unanswered;
+    while (i != MULTIGET_END && !span_eq(multiget_key_span(m, i), key)) {
         i = m->keys[i].next;
     }
-    if (i == MULTIGET_END) {
-        return MULTIGET_STRANGE;
+    return i;
+}
+
+bool
+multiget_put(struct multiget *m, uint32_t key, struct span head, struct span rest)
+{
+    struct multiget_key *k = &m->keys[key];
+    struct buf *values = &m->shards[k->shard].values;
+    size_t from = buf_len(values);
+    if (!buf_append_span(values, head) || !buf_append_span(values, rest)) {
+        values->tail = values->head + from;
+        return false;
     }
-    m->keys[i].from = buf_len(&s->values);
-    m->keys[i].bytes = raw.len;
-    s->unanswered = m->keys[i].next;
-    return buf_append_span(&s->values, raw) ? MULTIGET_OK : MULTIGET_NO_MEMORY;
+    k->from = from;
+    k->bytes = head.len + rest.len;
+    return true;
 }
 
 bool

@@ -8,19 +8,25 @@
  *
  * A server answers the hits of a line in the line's order, so each VALUE is
  * matched to the next key of its shard that has this name; those in between
- * were misses. Doubled keys need nothing special. */
+ * were misses. Doubled keys need nothing special.
+ *
+ * A key that somebody else's request brings along is on no shard's line; its
+ * value is put where it belongs when it comes. */
 #pragma once
 #include "common/core/buf.h"
 
 #include <stdint.h>
 
+struct flight;
+
 struct multiget_key {
     uint32_t at; /* in `line` */
     uint32_t len;
     uint32_t shard;
-    uint32_t next; /* the shard's next key, or MULTIGET_END */
-    size_t from;   /* in the shard's values */
-    size_t bytes;  /* 0: a miss, or not answered yet */
+    uint32_t next;         /* the shard's next key, or MULTIGET_END */
+    size_t from;           /* in the shard's values */
+    size_t bytes;          /* 0: a miss, or not answered yet */
+    struct flight *flight; /* others may wait for it (coalesce.c); or NULL */
 };
 #define MULTIGET_END UINT32_MAX
 
@@ -37,6 +43,7 @@ struct multiget {
     uint32_t key_count, key_room;
     uint32_t shard_count, shard_room;
     uint32_t shards_used; /* so many have a values buf, maybe with memory */
+    uint32_t guests;      /* the shard of keys that others bring; MULTIGET_END: none yet */
 };
 
 /* Begins with a zeroed multiget, or one that was cleared. `keys` are the keys as
@@ -51,18 +58,34 @@ void multiget_deinit(struct multiget *m);
 uint32_t multiget_add_shard(struct multiget *m);
 
 /* The next key in the client's order: `at` bytes into the span of keys, `len`
- * long. `shard` serves it. */
-void multiget_add_key(struct multiget *m, uint32_t at, uint32_t len, uint32_t shard);
+ * long. `shard` serves it. Returns its number, which counts from 0. */
+uint32_t multiget_add_key(struct multiget *m, uint32_t at, uint32_t len, uint32_t shard);
 
-enum multiget_result {
-    MULTIGET_OK,
-    MULTIGET_STRANGE, /* the shard was not asked for that: it is out of step */
-    MULTIGET_NO_MEMORY,
-};
+/* The same for a key that no shard of this multiget is asked for. */
+uint32_t multiget_add_guest(struct multiget *m, uint32_t at, uint32_t len);
 
-/* A VALUE piece from `shard`: `key` is its key, `raw` all its bytes. */
-enum multiget_result multiget_value(struct multiget *m, uint32_t shard, struct span key,
-                                    struct span raw);
+/* The key that a VALUE piece from `shard` is of, or MULTIGET_END if the shard was
+ * not asked for that: it is out of step. */
+uint32_t multiget_find(const struct multiget *m, uint32_t shard, struct span key);
+
+/* The next key of the shard that is answered now, whether it was a hit or was
+ * passed over; MULTIGET_END behind the last. */
+static inline uint32_t
+multiget_pass(struct multiget *m, uint32_t shard)
+{
+    struct multiget_shard *s = &m->shards[shard];
+    uint32_t key = s->unanswered;
+    if (key != MULTIGET_END) {
+        s->unanswered = m->keys[key].next;
+    }
+    return key;
+}
+
+/* All bytes of the VALUE of this key, in two parts. False when the system has no
+ * memory. */
+bool multiget_put(struct multiget *m, uint32_t key, struct span head, struct span rest);
+
+struct span multiget_key_span(const struct multiget *m, uint32_t key);
 
 /* Appends the hits in the client's order, without END. */
 bool multiget_merge(const struct multiget *m, struct buf *out);

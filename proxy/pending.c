@@ -118,6 +118,9 @@ pending_done(struct pending *p)
     ASSERT(!p->done && p->legs == 0);
 
     p->done = true;
+    if (p->writes != 0 && p->client != NULL) {
+        client_ends_write(p);
+    }
     if (p->client == NULL) {
         destroy(p);
     } else if (p->client->first == p) {
@@ -159,15 +162,45 @@ leg_create(struct worker *worker, struct pending *p, enum leg_kind kind, enum pr
     leg->kind = (uint8_t)kind;
     leg->shape = (uint8_t)reply_shape_of(cmd);
     leg->roster = roster_ref(roster);
+    worker->retry_budget.on_their_way++;
     if (p != NULL) {
         p->legs++;
     }
     return leg;
 }
 
+static void
+move_marks(struct worker *worker, const struct leg *leg)
+{
+    switch ((enum leg_writes)leg->writes) {
+    case LEG_WRITES_NOTHING: break;
+    case LEG_WRITES_KEY: write_marks_move(worker->host->writes, leg->written_hash); break;
+    case LEG_WRITES_ALL: write_marks_move_all(worker->host->writes); break;
+    }
+}
+
+void
+leg_is_write(struct worker *worker, struct leg *leg, enum leg_writes writes, uint64_t hash)
+{
+    leg->writes = (uint8_t)writes;
+    leg->written_hash = hash;
+    move_marks(worker, leg);
+}
+
+void
+leg_is_retry(struct worker *worker, struct leg *leg)
+{
+    leg->retry = true;
+    worker->retry_budget.retries++;
+}
+
 void
 leg_destroy(struct worker *worker, struct leg *leg)
 {
+    ASSERT(leg->flight == NULL);
+    worker->retry_budget.on_their_way--;
+    worker->retry_budget.retries -= leg->retry;
+    move_marks(worker, leg);
     roster_unref(&leg->roster);
     objpool_give_back(&worker->legs, leg);
 }

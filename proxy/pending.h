@@ -9,7 +9,8 @@
  * because the node is DOWN) is answered as soon as it is its turn.
  *
  * A leg is one request in the queue of one backend connection. Replies carry no
- * name, so they belong to the first leg of the queue. A leg outlives its
+ * name, so they belong to the first leg of the queue. A read may also wait for
+ * what another's leg brings (coalesce.h). A leg outlives its
  * pending: when the pending gave up waiting, the leg stays and the late reply is
  * dropped by its position.
  *
@@ -21,6 +22,7 @@
 #include "proxy/failure.h"
 
 struct client;
+struct flight;
 struct multiget;
 struct roster;
 struct worker;
@@ -33,8 +35,9 @@ struct pending {
     struct buf echo;       /* " Oabc kkey" of a meta command, in case it fails */
     struct buf worst;      /* a broadcast's worst line so far */
     struct multiget *many; /* of a get with several keys */
-    unsigned legs;         /* not answered and not failed yet */
+    unsigned legs;         /* its own and those it waits for, not answered and not failed yet */
     uint32_t bytes;        /* of the reply so far */
+    uint32_t writes;       /* which key: client_begins_write(); 0: none */
     struct failure_request request;
     struct failure_policy policy;
     bool done;
@@ -46,6 +49,7 @@ enum leg_kind {
     LEG_ONE,       /* the reply is the pending's, byte for byte */
     LEG_SHARD,     /* some keys of a multiget */
     LEG_BROADCAST, /* one of many that do the same; the worst line counts */
+    LEG_FETCH,     /* for those who wait for its flight. No pending. */
     LEG_PROBE,     /* is it alive? No pending. */
 };
 
@@ -53,12 +57,21 @@ struct leg {
     struct leg *next;        /* in the backend's queue */
     struct pending *pending; /* NULL: nobody waits for this reply (any more) */
     struct roster *roster;   /* of the epoch under which it was sent */
+    struct flight *flight;   /* LEG_ONE, LEG_FETCH: others may wait for the answer; or NULL */
     uint64_t deadline_us;
-    size_t bytes;   /* of the request */
-    uint32_t shard; /* LEG_SHARD: which */
-    uint8_t kind;   /* enum leg_kind */
-    uint8_t shape;  /* enum reply_shape */
+    uint64_t written_hash; /* LEG_WRITES_KEY: the key's */
+    size_t bytes;          /* of the request */
+    uint32_t shard;        /* LEG_SHARD: which */
+    uint8_t kind;          /* enum leg_kind */
+    uint8_t shape;         /* enum reply_shape */
+    uint8_t writes;        /* enum leg_writes */
+    bool retry;            /* counts against the retry budget */
+    bool begun;            /* a part of the reply has come */
 };
+
+/* What the request may change: reads that are asked from now on, and again from
+ * when its end is known, do not share fetches that are older (write_marks.h). */
+enum leg_writes { LEG_WRITES_NOTHING, LEG_WRITES_KEY, LEG_WRITES_ALL };
 
 /* At the end of the client's queue. `request` may be NULL for an answer that is
  * known at once. */
@@ -81,5 +94,9 @@ void pending_abandon(struct pending *p);
 /* A leg that is to be queued at a backend next. `p` may be NULL (a probe). */
 struct leg *leg_create(struct worker *worker, struct pending *p, enum leg_kind kind,
                        enum proto_command cmd, struct roster *roster);
+/* Call when it has been queued. `hash` is the key's. */
+void leg_is_write(struct worker *worker, struct leg *leg, enum leg_writes writes, uint64_t hash);
+void leg_is_retry(struct worker *worker, struct leg *leg);
+
 /* Gives the leg and its hold on the roster back. */
 void leg_destroy(struct worker *worker, struct leg *leg);

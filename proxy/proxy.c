@@ -1,5 +1,6 @@
 #include "proxy/proxy.h"
 #include "common/core/assert.h"
+#include "common/core/backoff.h"
 #include "common/core/clock.h"
 #include "common/core/log.h"
 #include "common/core/mem.h"
@@ -10,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -214,6 +216,7 @@ table_of_servers(const struct proxy_options *o)
     }
     table->pools[0].connect_timeout_ms = o->connect_timeout;
     table->pools[0].request_timeout_ms = o->request_timeout;
+    table->pools[0].coalesce = strcmp(o->coalesce, "on") == 0;
     return table;
 }
 
@@ -323,9 +326,11 @@ fill_limits(struct proxy *proxy)
         .max_value_bytes = o->max_value_size,
         .buffer_bytes = share > one_value ? share : one_value, /* one always fits */
         .half_command_ms = o->half_command,
+        .hash_seed = random_seed(),
     };
     proxy->host = (struct worker_host){
         .arg = proxy,
+        .writes = &proxy->writes,
         .stats = proxy_stats,
         .stats_reset = proxy_stats_reset,
         .client_gone = on_client_gone,

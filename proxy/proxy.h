@@ -25,6 +25,7 @@ struct proxy {
     _Atomic uint64_t stats_base[PROXY_METRIC_COUNT]; /* as of `stats reset` */
     struct worker_limits limits;
     struct worker_host host;
+    struct write_marks writes; /* the workers' */
     struct worker **workers;
     unsigned worker_count;
     unsigned next_worker;

@@ -62,6 +62,14 @@
       "Times a node looked UP again to a worker.")                                                 \
     X(BACKENDS_DOWN,    "backends_down",              GAUGE,                                       \
       "Nodes that look DOWN now, summed over workers.")                                            \
+    X(COALESCED,        "coalesced_total",            COUNTER,                                     \
+      "Reads, of a multiget each key, that waited for another's request instead of sending one.")  \
+    X(FLIGHTS,          "coalesced_flights_total",    COUNTER,                                     \
+      "Requests whose answer was told to others too.")                                             \
+    X(FLIGHTS_REELECTED, "coalesced_reelections_total", COUNTER,                                   \
+      "Requests sent once more for those who waited, because the first failed.")                   \
+    X(FLIGHT_OVERFLOWS, "coalesced_overflows_total",  COUNTER,                                     \
+      "Reads sent alone because as many waited, or were on their way, as may.")                    \
     X(PROBES,           "backend_probes_total",       COUNTER, "Probes sent to DOWN nodes.")
 /* clang-format on */
 

@@ -35,6 +35,9 @@ find_fault(const void *options)
     if (o->request_timeout == 0 || o->connect_timeout == 0) {
         return "options --request-timeout and --connect-timeout: expected at least 1ms";
     }
+    if (strcmp(o->coalesce, "on") != 0 && strcmp(o->coalesce, "off") != 0) {
+        return "option --coalesce: expected on or off";
+    }
     return daemon_options_fault(o->log_level);
 }
 

@@ -35,6 +35,9 @@
       "time to connect to a node of --servers; tables have their own")                             \
     X(0,   "request-timeout",   DURATION, request_timeout, "TIME",    "250ms",                     \
       "time for a node of --servers to answer a request; tables have their own")                   \
+    X(0,   "coalesce",          STRING,   coalesce,        "on|off",  "on",                        \
+      "whether reads of one key that come together are one request to its node of --servers; "     \
+      "tables have their own")                                                                     \
     X('c', "max-connections",   NUMBER,   max_connections, "N",       "16384",                     \
       "client connections at a time")                                                              \
     X(0,   "max-inflight",      NUMBER,   max_inflight,    "N",       "1000",                      \

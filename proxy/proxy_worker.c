@@ -2,6 +2,7 @@
 #include "common/core/assert.h"
 #include "common/core/backoff.h"
 #include "common/core/clock.h"
+#include "common/core/hash.h"
 #include "common/core/mem.h"
 #include "proxy/backend.h"
 #include "proxy/client.h"
@@ -30,6 +31,7 @@ worker_create(const struct worker_limits *limits, const struct worker_host *host
     w->rng = random_seed();
     objpool_init(&w->pendings, sizeof(struct pending));
     objpool_init(&w->legs, sizeof(struct leg));
+    coalesce_init(&w->coalesce, w);
     list_init(&w->clients);
     list_init(&w->backends);
     list_init(&w->busy_clients);
@@ -88,6 +90,7 @@ worker_destroy(struct worker **worker)
     if (w->roster != NULL) {
         roster_unref(&w->roster);
     }
+    coalesce_deinit(&w->coalesce);
     loop_hook_remove(&w->flush_hook);
     loop_timer_deinit(&w->tick_timer);
     loop_destroy(&w->loop);
@@ -98,6 +101,16 @@ worker_destroy(struct worker **worker)
     free(w->split_ways);
     buf_deinit(&w->scratch);
     free(w);
+}
+
+struct lookup_key
+worker_lookup_key(const struct worker *w, struct span key)
+{
+    return (struct lookup_key){
+        .bytes = key,
+        .hash = hash_span_seeded(key, w->limits->hash_seed),
+        .pool = route_pool(w->roster->placement->table, key),
+    };
 }
 
 /* --- the end of a turn --------------------------------------------------------- */
@@ -173,6 +186,7 @@ take_placement(void *arg)
     struct worker *w = gift->worker;
     struct roster *previous = w->roster;
     w->roster = roster_create(w, gift->placement, previous);
+    coalesce_forget(&w->coalesce);
     w->clear_told = false;
     w->rosters += 2; /* the new one, and this function's hold on the old */
     if (previous != NULL) {

@@ -12,10 +12,14 @@
 #include "common/net/loop.h"
 #include "common/proto/request.h"
 #include "proxy/bufpool.h"
+#include "proxy/coalesce.h"
+#include "proxy/lookup_key.h"
 #include "proxy/multiget.h"
 #include "proxy/objpool.h"
 #include "proxy/placement.h"
 #include "proxy/proxy_metrics.h"
+#include "proxy/retry_budget.h"
+#include "proxy/write_marks.h"
 
 #include <pthread.h>
 
@@ -27,11 +31,13 @@ struct worker_limits {
     uint64_t max_value_bytes; /* of one value that a client stores */
     uint64_t buffer_bytes;    /* of a worker: for values coming in, and for replies not taken */
     uint64_t half_command_ms; /* half a command may stand so long */
+    uint64_t hash_seed;       /* of lookup_key.hash; secret, one for all workers */
 };
 
 /* What the program around the workers offers them. Any thread. */
 struct worker_host {
     void *arg;
+    struct write_marks *writes;
     /* The reply to `stats [words]`; false if there is no such group. */
     bool (*stats)(void *arg, struct span group, struct buf *out);
     void (*stats_reset)(void *arg);
@@ -50,6 +56,8 @@ struct worker {
     struct objpool pendings;
     struct objpool legs;
     struct multiget_pool multigets;
+    struct coalesce coalesce;
+    struct retry_budget retry_budget;
     struct buf scratch;     /* what one read of a client brought; empty between reads */
     struct request request; /* the one that is being dispatched */
     struct roster *roster;  /* NULL until there is a table */
@@ -102,6 +110,9 @@ uint64_t worker_silent_ms(const struct worker *w);
 
 /* A roster of this worker has ended. */
 void worker_roster_gone(struct worker *w);
+
+/* A key by the routing table in use. */
+struct lookup_key worker_lookup_key(const struct worker *w, struct span key);
 
 static inline uint64_t
 worker_now_us(const struct worker *w)

@@ -44,6 +44,7 @@ fill_pool(struct roster *r, unsigned index)
         .policy = {place->pool->on_read_error, place->pool->on_write_error,
                    place->pool->meta_errors},
         .flush_all = place->pool->flush_all,
+        .coalesce = place->pool->coalesce,
     };
     for (unsigned i = 0; i < pool->nodes; i++) {
         pool->backends[i] = r->backends[place->nodes[i]];

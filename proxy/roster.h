@@ -20,6 +20,7 @@ struct roster_pool {
     uint64_t request_timeout_us;
     struct failure_policy policy;
     bool flush_all;
+    bool coalesce;
 };
 
 struct roster {

@@ -18,6 +18,7 @@ struct split {
     struct pending *pending;
     const struct request *request;
     struct worker *worker;
+    uint8_t form; /* of each key; FORM_NONE: a gat */
 };
 
 static void
@@ -61,7 +62,7 @@ close_line(const struct split *s, const struct way *way)
     if (!request_put_get_end(&b->out)) {
         backend_undo(b, b->split_mark);
         way_count_failure(s->worker, FAILURE_OVERLOADED);
-        refuse_part(s, FAILURE_OVERLOADED);
+        answer_shard_failure(s->pending, b->split_shard, FAILURE_OVERLOADED, true);
         return;
     }
     way_queue(way, s->pending, LEG_SHARD, b->split_mark)->shard = b->split_shard;
@@ -86,26 +87,64 @@ take_policy(struct pending *p, const struct failure_policy *policy)
     }
 }
 
-static void
-add_key(const struct split *s, struct span key)
+/* Puts the key on its owner's line. Returns the key's number in the multiget and
+ * the node, or false if it cannot be asked for. */
+static bool
+ask_owner(const struct split *s, const struct lookup_key *key, uint32_t *part,
+          const struct backend **target)
 {
     struct way way = way_to_owner(s->worker, key);
     struct backend *b = way.backend;
-    take_policy(s->pending, &way.pool->policy);
     if (!way.open) {
         refuse_part(s, way.failure);
-        return;
+        return false;
     }
     if (is_open(s, b) && is_full(s, b)) {
         close_line(s, &way);
     }
-    if ((!is_open(s, b) && !open_line(s, &way)) || !request_put_get_key(&b->out, key)) {
+    if ((!is_open(s, b) && !open_line(s, &way)) || !request_put_get_key(&b->out, key->bytes)) {
         way_count_failure(s->worker, FAILURE_OVERLOADED);
         refuse_part(s, FAILURE_OVERLOADED);
-        return;
+        return false;
     }
-    multiget_add_key(s->pending->many, (uint32_t)(key.ptr - s->request->keys.ptr),
-                     (uint32_t)key.len, b->split_shard);
+    uint32_t at = (uint32_t)(key->bytes.ptr - s->request->keys.ptr);
+    *part = multiget_add_key(s->pending->many, at, (uint32_t)key->bytes.len, b->split_shard);
+    *target = b;
+    return true;
+}
+
+static void
+read_key(const struct split *s, const struct coalesce_read *read)
+{
+    struct multiget *many = s->pending->many;
+    struct flight *found;
+    uint32_t part;
+    const struct backend *target;
+    enum coalesce_verdict verdict = coalesce_judge(s->pending->client, read, &found);
+    if (verdict == COALESCE_JOIN) {
+        uint32_t at = (uint32_t)(read->key.bytes.ptr - s->request->keys.ptr);
+        part = multiget_add_guest(many, at, (uint32_t)read->key.bytes.len);
+        coalesce_wait_part(s->pending, found, part);
+    } else if (ask_owner(s, &read->key, &part, &target) && verdict == COALESCE_LEAD) {
+        many->keys[part].flight = coalesce_lead(&s->worker->coalesce, read, target);
+    }
+}
+
+static void
+add_key(const struct split *s, struct span key)
+{
+    struct write_marks *writes = s->worker->host->writes;
+    struct coalesce_read read = {worker_lookup_key(s->worker, key), s->form, 0};
+    const struct roster_pool *pool = &s->worker->roster->pools[read.key.pool];
+    uint32_t part;
+    const struct backend *target;
+    take_policy(s->pending, &pool->policy);
+    if (s->form != FORM_NONE && pool->coalesce) {
+        read.mark = write_marks_read(writes, read.key.hash);
+        read_key(s, &read);
+    } else if (ask_owner(s, &read.key, &part, &target) && s->form == FORM_NONE) {
+        write_marks_move(writes, read.key.hash);
+    }
 }
 
 static void
@@ -118,7 +157,7 @@ begin_round(struct worker *w)
 void
 split_get(struct client *c, const struct request *r)
 {
-    struct split s = {pending_create(c, r), r, c->worker};
+    struct split s = {pending_create(c, r), r, c->worker, form_of(r)};
     struct multiget *many = multiget_pool_borrow(&s.worker->multigets);
     if (!multiget_begin(many, r->keys)) {
         multiget_pool_give_back(&s.worker->multigets, &many);
@@ -127,6 +166,9 @@ split_get(struct client *c, const struct request *r)
         return;
     }
     s.pending->many = many;
+    if (s.form == FORM_NONE) {
+        client_begins_write_of_all(s.pending); /* of all it names; a list of them costs more */
+    }
     begin_round(s.worker);
     struct span keys = r->keys, key;
     uint64_t count = 0;

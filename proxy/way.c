@@ -31,10 +31,10 @@ way_to_node(struct worker *w, struct roster_pool *pool, unsigned node)
 }
 
 struct way
-way_to_owner(struct worker *w, struct span key)
+way_to_owner(struct worker *w, const struct lookup_key *key)
 {
-    struct route_place place = route_owner(w->roster->placement->table, key);
-    return way_to_node(w, &w->roster->pools[place.pool], place.node);
+    unsigned node = route_owner(w->roster->placement->table, key->pool, key->bytes);
+    return way_to_node(w, &w->roster->pools[key->pool], node);
 }
 
 /* A node that is only asked because most of its pool looks DOWN gets less time:
@@ -50,6 +50,14 @@ struct leg *
 way_queue(const struct way *way, struct pending *p, enum leg_kind kind, size_t mark)
 {
     struct leg *leg = leg_create(p->worker, p, kind, p->request.cmd, p->worker->roster);
+    leg_queue_append(way->backend, leg, mark, timeout_us(way));
+    return leg;
+}
+
+struct leg *
+way_queue_fetch(const struct way *way, struct worker *w, enum proto_command cmd, size_t mark)
+{
+    struct leg *leg = leg_create(w, NULL, LEG_FETCH, cmd, w->roster);
     leg_queue_append(way->backend, leg, mark, timeout_us(way));
     return leg;
 }

@@ -3,6 +3,7 @@
 #pragma once
 #include "common/core/span.h"
 #include "proxy/failure.h"
+#include "proxy/lookup_key.h"
 #include "proxy/pending.h"
 
 struct backend;
@@ -17,7 +18,7 @@ struct way {
 };
 
 /* The way to the owner of `key`. The worker has a roster. */
-struct way way_to_owner(struct worker *w, struct span key);
+struct way way_to_owner(struct worker *w, const struct lookup_key *key);
 
 /* The way to one node of a pool. */
 struct way way_to_node(struct worker *w, struct roster_pool *pool, unsigned node);
@@ -25,6 +26,10 @@ struct way way_to_node(struct worker *w, struct roster_pool *pool, unsigned node
 /* Queues a leg of `p` for what was appended to the backend's output since
  * `mark`. */
 struct leg *way_queue(const struct way *way, struct pending *p, enum leg_kind kind, size_t mark);
+
+/* The same without a pending: a leg for those who wait for a flight. */
+struct leg *way_queue_fetch(const struct way *way, struct worker *w, enum proto_command cmd,
+                            size_t mark);
 
 /* Counts a request, or a part of one, that is not sent. */
 void way_count_failure(struct worker *w, enum failure failure);

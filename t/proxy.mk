@@ -7,6 +7,16 @@ t_unit_check_failure_SOURCES = t/unit/check_failure.c t/unit/unit.h
 t_unit_check_failure_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_failure_LDADD = $(PROXY_UNIT_LIBS)
 
+UNIT_TESTS += t/unit/check_flight
+t_unit_check_flight_SOURCES = t/unit/check_flight.c t/unit/unit.h
+t_unit_check_flight_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_flight_LDADD = $(PROXY_UNIT_LIBS)
+
+UNIT_TESTS += t/unit/check_form
+t_unit_check_form_SOURCES = t/unit/check_form.c t/unit/unit.h
+t_unit_check_form_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_form_LDADD = $(PROXY_UNIT_LIBS)
+
 UNIT_TESTS += t/unit/check_health
 t_unit_check_health_SOURCES = t/unit/check_health.c t/unit/unit.h
 t_unit_check_health_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
@@ -25,6 +35,7 @@ t_unit_check_placement_LDADD = $(PROXY_UNIT_LIBS)
 PROXY_TESTS = \
 	t/proxy/admin.t \
 	t/proxy/bad_inputs.t \
+	t/proxy/coalescing.t \
 	t/proxy/conversation.t \
 	t/proxy/descriptors.t \
 	t/proxy/failures.t \

@@ -71,6 +71,7 @@ struct table_pool {
     enum read_error_policy on_read_error;
     enum write_error_policy on_write_error;
     enum meta_error_policy meta_errors;
+    bool coalesce; /* reads of one key share a request; default true */
     bool routed; /* keys lead here: it is the default pool, or a route names it */
 };
 

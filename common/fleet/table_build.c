@@ -17,6 +17,7 @@ table_pool_defaults(struct table_pool *pool)
         .on_read_error = READ_ERROR_MISS,
         .on_write_error = WRITE_ERROR_ERROR,
         .meta_errors = META_ERRORS_NS,
+        .coalesce = true,
     };
 }
 
@@ -88,6 +89,7 @@ pool_json(bool *ok, const struct table_pool *pool)
     put_string(ok, json, "on_read_error", read_error_words[pool->on_read_error]);
     put_string(ok, json, "on_write_error", write_error_words[pool->on_write_error]);
     put_string(ok, json, "meta_errors", meta_error_words[pool->meta_errors]);
+    put(ok, json, "coalesce", json_boolean(pool->coalesce));
     json_t *nodes = json_array();
     for (unsigned i = 0; i < pool->node_count; i++) {
         *ok = json_array_append_new(nodes, node_json(ok, &pool->nodes[i])) == 0 && *ok;

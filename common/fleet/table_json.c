@@ -284,6 +284,7 @@ read_settings(struct jsonread *r, struct jsonread_at at, const char *name, struc
                                                WORD_COUNT(write_error_words), WRITE_ERROR_ERROR);
     pool->meta_errors = (enum meta_error_policy)jsonread_word(
         r, at, "meta_errors", meta_error_words, WORD_COUNT(meta_error_words), META_ERRORS_NS);
+    pool->coalesce = jsonread_bool(r, at, "coalesce", true);
 }
 
 bool

@@ -1,4 +1,5 @@
-/* scan.h - walks over the words of one line. Internal to common/proto.
+/* scan.h - walks over the words of one line, for common/proto and those who take
+ * its lines apart further.
  *
  * A line is words between spaces. Key bytes are what may stand in a key: all
  * but space, the control characters and DEL; bytes from 0x80 are key bytes. Most

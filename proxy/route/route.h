@@ -9,11 +9,8 @@
 #pragma once
 #include "common/fleet/table.h"
 
-struct route_place {
-    unsigned pool; /* index into table->pools */
-    unsigned node; /* index into that pool's nodes */
-};
-
-/* route_pool.c: the pool of a key, by its prefix, and the node that the pool's
- * ring gives as the key's owner. A table always has both. */
-struct route_place route_owner(const struct table *table, struct span key);
+/* route_pool.c: the pool of a key, by its prefix, as index into table->pools, and
+ * the node that the pool's ring gives as the key's owner, as index into the
+ * pool's nodes. A table always has both. */
+unsigned route_pool(const struct table *table, struct span key);
+unsigned route_owner(const struct table *table, unsigned pool, struct span key);

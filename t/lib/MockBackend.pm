@@ -9,9 +9,10 @@
 # begin with "miss" is a hit whose value is "NAME:KEY" (so a test sees who
 # answered), every write succeeds, incr and decr answer 7.
 #
-# Modes, for all connections from the next request on:
+# Modes, for all connections, of whatever is answered from now on:
 #     answer          at once, in order
-#     hang            not at all, until another mode; then what is owed is answered first
+#     hang            not at all, until another mode, in which what is owed is answered first
+#     hold VERB       answers in order, but for what begins with VERB and what stands behind it
 #     late MS         MS milliseconds after each request
 #     split           one byte at a time, each in a packet of its own
 #     line TEXT       with the line TEXT, whatever was asked
@@ -135,7 +136,10 @@ sub run {
                        map { $_->{socket} } values %{ $self->{conns} });
         my $select = IO::Select->new(@handles);
         for my $h ($select->can_read($self->_wait)) {
-            return if $h == $self->{control} && !$self->_obey;
+            if ($h == $self->{control}) {
+                return if !$self->_obey;
+                last; # it may have read what the others had
+            }
             $self->_accept if defined $self->{listener} && $h == $self->{listener};
             my $conn = $self->{conns}{ fileno($h) // -1 };
             $self->_read($conn) if defined $conn && $conn->{socket} == $h;
@@ -149,7 +153,7 @@ sub _wait {
     my ($self) = @_;
     my $least;
     for my $conn (values %{ $self->{conns} }) {
-        next if !@{ $conn->{owed} } || $self->{mode} eq 'hang';
+        next if !$self->_may_answer($conn);
         my $left = $conn->{owed}[0]{due} - time;
         $left = 0 if $left < 0;
         $least = $left if !defined $least || $left < $least;
@@ -167,6 +171,7 @@ sub _obey {
     if ($verb eq 'mode') {
         $self->_set_mode($mode, $arg // '');
     } elsif ($verb eq 'seen') {
+        $self->_read_all;
         $answer = join("\t", @{ $self->{seen} });
         $self->{seen} = [];
     } elsif ($verb eq 'connections') {
@@ -207,6 +212,15 @@ sub _drop {
     return;
 }
 
+# Whatever has been sent to us by now.
+sub _read_all {
+    my ($self) = @_;
+    while (my @ready = IO::Select->new(map { $_->{socket} } values %{ $self->{conns} })->can_read(0)) {
+        $self->_read($self->{conns}{ fileno($_) }) for @ready;
+    }
+    return;
+}
+
 sub _read {
     my ($self, $conn) = @_;
     my $n = sysread($conn->{socket}, $conn->{in}, 1 << 16, length $conn->{in});
@@ -221,7 +235,7 @@ sub _read {
         substr($conn->{in}, 0, length($line) + 2 + $value_bytes, '');
         push @{ $self->{seen} }, $line;
         my $delay = $self->{mode} eq 'late' ? $self->{arg} / 1000 : 0;
-        push @{ $conn->{owed} }, { due => time + $delay, reply => $self->_reply($verb, @words) };
+        push @{ $conn->{owed} }, { due => time + $delay, words => [$verb, @words] };
     }
     return;
 }
@@ -264,14 +278,20 @@ sub _meta_get {
     return sprintf("VA %d%s\r\n%s\r\n", length $value, $echo, $value);
 }
 
+# Is the first of what this connection is owed not held back?
+sub _may_answer {
+    my ($self, $conn) = @_;
+    return 0 if !@{ $conn->{owed} } || $self->{mode} eq 'hang';
+    return $self->{mode} ne 'hold' || $conn->{owed}[0]{words}[0] ne $self->{arg};
+}
+
 # What is due goes out together, as a server would send it.
 sub _answer_due {
     my ($self) = @_;
-    return if $self->{mode} eq 'hang';
     for my $conn (values %{ $self->{conns} }) {
         my $bytes = '';
-        while (@{ $conn->{owed} } && $conn->{owed}[0]{due} <= time) {
-            $bytes .= (shift @{ $conn->{owed} })->{reply};
+        while ($self->_may_answer($conn) && $conn->{owed}[0]{due} <= time) {
+            $bytes .= $self->_reply(@{ (shift @{ $conn->{owed} })->{words} });
         }
         $self->_write($conn, $bytes) if $bytes ne '';
     }

@@ -12,22 +12,22 @@ my $proxy = mfproxy(args => ['--servers', join(',', map { $_->addr } $mock, @qui
                              '--request-timeout', '20s', '--half-command-timeout', '300ms',
                              '-I', '64k']);
 my $c = $proxy->connect;
-my @keys = grep { $c->get($_) =~ /^a:/ } map { "k$_" } 1 .. 90;
+my @keys = grep { $c->get($_) =~ /^a:/ } map { "k$_" } 1 .. 180;
 my $key = $keys[0];
 
 # ---- requests on their way ---------------------------------------------------------
 $mock->mode('hang');
 my @waiting = map { $proxy->connect } 1 .. 20;
-$_->send("get $key\r\n") for @waiting;
-wait_until(sub { $c->stats->{backend_requests_total} >= 20 + 90 }, deadline(10), 'twenty wait');
-is($c->ask("get $key\r\n"), "END\r\n", 'over the limit a read is a miss');
+$waiting[$_]->send("get $keys[$_]\r\n") for 0 .. 19;
+wait_until(sub { $c->stats->{backend_requests_total} >= 20 + 180 }, deadline(10), 'twenty wait');
+is($c->ask("get $keys[20]\r\n"), "END\r\n", 'over the limit a read is a miss');
 is($c->ask("set $key 0 0 1\r\nx\r\n"), "SERVER_ERROR overloaded\r\n", 'a write is refused');
 is($c->ask("set $key 0 0 1 noreply\r\nx\r\n"), '', 'silently if it asked for that');
 cmp_ok($c->stats->{failed_overloaded_total}, '>=', 3, 'and counted');
 
 # A single client with a deep pipeline is slowed down, not refused.
 $mock->mode('answer');
-is($_->read_line, "VALUE $key 0 @{[ length qq{a:$key} ]}\r\n", 'the waiting are served') for @waiting;
+is_deeply($waiting[$_]->read_values, { $keys[$_] => "a:$keys[$_]" }, 'the waiting are served') for 0 .. 19;
 my $deep = $proxy->connect;
 my $reply = $deep->ask("get $key\r\n" x 2000);
 is(scalar(() = $reply =~ /a:$key\r\n/g), 2000, 'two thousand pipelined gets are all hits');

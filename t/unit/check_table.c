@@ -51,6 +51,7 @@ START_TEST(what_is_left_out_has_a_default)
     ck_assert_int_eq(pool->on_read_error, READ_ERROR_MISS);
     ck_assert_int_eq(pool->on_write_error, WRITE_ERROR_ERROR);
     ck_assert_int_eq(pool->meta_errors, META_ERRORS_NS);
+    ck_assert(pool->coalesce);
     const struct table_node *node = &pool->nodes[1];
     ck_assert_str_eq(node->id, "b");
     ck_assert_ptr_null(node->ring_name);
@@ -74,7 +75,8 @@ START_TEST(every_member_is_read)
         "\"murmur\",\"hash_strip_prefix\":\"app:\",\"hash_tag\":\"{}\",\"hash_stop\":\"|#|\","
         "\"connect_timeout_ms\":11,\"request_timeout_ms\":12,\"flush_all\":\"allow\","
         "\"on_read_error\":\"error\",\"on_write_error\":\"not_stored\",\"meta_errors\":\"raw\","
-        "\"later\":null,\"nodes\":[{\"id\":\"n\",\"addr\":\"unix:/run/m\",\"ring_name\":\"old:1\","
+        "\"coalesce\":false,\"later\":null,\"nodes\":[{\"id\":\"n\",\"addr\":\"unix:/run/"
+        "m\",\"ring_name\":\"old:1\","
         "\"weight\":3,\"zone\":\"z\",\"state\":\"draining\",\"kind\":\"memcached\",\"generation\":"
         "5,\"later\":1},{\"id\":\"o\",\"addr\":\"[::1]:1\",\"state\":\"down\"}]}}}");
     ck_assert_str_eq(t->cluster, "c");
@@ -98,6 +100,7 @@ START_TEST(every_member_is_read)
     ck_assert_int_eq(q->on_read_error, READ_ERROR_ERROR);
     ck_assert_int_eq(q->on_write_error, WRITE_ERROR_NOT_STORED);
     ck_assert_int_eq(q->meta_errors, META_ERRORS_RAW);
+    ck_assert(!q->coalesce);
     ck_assert_str_eq(q->nodes[0].ring_name, "old:1");
     ck_assert_uint_eq(q->nodes[0].weight, 3);
     ck_assert_str_eq(q->nodes[0].zone, "z");
@@ -219,6 +222,7 @@ static const struct {
     {"\"on_read_error\":\"x\"", "pools.m.on_read_error: expected one of miss, error"},
     {"\"on_write_error\":\"x\"", "pools.m.on_write_error: expected one of error, not_stored"},
     {"\"meta_errors\":\"x\"", "pools.m.meta_errors: expected one of ns, raw"},
+    {"\"coalesce\":\"on\"", "pools.m.coalesce: expected true or false"},
     {"\"nodes\":[1]", "pools.m.nodes[0]: expected an object"},
     {"\"nodes\":[{}]", "pools.m.nodes[0].id: missing"},
     {"\"nodes\":[{\"id\":\"\"}]", "pools.m.nodes[0].id: is empty"},

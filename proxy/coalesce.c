@@ -1,0 +1,448 @@
+#include "proxy/coalesce.h"
+#include "common/core/assert.h"
+#include "common/proto/errorline.h"
+#include "proxy/answer.h"
+#include "proxy/backend.h"
+#include "proxy/client.h"
+#include "proxy/multiget.h"
+#include "proxy/pending.h"
+#include "proxy/proxy_worker.h"
+#include "proxy/roster.h"
+#include "proxy/way.h"
+
+#define WHOLE              UINT32_MAX /* the waiter is the pending, not a part of it */
+#define OWN_STALL_US       50000
+#define OWN_STALL_GRACE_US 10000
+
+/* A pending, or a key of its multiget, that waits for a flight. */
+struct waiter {
+    struct list link; /* flight->waiters */
+    struct list due;  /* coalesce->due */
+    struct flight *flight;
+    struct pending *pending;
+    uint64_t deadline_us;
+    uint32_t part;
+    struct buf ask;
+};
+
+static void on_timer(void *arg);
+
+void
+coalesce_init(struct coalesce *co, struct worker *w)
+{
+    co->worker = w;
+    flight_table_init(&co->flights);
+    objpool_init(&co->waiters, sizeof(struct waiter));
+    list_init(&co->due);
+    loop_timer_init(&co->timer, w->loop, on_timer, co);
+}
+
+void
+coalesce_deinit(struct coalesce *co)
+{
+    ASSERT(list_empty(&co->due));
+    loop_timer_deinit(&co->timer);
+    flight_table_deinit(&co->flights);
+    objpool_deinit(&co->waiters);
+}
+
+void
+coalesce_forget(struct coalesce *co)
+{
+    flight_unlist_all(&co->flights);
+}
+
+/* --- joining ----------------------------------------------------------------------- */
+
+/* A key whose value was too long for sharing when others waited for it: let
+ * nobody wait in vain again, until a shorter one has been seen. */
+static uint64_t *
+large_slot(struct coalesce *co, uint64_t hash)
+{
+    return &co->large[hash % COALESCE_LARGE_KEYS];
+}
+
+enum coalesce_verdict
+coalesce_judge(const struct client *c, const struct coalesce_read *read, struct flight **found)
+{
+    struct coalesce *co = &c->worker->coalesce;
+    if (client_is_writing(c, read->key.hash)) {
+        return COALESCE_ALONE;
+    }
+    uint64_t overflows = co->flights.overflows;
+    struct flight *f = flight_find(&co->flights, &read->key, read->form, read->mark);
+    if (f == NULL) {
+        if (co->flights.overflows != overflows) {
+            worker_count(co->worker, METRIC_ID_FLIGHT_OVERFLOWS, 1);
+        }
+        return COALESCE_LEAD;
+    }
+    /* A node that is DOWN by now leaves its legs to run out of time. */
+    const struct backend *target = f->target;
+    if (backend_is_down(target) || *large_slot(co, read->key.hash) == read->key.hash) {
+        return COALESCE_ALONE;
+    }
+    *found = f;
+    return COALESCE_JOIN;
+}
+
+/* Pools have one timeout each and mostly the same, so the place is nearly always
+ * the last. */
+static void
+queue_by_deadline(struct coalesce *co, struct waiter *it)
+{
+    struct list *before = co->due.prev;
+    while (before != &co->due &&
+           LIST_ENTRY(before, struct waiter, due)->deadline_us > it->deadline_us) {
+        before = before->prev;
+    }
+    list_push_front(before, &it->due);
+}
+
+static void
+wake_at(struct coalesce *co, uint64_t due_us)
+{
+    if (co->timer_due_us != 0 && co->timer_due_us <= due_us) {
+        return;
+    }
+    uint64_t now = worker_now_us(co->worker);
+    co->timer_due_us = due_us;
+    loop_timer_start(&co->timer, due_us > now ? (due_us - now + 999) / 1000 : 0);
+}
+
+static struct waiter *
+wait_for(struct pending *p, struct flight *f, uint32_t part)
+{
+    struct worker *w = p->worker;
+    struct waiter *it = objpool_borrow(&w->coalesce.waiters);
+    it->flight = f;
+    it->pending = p;
+    it->part = part;
+    it->deadline_us = worker_now_us(w) + w->roster->pools[f->pool].request_timeout_us;
+    p->legs++;
+    flight_join(f, &it->link);
+    queue_by_deadline(&w->coalesce, it);
+    wake_at(&w->coalesce, it->deadline_us);
+    worker_count(w, METRIC_ID_COALESCED, 1);
+    return it;
+}
+
+void
+coalesce_wait(struct pending *p, struct flight *f, struct span ask)
+{
+    struct waiter *it = wait_for(p, f, WHOLE);
+    if (ask.len > 0) {
+        it->ask = bufpool_borrow(&p->worker->bufs);
+        if (!buf_append_span(&it->ask, ask)) {
+            p->client->doomed = true;
+        }
+    }
+}
+
+void
+coalesce_wait_part(struct pending *p, struct flight *f, uint32_t part)
+{
+    (void)wait_for(p, f, part);
+}
+
+struct flight *
+coalesce_lead(struct coalesce *co, const struct coalesce_read *read, const struct backend *target)
+{
+    struct flight *f = flight_open(&co->flights, &read->key, read->form, read->mark);
+    if (f == NULL) {
+        worker_count(co->worker, METRIC_ID_FLIGHT_OVERFLOWS, 1);
+        return NULL;
+    }
+    f->target = target;
+    return f;
+}
+
+/* --- telling the waiters --------------------------------------------------------------- */
+
+/* Off the flight and the clock; the pending is the caller's to answer. */
+static struct pending *
+release(struct coalesce *co, struct waiter *it)
+{
+    struct pending *p = it->pending;
+    p->legs--;
+    flight_leave(it->flight, &it->link);
+    list_remove(&it->due);
+    bufpool_give_back(&co->worker->bufs, &it->ask);
+    objpool_give_back(&co->waiters, it);
+    return p;
+}
+
+static void
+fail_waiter(struct coalesce *co, struct waiter *it, enum failure failure)
+{
+    bool whole = it->part == WHOLE;
+    struct pending *p = release(co, it);
+    way_count_failure(co->worker, failure);
+    if (whole) {
+        pending_fail(p, failure);
+    } else {
+        answer_part_failure(p, failure);
+        answer_complete(p);
+    }
+}
+
+static struct span
+with_crlf(struct span value)
+{
+    return span_make(value.ptr, value.len + 2);
+}
+
+static void
+tell_text(struct waiter *it, const struct fetched *f)
+{
+    struct pending *p = it->pending;
+    if (f->kind == REPLY_VALUE) {
+        char head[FORM_HEAD_MAX];
+        bool with_cas = p->request.cmd == CMD_GETS;
+        size_t len = form_text_head(f, flight_key_of(it->flight), with_cas, head);
+        pending_emit(p, span_make(head, len));
+        pending_emit(p, with_crlf(f->value));
+        pending_emit(p, SPAN_LIT("END\r\n"));
+        worker_count(p->worker, METRIC_ID_GET_HITS, 1);
+    } else {
+        pending_emit(p, f->line);
+        pending_emit(p, SPAN_LIT("\r\n"));
+    }
+}
+
+static void
+tell_meta(struct waiter *it, const struct fetched *f, bool may_win)
+{
+    struct pending *p = it->pending;
+    if (!fetched_is_hit(f) && f->kind != REPLY_EN) {
+        pending_emit(p, f->line);
+        pending_emit(p, SPAN_LIT("\r\n"));
+        return;
+    }
+    char head[FORM_HEAD_MAX];
+    size_t len = form_meta_head(f, buf_span(&it->ask), may_win, head);
+    pending_emit(p, span_make(head, len));
+    if (len > 0 && head[0] == 'V') {
+        pending_emit(p, with_crlf(f->value));
+    }
+}
+
+/* A miss, or an error of the node, leaves the key out. */
+static void
+tell_part(struct waiter *it, const struct fetched *f)
+{
+    struct pending *p = it->pending;
+    if (f->kind != REPLY_VALUE || p->client == NULL) {
+        return;
+    }
+    char head[FORM_HEAD_MAX];
+    bool with_cas = p->request.cmd == CMD_GETS;
+    size_t len = form_text_head(f, flight_key_of(it->flight), with_cas, head);
+    answer_part_value(p, it->part, span_make(head, len), with_crlf(f->value));
+}
+
+static void
+tell(struct coalesce *co, struct waiter *it, const struct fetched *f, bool may_win)
+{
+    bool whole = it->part == WHOLE;
+    if (!whole) {
+        tell_part(it, f);
+    } else if (it->pending->request.cmd == CMD_MG) {
+        tell_meta(it, f, may_win);
+    } else {
+        tell_text(it, f);
+    }
+    struct pending *p = release(co, it);
+    if (whole) {
+        pending_done(p);
+    } else {
+        answer_complete(p);
+    }
+}
+
+static struct waiter *
+first_waiter(const struct flight *f)
+{
+    return LIST_ENTRY(list_first(&f->waiters), struct waiter, link);
+}
+
+/* --- asking again ------------------------------------------------------------------------ */
+
+static enum proto_command
+command_of(uint8_t form)
+{
+    if (form & FORM_META) {
+        return CMD_MG;
+    }
+    return form & FORM_CAS ? CMD_GETS : CMD_GET;
+}
+
+/* Asks for the flight's key on behalf of its waiters, by the table that is in use
+ * now. NULL and why if nothing could be sent. */
+static struct leg *
+launch(struct worker *w, struct flight *f, enum failure *failure)
+{
+    struct lookup_key key = worker_lookup_key(w, flight_key_of(f));
+    struct way way = way_to_owner(w, &key);
+    if (!way.open) {
+        *failure = way.failure;
+        return NULL;
+    }
+    size_t mark = backend_mark(way.backend);
+    if (!form_put_request(&way.backend->out, f->form, key.bytes)) {
+        backend_undo(way.backend, mark);
+        way_count_failure(w, FAILURE_OVERLOADED);
+        *failure = FAILURE_OVERLOADED;
+        return NULL;
+    }
+    struct leg *leg = way_queue_fetch(&way, w, command_of(f->form), mark);
+    leg->flight = f;
+    f->target = way.backend;
+    return leg;
+}
+
+static void
+end(struct coalesce *co, struct flight *f, enum failure failure)
+{
+    while (f->waiting > 0) {
+        fail_waiter(co, first_waiter(f), failure);
+    }
+    flight_close(&co->flights, &f);
+}
+
+/* Those whose time is over, and those whose clients have gone, get what they
+ * would have got alone. */
+static void
+drop_the_late(struct coalesce *co, struct flight *f, enum failure failure)
+{
+    uint64_t now = worker_now_us(co->worker);
+    LIST_EACH_SAFE (link, &f->waiters) {
+        struct waiter *it = LIST_ENTRY(link, struct waiter, link);
+        if (it->deadline_us <= now || it->pending->client == NULL) {
+            fail_waiter(co, it, failure);
+        }
+    }
+}
+
+void
+coalesce_fail(struct coalesce *co, struct flight **flight, enum failure failure, bool begun)
+{
+    struct flight *f = *flight;
+    struct worker *w = co->worker;
+    *flight = NULL;
+    drop_the_late(co, f, failure);
+    if (f->waiting == 0 || begun || f->retried || !retry_budget_admits(&w->retry_budget)) {
+        end(co, f, failure);
+        return;
+    }
+    f->retried = true;
+    struct leg *leg = launch(w, f, &failure);
+    if (leg == NULL) {
+        end(co, f, failure);
+        return;
+    }
+    leg_is_retry(w, leg);
+    worker_count(w, METRIC_ID_FLIGHTS_REELECTED, 1);
+}
+
+/* Those who were not told: the value is too long to be shared at all, and each
+ * goes its own way, or by so many at a time, and they ask once more together. */
+static void
+ask_again(struct coalesce *co, struct flight *f, bool each_alone)
+{
+    enum failure failure = FAILURE_OVERLOADED;
+    while (each_alone && f->waiting > 1) {
+        struct flight *alone = flight_split(&co->flights, f, list_first(&f->waiters));
+        first_waiter(alone)->flight = alone;
+        if (launch(co->worker, alone, &failure) == NULL) {
+            end(co, alone, failure);
+        }
+    }
+    if (launch(co->worker, f, &failure) == NULL) {
+        end(co, f, failure);
+    }
+}
+
+/* --- landing --------------------------------------------------------------------------------- */
+
+static void
+note_size(struct coalesce *co, const struct flight *f, uint64_t value_bytes)
+{
+    uint64_t *slot = large_slot(co, f->hash);
+    if (value_bytes > FLIGHT_VALUE_MAX) {
+        *slot = f->hash;
+    } else if (*slot == f->hash) {
+        *slot = 0;
+    }
+}
+
+/* By the time somebody asks again, `f` has been unlisted: what is told now may be
+ * older than those who come now want. */
+static void
+land_shared(struct coalesce *co, struct flight *f, const struct reply_piece *piece, bool leads)
+{
+    struct fetched fetched;
+    fetched_read(piece, &fetched);
+    unsigned shares = flight_shares(fetched.value.len);
+    bool each_alone = shares == 0, may_win = !leads;
+    if (!leads && shares == 0) {
+        shares = 1;
+    }
+    worker_count(co->worker, METRIC_ID_FLIGHTS, 1);
+    while (f->waiting > 0 && shares > 0) {
+        struct waiter *it = first_waiter(f);
+        bool there = it->pending->client != NULL;
+        tell(co, it, &fetched, may_win);
+        may_win &= !there;
+        shares -= there;
+    }
+    if (f->waiting > 0) {
+        ask_again(co, f, each_alone);
+    } else {
+        flight_close(&co->flights, &f);
+    }
+}
+
+void
+coalesce_land(struct coalesce *co, struct flight **flight, const struct reply_piece *piece,
+              bool leads)
+{
+    struct flight *f = *flight;
+    *flight = NULL;
+    note_size(co, f, piece->value.len);
+    flight_unlist(&co->flights, f);
+    if (f->waiting == 0) {
+        flight_close(&co->flights, &f);
+    } else {
+        land_shared(co, f, piece, leads);
+    }
+}
+
+/* --- time ----------------------------------------------------------------------------------------
+ */
+
+/* A timer that comes much too late says that we were not running: what the nodes
+ * answered meanwhile is read first, as in backend.c. */
+static void
+on_timer(void *arg)
+{
+    struct coalesce *co = arg;
+    struct worker *w = co->worker;
+    uint64_t now = worker_now_us(w);
+    bool stalled = now > co->timer_due_us + OWN_STALL_US;
+    co->timer_due_us = 0;
+    if (stalled && !co->excused) {
+        co->excused = true;
+        wake_at(co, now + OWN_STALL_GRACE_US);
+        return;
+    }
+    co->excused = false;
+    while (!list_empty(&co->due)) {
+        struct waiter *it = LIST_ENTRY(list_first(&co->due), struct waiter, due);
+        if (it->deadline_us > now) {
+            wake_at(co, it->deadline_us);
+            return;
+        }
+        fail_waiter(co, it, FAILURE_TIMEOUT);
+    }
+}

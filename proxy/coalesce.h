@@ -1,0 +1,80 @@
+/* coalesce.h - many who ask for the same key are one request to its node.
+ *
+ * The rules are in docs/coalescing.md; what is pure of them is in flight.h,
+ * form.h, write_marks.h and retry_budget.h. This room carries them out for one
+ * worker: decides whether a read waits for a fetch that is on its way, tells the
+ * waiters what it brought, or asks once more for them when it failed.
+ *
+ *     read, joins ── a waiter ──┐
+ *     read, leads ── its leg ───┴─> flight ──> told, each in its own form
+ *
+ * The first to ask leads: its request goes to the node as it stands, its reply
+ * passes through as ever, and the flight hangs on its leg, or for a multiget on
+ * the key. The leader may leave; the fetch goes on. A fetch that failed before a
+ * byte of its answer came is sent once more for those of the waiters that still
+ * have time, by a leg without a client (LEG_FETCH), within the retry budget.
+ *
+ * Worker's thread only. */
+#pragma once
+#include "common/net/loop.h"
+#include "proxy/failure.h"
+#include "proxy/flight.h"
+#include "proxy/objpool.h"
+
+#define COALESCE_LARGE_KEYS 64
+
+struct backend;
+struct client;
+struct leg;
+struct pending;
+struct worker;
+
+struct coalesce {
+    struct worker *worker;
+    struct flight_table flights;
+    struct objpool waiters;
+    struct list due; /* all waiters, the next to run out of time first */
+    struct loop_timer timer;
+    uint64_t timer_due_us;               /* 0: not running */
+    bool excused;                        /* the timer came late, and time was given for it */
+    uint64_t large[COALESCE_LARGE_KEYS]; /* hashes of keys whose values are not shared */
+};
+
+void coalesce_init(struct coalesce *co, struct worker *w);
+void coalesce_deinit(struct coalesce *co);
+
+/* A read of one key that may share. */
+struct coalesce_read {
+    struct lookup_key key;
+    uint8_t form; /* not FORM_NONE */
+    uint32_t mark;
+};
+
+enum coalesce_verdict {
+    COALESCE_JOIN,  /* wait for the flight that was found */
+    COALESCE_LEAD,  /* ask the node; others may join */
+    COALESCE_ALONE, /* ask the node */
+};
+enum coalesce_verdict coalesce_judge(const struct client *c, const struct coalesce_read *read,
+                                     struct flight **found);
+
+/* The pending waits for the flight. `ask`: of an mg, "<key on the wire> <flags>". */
+void coalesce_wait(struct pending *p, struct flight *f, struct span ask);
+/* One key of its multiget does. */
+void coalesce_wait_part(struct pending *p, struct flight *f, uint32_t part);
+
+/* The flight of a read that is queued at `target`. NULL if there are too many. */
+struct flight *coalesce_lead(struct coalesce *co, const struct coalesce_read *read,
+                             const struct backend *target);
+
+/* A piece of the reply to the leg or the part of a multiget on which *flight
+ * hangs. `leads`: its leader is still there and is told what the piece says.
+ * Ends the flight, and leaves NULL, unless somebody is to be asked again. */
+void coalesce_land(struct coalesce *co, struct flight **flight, const struct reply_piece *piece,
+                   bool leads);
+
+/* There will be no reply. `begun`: a part of it had come. Leaves NULL. */
+void coalesce_fail(struct coalesce *co, struct flight **flight, enum failure failure, bool begun);
+
+/* Another routing table is in use: what is asked from now on goes by that. */
+void coalesce_forget(struct coalesce *co);

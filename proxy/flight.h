@@ -1,0 +1,99 @@
+/* flight.h - fetches on their way that others may join. Pure: no sockets, no
+ * clocks, no clients.
+ *
+ *     get k ──> fetch ──────────────────────> node
+ *     get k ──> joins: a waiter  ┐
+ *     gets k -> another flight   │ each told in its own form (form.h)
+ *     mget … k … -> joins        ┘
+ *
+ * A flight is one read of one key that has been queued for its node. While it is
+ * in the table, reads that it covers may wait for what it brings instead of
+ * going to the node themselves. It leaves the table when its answer has come,
+ * when it has as many waiters as it may, or when somebody who would join finds
+ * that the key has been written since (write_marks.h); those that wait already
+ * keep it then: they asked while the write was under way.
+ *
+ * One table per worker, its thread only. Ended flights are kept for the next,
+ * at most a third of a megabyte of them. */
+#pragma once
+#include "common/core/list.h"
+#include "common/core/span.h"
+#include "common/proto/request.h"
+#include "proxy/form.h"
+#include "proxy/lookup_key.h"
+
+#define FLIGHT_WAITERS_MAX 1024
+#define FLIGHTS_MAX        65536
+#define FLIGHT_VALUE_MAX   (1u << 20) /* longer values are not shared */
+#define FLIGHT_SHARE_MAX   (4u << 20) /* bytes that one answer may turn into */
+
+struct flight {
+    struct flight *next; /* in its bucket, or spare */
+    uint64_t hash;
+    struct list waiters; /* whoever joined, the first first; links of the caller's */
+    unsigned waiting;    /* how many */
+    unsigned pool;
+    uint32_t mark; /* write_marks_read() of the key before it was queued */
+    uint8_t form;
+    bool listed;  /* in the table */
+    bool retried; /* asked for again because the first request failed */
+    uint8_t key_bytes;
+    const void *target; /* the caller's: whom it was sent to */
+    char key[KEY_MAX_BYTES];
+};
+
+struct flight_table {
+    struct flight **buckets;
+    unsigned mask;  /* of the buckets, whose number is a power of two */
+    unsigned count; /* listed */
+    struct flight *spares;
+    unsigned spare_count;
+    uint64_t overflows; /* reads that found no room in a flight or in the table */
+};
+
+void flight_table_init(struct flight_table *t);
+/* No flight is left. */
+void flight_table_deinit(struct flight_table *t);
+
+/* A flight that a read of this form may join, or NULL. `mark` is what the key's
+ * write mark is now. */
+struct flight *flight_find(struct flight_table *t, const struct lookup_key *key, uint8_t form,
+                           uint32_t mark);
+
+/* A new flight, about to be queued. NULL if there are too many. */
+struct flight *flight_open(struct flight_table *t, const struct lookup_key *key, uint8_t form,
+                           uint32_t mark);
+
+/* A flight like `f` for one of its waiters, which goes on alone: never listed,
+ * so no limit applies. */
+struct flight *flight_split(struct flight_table *t, struct flight *f, struct list *waiter);
+
+/* One more, or one fewer, of those that wait. */
+void flight_join(struct flight *f, struct list *waiter);
+void flight_leave(struct flight *f, struct list *waiter);
+
+/* Nobody joins any more. Harmless if so already. */
+void flight_unlist(struct flight_table *t, struct flight *f);
+/* The same for all there are: the routing table has changed. */
+void flight_unlist_all(struct flight_table *t);
+
+/* Its end; nobody waits. */
+void flight_close(struct flight_table *t, struct flight **f);
+
+static inline struct span
+flight_key_of(const struct flight *f)
+{
+    return span_make(f->key, f->key_bytes);
+}
+
+/* How many waiters may be told one value at a time; the others fetch it again,
+ * together, so that a crowd that asks for a large value does not turn it into a
+ * gigabyte at once. 0: the value is not shared. */
+static inline unsigned
+flight_shares(uint64_t value_bytes)
+{
+    if (value_bytes > FLIGHT_VALUE_MAX) {
+        return 0;
+    }
+    return (unsigned)(FLIGHT_SHARE_MAX / (value_bytes + 256));
+}
