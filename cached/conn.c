@@ -247,6 +247,26 @@ take_command(struct conn *c, struct span input)
     UNREACHABLE();
 }
 
+/* The same for several requests, if they are of a kind that most are of. Those
+ * done with are subtracted from *requests. */
+static size_t
+take_requests(struct conn *c, struct span input, uint64_t *requests)
+{
+    size_t n = 0;
+    if (input.ptr[0] == 'g') {
+        n = exec_plain_gets(c, input, requests);
+    } else if (input.ptr[0] == 's') {
+        n = ingest_plain_sets(c, input, requests);
+    }
+    if (n > 0) {
+        c->parser = REQUEST_PARSER_INIT;
+        return n;
+    }
+    n = take_command(c, input);
+    *requests -= n > 0;
+    return n;
+}
+
 static size_t
 swallow(struct conn *c, struct span input)
 {
@@ -276,7 +296,7 @@ static size_t
 consume(struct conn *c, struct span input, bool *stopped)
 {
     uint64_t requests = c->worker->node->options.requests_per_turn;
-    size_t used = 0, n;
+    size_t used = 0;
     *stopped = false;
     while ((used < input.len || c->dump != NULL) && c->watch == NULL && !c->closing &&
            !c->out.out_of_memory) {
@@ -294,16 +314,12 @@ consume(struct conn *c, struct span input, bool *stopped)
             used += take_held_value(c, rest);
         } else if (c->get.keys_bytes > 0) {
             used += resume_get(c, rest);
-        } else if ((n = exec_plain_gets(c, rest, &requests)) > 0) {
-            c->parser = REQUEST_PARSER_INIT;
-            used += n;
         } else {
-            n = take_command(c, rest);
+            size_t n = take_requests(c, rest, &requests);
             if (n == 0) {
                 break;
             }
             used += n;
-            requests--;
         }
     }
     if (c->watch != NULL && !c->closing) {

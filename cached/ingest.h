@@ -27,6 +27,11 @@ struct ingest {
  * then throws the value's bytes away and answers the error. */
 bool ingest_begin(struct conn *c, const struct request *r, struct ingest *in);
 
+/* Stores the plain sets (request_plain.h) that `input` begins with, as many as are
+ * taken in one go and no more than *requests, from which they are subtracted.
+ * Returns their bytes; 0 if there is none. */
+size_t ingest_plain_sets(struct conn *c, struct span input, uint64_t *requests);
+
 #define INGEST_ROOMS 2
 
 /* Where the next bytes go, and how many at most: what is missing of the value,

@@ -43,7 +43,7 @@ struct store {
 /* Where a thread puts items. The lock is its own, and nearly always free: a
  * sweep of another thread may close a segment that was left open. */
 struct head {
-    pthread_mutex_t lock;
+    struct lock lock;
     struct segment *open; /* or NULL */
 };
 

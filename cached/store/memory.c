@@ -37,7 +37,7 @@ carve(struct store_thread *th, struct head *head, uint32_t bytes)
 {
     const struct segments *s = &th->st->segments;
     struct store_item *it = NULL;
-    pthread_mutex_lock(&head->lock);
+    lock_take(&head->lock);
     struct segment *seg = head->open;
     if (seg != NULL && seg->end + bytes <= seg->bytes) {
         it = (struct store_item *)(void *)(segment_memory(s, seg) + seg->end);
@@ -45,17 +45,17 @@ carve(struct store_thread *th, struct head *head, uint32_t bytes)
         atomic_fetch_add_explicit(&seg->live, bytes, memory_order_relaxed);
         guard_hold(&th->guard, segments_number(s, it));
     }
-    pthread_mutex_unlock(&head->lock);
+    lock_give(&head->lock);
     return it;
 }
 
 static void
 open_next(struct store *st, struct head *head, struct segment *next)
 {
-    pthread_mutex_lock(&head->lock);
+    lock_take(&head->lock);
     struct segment *full = head->open;
     head->open = next;
-    pthread_mutex_unlock(&head->lock);
+    lock_give(&head->lock);
     if (full != NULL) {
         segments_seal(&st->segments, full);
     }
@@ -64,7 +64,7 @@ open_next(struct store *st, struct head *head, struct segment *next)
 static void
 close_head(struct store *st, struct head *head, bool all)
 {
-    pthread_mutex_lock(&head->lock);
+    lock_take(&head->lock);
     struct segment *seg = head->open;
     if (seg != NULL && !all && atomic_load_explicit(&seg->live, memory_order_relaxed) > 0) {
         seg = NULL;
@@ -72,7 +72,7 @@ close_head(struct store *st, struct head *head, bool all)
     if (seg != NULL) {
         head->open = NULL;
     }
-    pthread_mutex_unlock(&head->lock);
+    lock_give(&head->lock);
     if (seg != NULL) {
         segments_seal(&st->segments, seg);
     }

@@ -15,11 +15,12 @@
  * other lock but the flush's for a moment. */
 #pragma once
 #include "cached/store/assoc.h"
+#include "common/core/lock.h"
 
 struct shard {
     _Atomic uint32_t version;
     struct assoc assoc;
-    pthread_mutex_t lock;
+    struct lock lock;
     uint64_t cas_last;
     uint64_t table_bytes;            /* of assoc, as accounted for */
     _Atomic uint64_t sweep_position; /* in the order of a walk, where the sweep goes on */
@@ -28,7 +29,7 @@ struct shard {
 static inline void
 shard_lock(struct shard *sh)
 {
-    pthread_mutex_lock(&sh->lock);
+    lock_take(&sh->lock);
     uint32_t version = atomic_load_explicit(&sh->version, memory_order_relaxed);
     atomic_store_explicit(&sh->version, version + 1, memory_order_relaxed);
 }
@@ -38,7 +39,7 @@ shard_unlock(struct shard *sh)
 {
     uint32_t version = atomic_load_explicit(&sh->version, memory_order_relaxed);
     atomic_store_explicit(&sh->version, version + 1, memory_order_release);
-    pthread_mutex_unlock(&sh->lock);
+    lock_give(&sh->lock);
 }
 
 /* The version to compare with, or an odd number: a writer is at work. */

@@ -48,21 +48,12 @@ store_create(const struct store_options *options)
     pthread_mutex_init(&st->flush_lock, NULL);
     for (unsigned i = 0; i < st->shard_count; i++) {
         struct shard *sh = &st->shards[i];
-        pthread_mutex_init(&sh->lock, NULL);
         assoc_init(&sh->assoc);
         sh->table_bytes = assoc_bytes(&sh->assoc);
         st->table_bytes += sh->table_bytes;
     }
     segments_charge(&st->segments, st->table_bytes);
     return st;
-}
-
-static void
-free_thread(struct store_thread *th)
-{
-    pthread_mutex_destroy(&th->fresh.lock);
-    pthread_mutex_destroy(&th->moved.lock);
-    free(th);
 }
 
 void
@@ -74,12 +65,11 @@ store_destroy(struct store **st)
     }
     for (unsigned i = 0; i < it->shard_count; i++) {
         assoc_deinit(&it->shards[i].assoc);
-        pthread_mutex_destroy(&it->shards[i].lock);
     }
     struct store_thread *next, *th = atomic_load(&it->threads);
     for (; th != NULL; th = next) {
         next = th->next;
-        free_thread(th);
+        free(th);
     }
     segments_deinit(&it->segments);
     metric_set_destroy(&it->metrics);
@@ -95,8 +85,6 @@ store_join(struct store *st)
     struct store_thread *th = mem_zalloc_lines(sizeof(*th));
     th->st = st;
     th->metrics = metric_set_block(st->metrics);
-    pthread_mutex_init(&th->fresh.lock, NULL);
-    pthread_mutex_init(&th->moved.lock, NULL);
     epochs_join(&st->segments.epochs, &th->guard);
     th->next = atomic_load(&st->threads);
     while (!atomic_compare_exchange_weak(&st->threads, &th->next, th)) {

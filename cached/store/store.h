@@ -231,6 +231,12 @@ enum store_outcome store_commit(struct store_thread *th, struct store_reservatio
                                 struct store_written *out);
 void store_abandon(struct store_thread *th, struct store_reservation *reservation);
 
+/* The plain set of a value that is at hand: what store_reserve() and store_commit()
+ * do in two steps. */
+enum store_outcome store_set(struct store_thread *th, const struct store_key *key,
+                             struct span value, uint64_t flags, uint64_t expiry_ms,
+                             uint64_t now_ms);
+
 /* --- changing what is there ------------------------------------------------ */
 struct store_removal {
     bool compare; /* only if the CAS value is compare_cas, else STORE_EXISTS */

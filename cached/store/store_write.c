@@ -59,6 +59,50 @@ store_reserve(struct store_thread *th, const struct store_key *key, uint64_t val
     return reserve(th, key, value_bytes, layout_of(write), now_ms, out);
 }
 
+/* The key had a dead item, which makes room for the new one. */
+static void
+count_reclaimed(struct store_thread *th, const struct aftermath *after)
+{
+    count(th, METRIC_ID_STORE_RECLAIMED);
+    band_add(&th->bands[item_band(after->buried[0])].reclaimed, 1);
+}
+
+/* A commit that has nothing to compare and nothing to refuse. */
+static void
+put_in_place(struct store_thread *th, const struct store_key *key, struct store_item *fresh,
+             uint64_t now_ms)
+{
+    struct aftermath after = {.buried_count = 0};
+    struct shard *sh = shard_of(th->st, key->hash);
+    shard_lock(sh);
+    struct place old = find_live(th, sh, key, now_ms, &after);
+    if (__builtin_expect(after.buried_count > 0, 0)) {
+        count_reclaimed(th, &after);
+    }
+    item_store64(fresh->cas, next_cas(th->st, sh, false, 0, now_ms));
+    link_item(th, sh, key->hash, fresh, old, now_ms, &after);
+    shard_unlock(sh);
+    settle(th, &after, now_ms);
+}
+
+enum store_outcome
+store_set(struct store_thread *th, const struct store_key *key, struct span value, uint64_t flags,
+          uint64_t expiry_ms, uint64_t now_ms)
+{
+    struct store_reservation r;
+    enum store_outcome outcome =
+        reserve(th, key, value.len, item_layout_for(flags, expiry_ms), now_ms, &r);
+    if (outcome != STORE_OK) {
+        return outcome;
+    }
+    memcpy(r.value, value.ptr, value.len);
+    item_set_flags(r.item, flags);
+    item_set_expiry_ms(r.item, expiry_ms);
+    put_in_place(th, key, r.item, now_ms);
+    item_finish(th, r.item);
+    return STORE_OK;
+}
+
 void
 store_abandon(struct store_thread *th, struct store_reservation *reservation)
 {
@@ -190,8 +234,7 @@ try_commit(struct store_thread *th, struct shard *sh, const struct store_key *ke
     shard_lock(sh);
     struct place old = find_live(th, sh, key, now_ms, &after);
     if (after.buried_count > 0) {
-        count(th, METRIC_ID_STORE_RECLAIMED);
-        band_add(&th->bands[item_band(after.buried[0])].reclaimed, 1);
+        count_reclaimed(th, &after);
     }
     struct judgement j = old.item != NULL ? judge_present(th->st, w, old.item) : judge_absent(w);
     if (w->compare && old.item != NULL && (w->mode == STORE_SET || w->mode == STORE_REPLACE)) {

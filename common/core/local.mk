@@ -8,6 +8,7 @@ libmfcore_a_SOURCES = \
 	common/core/clock.c common/core/clock.h \
 	common/core/hash.h \
 	common/core/list.h \
+	common/core/lock.c common/core/lock.h \
 	common/core/log.c common/core/log.h \
 	common/core/mem.c common/core/mem.h \
 	common/core/metric.c common/core/metric.h \

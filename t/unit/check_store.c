@@ -238,6 +238,37 @@ START_TEST(stores_by_mode)
 }
 END_TEST
 
+/* In one step, what reserving and committing does in two. */
+START_TEST(sets_what_is_at_hand)
+{
+    open_default();
+    struct store_key k = key_of("k");
+    struct store_view view;
+    ck_assert_int_eq(store_set(th, &k, SPAN_LIT("one"), 0, 0, T0), STORE_OK);
+    ck_assert_str_eq(value_at("k", T0), "one");
+    uint64_t cas = cas_of("k");
+    ck_assert_int_eq(store_set(th, &k, SPAN_LIT(""), 5000000000, T0 + 50, T0), STORE_OK);
+    ck_assert_int_eq(store_get(th, &k, NULL, T0, &view), STORE_OK);
+    ck_assert_uint_eq(view.flags, 5000000000);
+    ck_assert_uint_eq(view.expiry_ms, T0 + 50);
+    ck_assert_uint_eq(view.value.len, 0);
+    ck_assert_uint_gt(view.cas, cas);
+    store_release(th, &view.item);
+    ck_assert_ptr_null(value_at("k", T0 + 50));
+    ck_assert_int_eq(store_set(th, &k, SPAN_LIT("two"), 0, 0, T0 + 50), STORE_OK);
+    ck_assert_str_eq(value_at("k", T0 + 50), "two");
+    store_flush(th, 0, T0 + 50);
+    ck_assert_int_eq(store_set(th, &k, SPAN_LIT("three"), 1, 0, T0 + 50), STORE_OK);
+    ck_assert_str_eq(value_at("k", T0 + 50), "three");
+    ck_assert_uint_eq(metric_sum(store_metrics(st), METRIC_ID_STORE_ITEMS), 1);
+    ck_assert_uint_eq(metric_sum(store_metrics(st), METRIC_ID_STORE_ITEMS_TOTAL), 4);
+    static char large[MB];
+    ck_assert_int_eq(store_set(th, &k, span_make(large, MB), 0, 0, T0), STORE_TOO_LARGE);
+    ck_assert_str_eq(value_at("k", T0 + 50), "three");
+    close_store();
+}
+END_TEST
+
 START_TEST(append_keeps_flags_and_expiry)
 {
     open_default();
@@ -935,16 +966,16 @@ START_TEST(without_cas_nothing_matches)
 }
 END_TEST
 
-UNIT_MAIN("store", items_are_counted_by_size, stores_by_mode, append_keeps_flags_and_expiry,
-          append_can_vivify, compares_and_sets, append_compares, outdated_write_is_kept_as_stale,
-          expires, touches, a_reference_outlives_the_key, a_group_is_seen_at_once,
-          the_dead_are_not_seen, views_tell_what_was_before, one_caller_wins_the_refill,
-          recache_hands_out_the_token_once, deletes_and_marks, drops_a_value_and_keeps_the_expiry,
-          counts, counts_only_numbers, counting_leaves_a_reader_its_value,
-          counting_keeps_the_stale_mark, counters_can_be_made, flushes_now_and_later,
-          refuses_what_never_fits, keeps_the_memory_limit, makes_room_for_its_table,
-          a_vivify_without_memory_is_a_miss, keeps_what_is_used, evictions_are_told,
-          without_eviction_says_so, does_not_evict_for_what_can_never_fit,
+UNIT_MAIN("store", items_are_counted_by_size, stores_by_mode, sets_what_is_at_hand,
+          append_keeps_flags_and_expiry, append_can_vivify, compares_and_sets, append_compares,
+          outdated_write_is_kept_as_stale, expires, touches, a_reference_outlives_the_key,
+          a_group_is_seen_at_once, the_dead_are_not_seen, views_tell_what_was_before,
+          one_caller_wins_the_refill, recache_hands_out_the_token_once, deletes_and_marks,
+          drops_a_value_and_keeps_the_expiry, counts, counts_only_numbers,
+          counting_leaves_a_reader_its_value, counting_keeps_the_stale_mark, counters_can_be_made,
+          flushes_now_and_later, refuses_what_never_fits, keeps_the_memory_limit,
+          makes_room_for_its_table, a_vivify_without_memory_is_a_miss, keeps_what_is_used,
+          evictions_are_told, without_eviction_says_so, does_not_evict_for_what_can_never_fit,
           does_not_evict_what_is_being_read, no_write_works_a_lower_limit_off_alone,
           a_lower_limit_is_worked_off, sweeps_the_dead, walks_all_while_the_table_grows,
           finds_all_after_growing, without_cas_nothing_matches)

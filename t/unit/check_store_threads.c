@@ -174,7 +174,9 @@ write_one(struct client *c, unsigned key, const struct store_key *k)
     size_t len = make_value(key, &c->rng, value);
     struct store_write write = {.mode = modes[random_next(&c->rng) % 3]};
     struct store_written written;
-    if (put(c->th, k->key, span_make(value, len), &write, &written) == STORE_OK) {
+    if (random_next(&c->rng) % 2 == 0) {
+        store_set(c->th, k, span_make(value, len), 0, 0, NOW_MS);
+    } else if (put(c->th, k->key, span_make(value, len), &write, &written) == STORE_OK) {
         must(written.cas > c->last_cas[key], "a write's CAS value is a new one");
         c->last_cas[key] = written.cas;
     }
