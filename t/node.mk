@@ -86,6 +86,15 @@ t_fuzz_fuzz_store_SOURCES += t/fuzz/replay.c
 endif
 EXTRA_DIST += t/fuzz/corpus/store
 
+FUZZ_TARGETS += t/fuzz/fuzz_image
+t_fuzz_fuzz_image_SOURCES = t/fuzz/fuzz_image.c t/fuzz/fuzz.h
+t_fuzz_fuzz_image_LDADD = libmfstore.a $(CORE_LIBS) $(SYSTEM_LIBS)
+t_fuzz_fuzz_image_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+if !LIBFUZZER
+t_fuzz_fuzz_image_SOURCES += t/fuzz/replay.c
+endif
+EXTRA_DIST += t/fuzz/corpus/image
+
 NODE_TESTS = \
 	t/node/admin.t \
 	t/node/bad_inputs.t \

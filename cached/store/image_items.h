@@ -10,6 +10,8 @@
 #pragma once
 #include "cached/store/engine.h"
 
+#define IMAGE_HEAD_BYTES 80 /* before the segments */
+
 /* As it stands in an image. */
 struct image_segment {
     uint32_t number;

@@ -20,7 +20,7 @@ struct image_head {
     uint64_t items;
     uint64_t segments;
 };
-_Static_assert(sizeof(struct image_head) == 10 * 8, "a file must have no padding");
+_Static_assert(sizeof(struct image_head) == IMAGE_HEAD_BYTES, "a file must have no padding");
 
 _Static_assert(sizeof(struct image_segment) == 24, "a file must have no padding");
 
