@@ -27,7 +27,8 @@
     X(MUTATIONS, "mutations")                                                                      \
     X(EVICTIONS, "evictions")                                                                      \
     X(CONNEVENTS, "connevents")                                                                    \
-    X(DELETIONS, "deletions")
+    X(DELETIONS, "deletions")                                                                      \
+    X(HOTKEYS, "hotkeys")
 
 enum watch_stream {
 #define X(id, name) WATCH_##id,
@@ -43,22 +44,23 @@ enum event_kind {
     EVENT_EVICTION,
     EVENT_OPENED,
     EVENT_CLOSED,
+    EVENT_HOTKEY,
 };
 
 struct event {
     uint64_t seen[WATCH_STREAM_COUNT]; /* events of each stream so far, this one included */
     uint64_t gid;                      /* grows over all workers */
     uint64_t wall_ms;
-    uint64_t value_bytes;
-    int64_t ttl_s;       /* 0 never; EVENT_EVICTION: -1 never */
-    uint64_t idle_s;     /* EVENT_EVICTION: since the last access */
-    const char *status;  /* static text; EVENT_CLOSED: the reason */
-    const char *command; /* static text; EVENT_OPENED, EVENT_CLOSED: the transport */
+    uint64_t value_bytes; /* EVENT_HOTKEY: the count */
+    int64_t ttl_s;        /* 0 never; EVENT_EVICTION: -1 never; EVENT_HOTKEY: the count's error */
+    uint64_t idle_s;      /* EVENT_EVICTION: since the last access */
+    const char *status;   /* static text; EVENT_CLOSED: the reason; EVENT_HOTKEY: the order */
+    const char *command;  /* static text; EVENT_OPENED, EVENT_CLOSED: the transport */
     int fd;
     uint16_t port;
     uint8_t kind;
     uint8_t stream;
-    uint8_t class;
+    uint8_t class; /* EVENT_HOTKEY: the rank */
     uint8_t key_bytes;
     char key[STORE_KEY_MAX]; /* EVENT_OPENED, EVENT_CLOSED: the peer's address */
 };

@@ -36,16 +36,23 @@ put_key(void *arg, const struct hotkey *key)
     }
 }
 
-static void
-list(struct node *node, enum hotkeys_order order, unsigned top, struct listing *listing)
+void
+hotkeys_of_node(struct node *node, enum hotkeys_span span, enum hotkeys_order order, unsigned top,
+                void (*fn)(void *arg, const struct hotkey *key), void *arg)
 {
     unsigned count = node->worker_count;
     struct hotkeys **sketches = mem_alloc(count * sizeof(sketches[0]));
     for (unsigned i = 0; i < count; i++) {
         sketches[i] = node->workers[i]->hotkeys;
     }
-    hotkeys_report(sketches, count, order, top, node_now_ms(node), put_key, listing);
+    hotkeys_report(sketches, count, span, order, top, node_now_ms(node), fn, arg);
     free(sketches);
+}
+
+static void
+list(struct node *node, enum hotkeys_order order, unsigned top, struct listing *listing)
+{
+    hotkeys_of_node(node, HOTKEYS_RECENT, order, top, put_key, listing);
 }
 
 void

@@ -30,7 +30,8 @@ struct hotkeys {
     pthread_mutex_t lock; /* covers the others, but for random */
     uint64_t random;      /* the worker's */
     uint64_t halved_ms;
-    struct sketch sketches[HOTKEYS_ORDERS];
+    bool interval; /* goes on, and is counted in sketches[HOTKEYS_INTERVAL] */
+    struct sketch sketches[HOTKEYS_INTERVAL + 1][HOTKEYS_ORDERS];
 };
 
 const char *
@@ -102,8 +103,8 @@ halve(struct hotkeys *h, uint64_t now_ms)
     unsigned shift = times < 63 ? (unsigned)times : 63;
     for (unsigned i = 0; i < HOTKEYS_ORDERS; i++) {
         for (unsigned k = 0; k < HOTKEYS_KEPT; k++) {
-            h->sketches[i].counts[k] >>= shift;
-            h->sketches[i].names[k].error >>= shift;
+            h->sketches[HOTKEYS_RECENT][i].counts[k] >>= shift;
+            h->sketches[HOTKEYS_RECENT][i].names[k].error >>= shift;
         }
     }
 }
@@ -124,10 +125,24 @@ hotkeys_count(struct hotkeys *h, const struct store_key *key, uint64_t bytes, ui
 {
     pthread_mutex_lock(&h->lock);
     halve(h, now_ms);
-    add(&h->sketches[HOTKEYS_REQUESTS], key, HOTKEYS_EVERY);
-    add(&h->sketches[HOTKEYS_BYTES], key, HOTKEYS_EVERY * (key->key.len + bytes));
+    for (unsigned span = HOTKEYS_RECENT; span <= (h->interval ? HOTKEYS_INTERVAL : HOTKEYS_RECENT);
+         span++) {
+        add(&h->sketches[span][HOTKEYS_REQUESTS], key, HOTKEYS_EVERY);
+        add(&h->sketches[span][HOTKEYS_BYTES], key, HOTKEYS_EVERY * (key->key.len + bytes));
+    }
     pthread_mutex_unlock(&h->lock);
     return next_distance(h);
+}
+
+void
+hotkeys_interval(struct hotkeys *h, bool counts)
+{
+    pthread_mutex_lock(&h->lock);
+    h->interval = counts;
+    for (unsigned i = 0; i < HOTKEYS_ORDERS; i++) {
+        memset(h->sketches[HOTKEYS_INTERVAL][i].counts, 0, sizeof(h->sketches[0][0].counts));
+    }
+    pthread_mutex_unlock(&h->lock);
 }
 
 /* --- reporting ----------------------------------------------------------------- */
@@ -164,8 +179,8 @@ take(const struct sketch *s, unsigned k, struct entry *out)
 
 /* All workers' entries, behind one another. Returns how many are in use. */
 static unsigned
-gather(struct hotkeys *const *sketches, unsigned count, enum hotkeys_order order, uint64_t now_ms,
-       struct entry *out)
+gather(struct hotkeys *const *sketches, unsigned count, enum hotkeys_span span,
+       enum hotkeys_order order, uint64_t now_ms, struct entry *out)
 {
     unsigned n = 0;
     for (unsigned i = 0; i < count; i++) {
@@ -173,8 +188,8 @@ gather(struct hotkeys *const *sketches, unsigned count, enum hotkeys_order order
         pthread_mutex_lock(&h->lock);
         halve(h, now_ms);
         for (unsigned k = 0; k < HOTKEYS_KEPT; k++) {
-            if (h->sketches[order].counts[k] > 0) {
-                take(&h->sketches[order], k, &out[n++]);
+            if (h->sketches[span][order].counts[k] > 0) {
+                take(&h->sketches[span][order], k, &out[n++]);
             }
         }
         pthread_mutex_unlock(&h->lock);
@@ -201,12 +216,12 @@ merge(struct entry *entries, unsigned n)
 }
 
 void
-hotkeys_report(struct hotkeys *const *sketches, unsigned count, enum hotkeys_order order,
-               unsigned n, uint64_t now_ms, void (*fn)(void *arg, const struct hotkey *key),
-               void *arg)
+hotkeys_report(struct hotkeys *const *sketches, unsigned count, enum hotkeys_span span,
+               enum hotkeys_order order, unsigned n, uint64_t now_ms,
+               void (*fn)(void *arg, const struct hotkey *key), void *arg)
 {
     struct entry *entries = mem_alloc((size_t)count * HOTKEYS_KEPT * sizeof(entries[0]));
-    unsigned found = merge(entries, gather(sketches, count, order, now_ms, entries));
+    unsigned found = merge(entries, gather(sketches, count, span, order, now_ms, entries));
     for (unsigned i = 0; i < found && i < n; i++) {
         const struct entry *e = &entries[i];
         struct hotkey key = {span_make(e->key, e->key_bytes), e->count, e->error};

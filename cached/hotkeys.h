@@ -13,6 +13,9 @@
  * under a lock that only a report contends for; the request that is not looked
  * at costs one decrement. A report adds the workers' sketches up.
  *
+ * While somebody watches, two further sketches of each worker count the interval
+ * that goes on, from nothing and without halving.
+ *
  * Threads: hotkeys_note() the worker; everything else any. */
 #pragma once
 #include "cached/store/store.h"
@@ -36,6 +39,12 @@ void hotkeys_destroy(struct hotkeys **h);
 uint32_t hotkeys_count(struct hotkeys *h, const struct store_key *key, uint64_t bytes,
                        uint64_t now_ms);
 
+/* Begins to count an interval from nothing, or ends the one that goes on. */
+void hotkeys_interval(struct hotkeys *h, bool counts);
+
+/* What is reported: the last minutes, or the interval. */
+enum hotkeys_span { HOTKEYS_RECENT, HOTKEYS_INTERVAL };
+
 /* One key of a report. */
 struct hotkey {
     struct span key;
@@ -45,6 +54,6 @@ struct hotkey {
 
 /* Calls `fn` for the top `n` keys of all these sketches, the first first; the
  * view is valid during the call. */
-void hotkeys_report(struct hotkeys *const *sketches, unsigned count, enum hotkeys_order order,
-                    unsigned n, uint64_t now_ms, void (*fn)(void *arg, const struct hotkey *key),
-                    void *arg);
+void hotkeys_report(struct hotkeys *const *sketches, unsigned count, enum hotkeys_span span,
+                    enum hotkeys_order order, unsigned n, uint64_t now_ms,
+                    void (*fn)(void *arg, const struct hotkey *key), void *arg);

@@ -40,6 +40,7 @@ struct watch_hub {
     pthread_mutex_t lock; /* covers the next two and changes of `streams` */
     unsigned watchers;
     unsigned wanted[WATCH_STREAM_COUNT]; /* watchers of each stream */
+    uint64_t interval_since_ms;          /* of hot keys, 0: there is none; the first worker's */
 };
 
 /* What `stats reset` subtracts from the counters of a class. */

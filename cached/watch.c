@@ -1,4 +1,5 @@
 #include "cached/watch.h"
+#include "cached/exec.h"
 #include "cached/watch_line.h"
 #include "common/core/clock.h"
 #include "common/core/mem.h"
@@ -147,6 +148,62 @@ on_eviction(void *arg, const struct store_view *view)
     };
     put(w, &event, view->key);
 }
+
+/* --- hot keys ------------------------------------------------------------------ */
+
+struct ranking {
+    struct worker *worker;
+    enum hotkeys_order order;
+    uint8_t rank;
+};
+
+static void
+put_hotkey(void *arg, const struct hotkey *key)
+{
+    struct ranking *ranking = arg;
+    struct event event = {
+        .kind = EVENT_HOTKEY,
+        .stream = WATCH_HOTKEYS,
+        .status = hotkeys_order_name(ranking->order),
+        .class = ++ranking->rank,
+        .value_bytes = key->count,
+        .ttl_s = (int64_t)key->error,
+    };
+    put(ranking->worker, &event, key->key);
+}
+
+static void
+begin_interval(struct node *node, bool counts)
+{
+    for (unsigned i = 0; i < node->worker_count; i++) {
+        hotkeys_interval(node->workers[i]->hotkeys, counts);
+    }
+}
+
+void
+watch_hotkeys(struct worker *w)
+{
+    struct watch_hub *hub = &w->node->watch;
+    uint32_t streams = atomic_load_explicit(&hub->streams, memory_order_relaxed);
+    bool wanted = streams & 1u << WATCH_HOTKEYS;
+    if (!wanted && hub->interval_since_ms == 0) {
+        return;
+    }
+    if (wanted && hub->interval_since_ms > 0) {
+        if (w->now_ms < hub->interval_since_ms + WATCH_HOTKEYS_MS) {
+            return;
+        }
+        for (unsigned i = 0; i < HOTKEYS_ORDERS; i++) {
+            struct ranking ranking = {w, (enum hotkeys_order)i, 0};
+            hotkeys_of_node(w->node, HOTKEYS_INTERVAL, ranking.order, WATCH_HOTKEYS_TOP, put_hotkey,
+                            &ranking);
+        }
+    }
+    begin_interval(w->node, wanted);
+    hub->interval_since_ms = wanted ? w->now_ms : 0;
+}
+
+/* --- connections --------------------------------------------------------------- */
 
 /* The peer goes where other events have their key. */
 static void

@@ -27,6 +27,12 @@ void watch_step(struct conn *c);
 /* The connection closes; one that watches nothing is allowed. */
 void watch_end(struct conn *c);
 
+/* While somebody watches them, each interval's hottest keys are told, of all
+ * workers. The first worker, now and then. */
+#define WATCH_HOTKEYS_MS  5000
+#define WATCH_HOTKEYS_TOP 10
+void watch_hotkeys(struct worker *w);
+
 /* The worker begins: its evictions will be told. */
 void watch_init_worker(struct worker *w);
 void watch_deinit_worker(struct worker *w);

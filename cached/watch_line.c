@@ -29,6 +29,10 @@ put_item(const struct event *e, const char *key, char *out, size_t room)
     case EVENT_CLOSED:
         return snprintf(out, room, "conn_close rip=%.*s rport=%u transport=%s reason=%s cfd=%d",
                         e->key_bytes, e->key, e->port, e->command, e->status, e->fd);
+    case EVENT_HOTKEY:
+        return snprintf(out, room,
+                        "hotkey order=%s rank=%u key=%s count=%" PRIu64 " error=%" PRId64,
+                        e->status, e->class, key, e->value_bytes, e->ttl_s);
     }
     return 0;
 }

@@ -107,6 +107,9 @@ on_tick(void *arg)
     w->now_ms = node_now_ms(w->node);
     cut_halves(w);
     cut_idle(w);
+    if (w->index == 0) {
+        watch_hotkeys(w);
+    }
     loop_timer_start(&w->tick_timer, sweep(w) ? SWEEP_AGAIN_MS : TICK_MS);
 }
 

@@ -39,4 +39,40 @@ for my $bad ('x', 'requests x', 'requests 0', 'bytes 1001', 'requests 1 2', '3 b
 
 $c[0]->ask("debugtime 6000\r\n");
 is(scalar(() = hot(' requests 100')), 0, 'of the last minutes');
+
+# --- watch hotkeys ---------------------------------------------------------------------
+
+# What was asked for before does not count; each interval begins anew. It ends when
+# the clock is moved past its end.
+$_->ask("get earlier\r\n" x 5000) for @c;
+my @w = map { my $w = $node->connect; is($w->ask_line("watch hotkeys\n"), "OK\r\n", 'watch hotkeys'); $w } 1 .. 2;
+
+# All that is told until the keys of the request are, whoever watches.
+my $tell = sub {
+    my ($request, $wanted) = @_;
+    my @told = ('') x @w;
+    wait_until(sub {
+        $_->ask($request) for @c;
+        $c[0]->ask("debugtime 6\r\n");
+        for my $i (0 .. $#w) {
+            my $text = $w[$i]->unread_now;
+            $told[$i] .= $text;
+        }
+        return !grep { !/$wanted/m } @told;
+    }, deadline(30), 'an interval ends');
+    return @told;
+};
+my @told = $tell->("get later\r\nget big\r\n" x 2000, qr/order=bytes rank=1 key=big /);
+for my $told (@told) {
+    like($told, qr/^ts=\d+\.\d{6} gid=\d+ type=hotkey order=requests rank=[12] key=later count=\d+ error=\d+$/m,
+         'by requests');
+    unlike($told, qr/key=earlier/, 'only of the interval');
+}
+@told = $tell->("get last\r\n" x 2000, qr/order=requests rank=1 key=last /);
+my ($final) = $told[0] =~ /(order=requests rank=1 key=last .*)\z/s;
+unlike($final, qr/key=later/, 'and no other');
+$_->close for @w;
+wait_until(sub { $c[0]->stats->{log_watchers} == 0 }, deadline(10), 'nobody watches');
+$c[0]->ask("debugtime 60\r\n");
+is($c[0]->ask("get a\r\n"), "END\r\n", 'and all goes on');
 done_testing;

@@ -44,7 +44,7 @@ static void
 report(enum hotkeys_order order, unsigned n, uint64_t now_ms)
 {
     top.n = 0;
-    hotkeys_report(sketches, 2, order, n, now_ms, keep, NULL);
+    hotkeys_report(sketches, 2, HOTKEYS_RECENT, order, n, now_ms, keep, NULL);
 }
 
 START_TEST(orders_and_adds_up_workers)
@@ -125,5 +125,32 @@ START_TEST(distances_are_random)
 }
 END_TEST
 
-UNIT_MAIN("hotkeys", orders_and_adds_up_workers, a_hot_key_survives_a_flood, forgets,
-          distances_are_random)
+/* An interval begins with nothing and is not halved; without one nothing is counted
+ * for it. */
+START_TEST(intervals_stand_alone)
+{
+    begin();
+    for (unsigned round = 0; round < 2; round++) {
+        count(0, "before", 1, 2);
+        hotkeys_interval(sketches[0], true);
+        hotkeys_interval(sketches[1], true);
+        count(0, "during", 1, 2);
+        count(1, "during", 1, 2 + 10 * HOTKEYS_HALF_LIFE_MS);
+        top.n = 0;
+        hotkeys_report(sketches, 2, HOTKEYS_INTERVAL, HOTKEYS_REQUESTS, 8, 2, keep, NULL);
+        ck_assert_uint_eq(top.n, 1);
+        ck_assert_str_eq(top.key[0], "during");
+        ck_assert_uint_eq(top.count[0], 2 * HOTKEYS_EVERY);
+        hotkeys_interval(sketches[0], false);
+        hotkeys_interval(sketches[1], false);
+        count(0, "after", 1, 2);
+        top.n = 0;
+        hotkeys_report(sketches, 2, HOTKEYS_INTERVAL, HOTKEYS_BYTES, 8, 2, keep, NULL);
+        ck_assert_uint_eq(top.n, 0);
+    }
+    end();
+}
+END_TEST
+
+UNIT_MAIN("hotkeys", intervals_stand_alone, orders_and_adds_up_workers, a_hot_key_survives_a_flood,
+          forgets, distances_are_random)

@@ -115,6 +115,16 @@ sub unread {
     return $self->{in};
 }
 
+# What has arrived by now, and takes it. For what comes by itself, in a
+# wait_until().
+sub unread_now {
+    my ($self) = @_;
+    $self->_fill if !$self->{eof};
+    my $text = $self->{in};
+    $self->{in} = '';
+    return $text;
+}
+
 # Our side says that it will send no more.
 sub half_close {
     my ($self) = @_;
