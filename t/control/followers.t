@@ -2,6 +2,7 @@
 # Followers that do not follow: silent, slow, or not ours.
 use strict;
 use warnings;
+use IO::Select ();
 use POSIX ();
 use Socket qw(SOL_SOCKET SO_RCVBUF);
 use Memfleet;
@@ -72,15 +73,19 @@ my $slow = Memfleet::Follower->new($control->addr, silent => 1, role => 'proxy',
 setsockopt($slow->socket, SOL_SOCKET, SO_RCVBUF, pack('i', 4096)) or die "setsockopt: $!";
 $slow->send_frame('HELLO', $slow->{hello});
 $reader->{raw} = 1;
-our $parent = $$;
-our $talker = fork() // die "fork: $!";
-if ($talker == 0) { # the one goes on to report and does not read; the other may read slowly
-    while (!select(undef, undef, undef, 0.3) && getppid() == $parent) {
+# The one goes on to report and does not read; the other may read slowly. Their
+# voice is a process of its own, which ends when our end of the pipe is closed.
+pipe(my $ended, my $talking) or die "pipe: $!";
+my $talker = fork() // die "fork: $!";
+if ($talker == 0) {
+    close $talking;
+    $_->report for $slow, $reader;
+    while (!IO::Select->new($ended)->can_read(0.3)) {
         $_->report for $slow, $reader;
     }
     POSIX::_exit(0);
 }
-END { kill('TERM', $talker) if $talker && $$ == $parent }
+close $ended;
 my $dropped = sub { $control->log_text =~ /event=follower_gone id="slow"/ };
 my $names = 0;
 $reader->wait_table(sub { $names = () = $_[0] =~ /"ring_name"/g; $names == 1000 }, deadline(60));
@@ -90,7 +95,7 @@ for my $ms (301 .. 330) {
     $reader->wait_table(sub { $_[0] =~ /"request_timeout_ms":$ms\b/ }, deadline(60));
 }
 wait_until($dropped, deadline(30), 'the slow one is dropped');
-kill('TERM', $talker);
+close $talking;
 waitpid($talker, 0);
 like($control->log_text, qr/event=follower_gone id="slow" .*reason="(?:peer does not read|takes a table too slowly)"/,
      'a follower that does not read is dropped');

@@ -22,13 +22,15 @@ sub wait_leader {
 # not clear at first.
 sub write_surely {
     my ($writer, $key, $value) = @_;
-    for my $unclear (0 .. 60) {
+    my $unclear = -1;
+    wait_until(sub {
+        $unclear++;
         my $reply = $writer->ask("cas $key 0 $value");
-        return $unclear if $reply =~ /^cas ok/;
+        return 1 if $reply =~ /^cas ok/;
         die "unexpected: $reply" if $reply !~ /^cas (?:ambiguous|unavailable)/;
-        select(undef, undef, undef, 0.05);
-    }
-    die "no success in time";
+        return 0;
+    }, deadline(30), "$key is written");
+    return $unclear;
 }
 
 subtest 'a stream of 200 writes while one leader is killed and another hangs' => sub {
