@@ -83,7 +83,7 @@ get_one(struct conn *c, const struct store_key *key)
     }
     worker_note_key(w, key, hit ? view.value.len : 0);
     worker_count_get_prefix(w, key->key, hit);
-    watch_fetched(c, key->key, hit ? &view : NULL);
+    watch_fetched(c, key->key, &view, hit);
     if (hit) {
         put_view(c, &view, tells_cas(c->get.cmd));
     }

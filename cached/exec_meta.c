@@ -131,7 +131,7 @@ exec_meta_get(struct conn *c, const struct request *r)
     count_meta_get(w, how.touch, hit && !view.made);
     worker_note_key(w, &key, hit ? view.value.len : 0);
     worker_count_get_prefix(w, key.key, hit && !view.made);
-    watch_fetched(c, key.key, hit && !view.made ? &view : NULL);
+    watch_fetched(c, key.key, &view, hit && !view.made);
     if (hit) {
         put_meta_hit(c, r, &view);
     } else if (!r->quiet) {

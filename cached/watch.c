@@ -35,13 +35,23 @@ put(struct worker *w, struct event *event, struct span key)
     worker_count(w, METRIC_ID_NODE_WATCH_EVENTS);
 }
 
+static const char *
+absence_name(enum store_absence absence)
+{
+    switch (absence) {
+    case STORE_ABSENT: break;
+    case STORE_EXPIRED: return "expired";
+    case STORE_FLUSHED: return "flushed";
+    }
+    return "not_found";
+}
+
 void
-watch_put_fetch(struct conn *c, struct span key, const struct store_view *view)
+watch_put_fetch(struct conn *c, struct span key, const struct store_view *view, bool found)
 {
     struct event event = {.kind = EVENT_FETCH, .stream = WATCH_FETCHERS, .fd = c->io.fd};
-    event.status = "not_found";
-    if (view != NULL) {
-        event.status = "found";
+    event.status = found ? "found" : absence_name(view->absence);
+    if (found) {
         event.class = (uint8_t)store_band_of(key.len, view->value.len);
         event.value_bytes = view->value.len;
     }
@@ -55,12 +65,11 @@ watch_put_lookup(struct conn *c, struct span key)
     struct store_key k = store_key(key);
     struct store_lookup how = {.peek = true};
     struct store_view view;
-    if (store_get(w->store, &k, &how, w->now_ms, &view) != STORE_OK) {
-        watch_put_fetch(c, key, NULL);
-        return;
+    bool found = store_get(w->store, &k, &how, w->now_ms, &view) == STORE_OK;
+    watch_put_fetch(c, key, &view, found);
+    if (found) {
+        store_release(w->store, &view.item);
     }
-    watch_put_fetch(c, key, &view);
-    store_release(w->store, &view.item);
 }
 
 static const char *

@@ -46,7 +46,7 @@ watch_wanted(const struct conn *c, enum watch_stream stream)
 }
 
 /* These write the event, wanted or not. */
-void watch_put_fetch(struct conn *c, struct span key, const struct store_view *view);
+void watch_put_fetch(struct conn *c, struct span key, const struct store_view *view, bool found);
 void watch_put_lookup(struct conn *c, struct span key);
 void watch_put_store(struct conn *c, struct span key, const struct store_write *write,
                      enum store_outcome outcome, uint64_t value_bytes, uint64_t now_ms);
@@ -54,12 +54,12 @@ void watch_put_delete(struct conn *c, struct span key, const char *command);
 void watch_put_opened(struct conn *c);
 void watch_put_closed(struct conn *c, enum conn_end why);
 
-/* A key was asked for; `view` NULL: not found. */
+/* A key was asked for; `view` is what store_get() has filled in. */
 static inline void
-watch_fetched(struct conn *c, struct span key, const struct store_view *view)
+watch_fetched(struct conn *c, struct span key, const struct store_view *view, bool found)
 {
     if (watch_wanted(c, WATCH_FETCHERS)) {
-        watch_put_fetch(c, key, view);
+        watch_put_fetch(c, key, view, found);
     }
 }
 

@@ -105,9 +105,14 @@ store_key(struct span key)
 void store_prefetch(struct store_thread *th, const struct store_key *keys, unsigned count);
 
 /* --- reading ------------------------------------------------------------- */
+/* Why there is no item, as far as anybody knows: what has expired or was flushed is
+ * removed by whoever sees it first. */
+enum store_absence { STORE_ABSENT, STORE_EXPIRED, STORE_FLUSHED };
+
 /* An item as one lookup saw it. */
 struct store_view {
-    struct store_item *item; /* the reference; NULL if there is none */
+    struct store_item *item; /* the reference; NULL if there is none: all else is not filled in */
+    enum store_absence absence; /* but this */
     struct span key;
     struct span value; /* with a CRLF behind it from STORE_TRAILED_FROM on */
     uint64_t flags;    /* the client's */

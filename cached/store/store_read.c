@@ -51,15 +51,16 @@ apply_hit(struct store_thread *th, struct store_item *it, const struct store_loo
     }
 }
 
-static void
+static enum store_absence
 count_lookup_of_corpse(struct store_thread *th, const struct aftermath *after, uint64_t now_ms)
 {
     if (after->buried_count == 0) {
-        return;
+        return STORE_ABSENT;
     }
     uint64_t expiry_ms = item_expiry_ms(after->buried[0]);
     bool expired = expiry_ms != EXPIRES_NEVER && expiry_ms <= now_ms;
     count(th, expired ? METRIC_ID_STORE_GET_EXPIRED : METRIC_ID_STORE_GET_FLUSHED);
+    return expired ? STORE_EXPIRED : STORE_FLUSHED;
 }
 
 /* --- without the lock ---------------------------------------------------------- */
@@ -171,7 +172,10 @@ get_locked(struct store_thread *th, const struct store_key *key, const struct st
         apply_hit(th, it, how, now_ms, view);
     }
     shard_unlock(sh);
-    count_lookup_of_corpse(th, &after, now_ms);
+    enum store_absence absence = count_lookup_of_corpse(th, &after, now_ms);
+    if (it == NULL) {
+        view->absence = absence;
+    }
     settle(th, &after, now_ms);
     return it != NULL ? STORE_OK : STORE_NOT_FOUND;
 }
@@ -189,6 +193,7 @@ store_get(struct store_thread *th, const struct store_key *key, const struct sto
     if (seen == LOOK_HIT) {
         return STORE_OK;
     }
+    view->absence = STORE_ABSENT;
     if (seen != LOOK_MISS && get_locked(th, key, how, now_ms, view) == STORE_OK) {
         return STORE_OK;
     }

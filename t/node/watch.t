@@ -53,6 +53,14 @@ sub line_of {
     is(line_of($w), "item_get key=from_other status=not_found clsid=0 cfd=N size=0\n",
        'from another worker');
 
+    # What is there no more says why, to the first who asks.
+    $c->ask("set brief 0 -1 1\r\nx\r\nget brief\r\nget brief\r\nset old 0 0 1\r\nx\r\n"
+            . "flush_all\r\nmg old\r\n");
+    is(line_of($w) =~ /(key=\S+ (?:status|cmd)=\w+)/ ? $1 : '', $_, $_)
+        for 'key=brief status=not_found', 'key=brief status=stored', 'key=brief status=expired',
+            'key=brief status=not_found', 'key=old status=not_found', 'key=old status=stored',
+            'key=old status=flushed';
+
     # Only what is asked for; and what memcached knows besides is accepted.
     my $m = watcher(qw(mutations rawcmds sysevents proxyreqs));
     my $plain = watcher();
@@ -64,7 +72,7 @@ sub line_of {
     like(line_of($plain), qr/^item_get key=%23/, 'and what a set looks up');
     my $stats = $c->stats;
     is($stats->{log_watchers}, 3, 'watchers are counted');
-    is("$stats->{log_watcher_sent} $stats->{log_watcher_skipped}", '22 0', 'and lines');
+    is("$stats->{log_watcher_sent} $stats->{log_watcher_skipped}", '29 0', 'and lines');
     like(join(' ', values %{ $c->stats('conns') }), qr/conn_watch/, 'stats conns');
     $w->send("get a\r\nquit\r\n");
     $c->ask("get after\r\n");
