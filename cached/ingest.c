@@ -230,7 +230,7 @@ store_plain(struct conn *c, const struct store_key *key, const struct plain_set 
 {
     struct worker *w = c->worker;
     uint64_t expiry_ms = node_expiry_ms(w->node, set->exptime, w->now_ms);
-    worker_note_key(w, key, set->value.len);
+    worker_note_store(w, key, set->value.len);
     enum store_outcome outcome =
         store_set(w->store, key, set->value, set->flags, expiry_ms, w->now_ms);
     if (outcome == STORE_OK) {
