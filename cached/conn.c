@@ -47,6 +47,7 @@ conn_open(struct worker *w, int fd)
     pthread_mutex_lock(&node->registry_lock);
     list_push_back(&node->registry, &c->entry);
     pthread_mutex_unlock(&node->registry_lock);
+    conn_memory_settle(c);
     watch_opened(c);
 }
 
@@ -82,6 +83,7 @@ conn_close(struct conn *c, enum conn_end why)
     close(c->io.fd);
     outbox_deinit(&c->out, w->store);
     buf_deinit(&c->in);
+    conn_memory_leave(c);
     free(c);
     metric_sub(w->metrics, METRIC_ID_NODE_CONNECTIONS, 1);
     node_connection_closed(node);
@@ -442,6 +444,11 @@ end_turn(struct conn *c, struct turn turn)
         begin_drain(c);
     }
     return_spare(c);
+    if (!conn_memory_settle(c)) {
+        worker_count(w, METRIC_ID_NODE_MEMORY_KICKS);
+        conn_close(c, END_ERROR);
+        return;
+    }
     note_half(c, turn, sent > 0);
     if (turn.stopped && !conn_blocked(c)) {
         worker_yield(w, c);
@@ -519,7 +526,7 @@ aim(struct conn *c, struct iovec *iov)
         }
         iov[n++] = (struct iovec){room, READ_ROOM_BYTES};
     } else {
-        iov[n++] = (struct iovec){c->worker->scratch, WORKER_SCRATCH_BYTES};
+        iov[n++] = (struct iovec){c->worker->scratch, c->worker->memory.read_max};
     }
     return n;
 }

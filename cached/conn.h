@@ -14,8 +14,8 @@
  * and `watch` say that one of the others holds. What a command means is in exec.h.
  *
  * Bounds: input held is at most one command line or one read; output held is at
- * most CONN_OUTPUT_MAX and the reply to one more command (an item sent by
- * reference costs nothing); a client that holds half a command is cut.
+ * most CONN_OUTPUT_MAX (less where memory is short, see conn_memory.h) and the reply to one more
+ * command (an item sent by reference costs nothing); a client that holds half a command is cut.
  *
  * Thread: the worker's. `state` and `active_ms` are read by others too. */
 #pragma once
@@ -84,6 +84,7 @@ struct conn {
     struct dump *dump;   /* a listing of all items that goes on, or NULL */
     struct watch *watch; /* what it is told, or NULL; then its input means nothing */
     uint64_t half_since_ms;
+    uint32_t memory_bytes; /* that it takes, as counted (conn_memory.h) */
     _Atomic uint64_t active_ms;
     _Atomic uint8_t state;
     bool closing;  /* no more input; close when all is sent */
@@ -103,7 +104,7 @@ void conn_continue(struct conn *c);
 static inline bool
 conn_blocked(const struct conn *c)
 {
-    return outbox_unsent(&c->out) > CONN_OUTPUT_MAX;
+    return outbox_unsent(&c->out) > c->worker->memory.output_max;
 }
 
 /* For exec: throws away the next `bytes` of input, then answers `error` (PROTO_OK:

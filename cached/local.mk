@@ -3,6 +3,7 @@ bin_PROGRAMS += mfcached
 mfcached_SOURCES = \
 	cached/announce.c cached/announce.h \
 	cached/conn.c cached/conn.h \
+	cached/conn_memory.c cached/conn_memory.h \
 	cached/dump.c cached/dump.h \
 	cached/event_ring.c cached/event_ring.h \
 	cached/exec.h \
@@ -16,6 +17,7 @@ mfcached_SOURCES = \
 	cached/ingest.c cached/ingest.h \
 	cached/latency.c cached/latency.h \
 	cached/main.c \
+	cached/memory_report.c cached/memory_report.h \
 	cached/metaline.c cached/metaline.h \
 	cached/metrics_page.c cached/metrics_page.h \
 	cached/node.c cached/node.h \

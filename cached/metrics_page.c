@@ -1,5 +1,6 @@
 #include "cached/metrics_page.h"
 #include "cached/announce.h"
+#include "cached/memory_report.h"
 #include "cached/stats.h"
 #include "cached/worker.h"
 #include "common/core/log.h"
@@ -99,7 +100,8 @@ put_process(const struct node *node, struct buf *out)
             node->options.connections_max);
     put_one(out, "memcached_limit_bytes", METRIC_GAUGE, "Memory allowed.", info.memory_limit);
     put_one(out, "memfleet_memory_used_bytes", METRIC_GAUGE,
-            "Memory of items and tables, reserved or in use.", info.memory_bytes);
+            "Memory that counts against the limit.", info.memory_bytes);
+    memory_report_metrics(node, out);
     put_one(out, "memfleet_node_longest_turn_microseconds", METRIC_GAUGE,
             "Most CPU time of one turn of a worker.", workers_longest_turn_us(node));
     put_one(out, "memfleet_node_slow_turns_total", METRIC_COUNTER,

@@ -114,10 +114,9 @@ node_paused_us(const struct node *node)
 }
 
 static void
-reject(struct node *node, int fd)
+reject(struct node *node, int fd, enum proto_error error)
 {
-    metric_add(node->main_metrics, METRIC_ID_NODE_REJECTED, 1);
-    struct span line = error_line(PROTO_ERR_TOO_MANY_CONNECTIONS);
+    struct span line = error_line(error);
     ssize_t ignored = send(fd, line.ptr, line.len, MSG_NOSIGNAL);
     (void)ignored;
     close(fd);
@@ -142,8 +141,14 @@ on_accept(void *arg, int fd, const struct addr *peer)
 {
     struct node *node = arg;
     uint64_t limit = node->options.connections_max;
+    if (conn_memory_crowded(node)) {
+        metric_add(node->main_metrics, METRIC_ID_NODE_REFUSED_MEMORY, 1);
+        reject(node, fd, PROTO_ERR_OUT_OF_MEMORY);
+        return;
+    }
     if (atomic_load(&node->connection_count) >= limit && !make_place(node)) {
-        reject(node, fd);
+        metric_add(node->main_metrics, METRIC_ID_NODE_REJECTED, 1);
+        reject(node, fd, PROTO_ERR_TOO_MANY_CONNECTIONS);
         return;
     }
     uint64_t now_open = atomic_fetch_add(&node->connection_count, 1) + 1;

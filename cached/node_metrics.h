@@ -29,6 +29,8 @@
     X(NODE_CONNECTIONS,    "connections",               GAUGE,   "Connections open.")              \
     X(NODE_ACCEPTED,       "connections_total",         COUNTER, "Connections accepted.")          \
     X(NODE_REJECTED,       "connections_rejected_total", COUNTER, "Connections over the limit.")   \
+    X(NODE_REFUSED_MEMORY, "connections_refused_memory_total", COUNTER, "Connections refused for lack of memory.") \
+    X(NODE_MEMORY_KICKS,   "memory_kicks_total",        COUNTER, "Connections closed because they grew while memory was short.") \
     X(NODE_IDLE_KICKS,     "idle_kicks_total",          COUNTER, "Connections closed for idling.") \
     X(NODE_HALF_KICKS,     "half_kicks_total",          COUNTER, "Connections closed for half a command.") \
     X(NODE_YIELDS,         "connection_yields_total",   COUNTER, "Turns given up to other connections.") \

@@ -25,7 +25,7 @@
     X('u', "user",            STRING,    user,              "USER",   NULL,                        \
       "become this user (when started as root)")                                                   \
     X('m', "memory-limit",    MEGABYTES, memory_bytes,      "MB",     "64",                        \
-      "memory for items and their tables")                                                         \
+      "memory for items, their tables, connections and buffers")                                                         \
     X('M', "disable-evictions", BOOL,    no_evictions,      "",       NULL,                        \
       "answer an error when memory is full instead of evicting")                                   \
     X('c', "conn-limit",      NUMBER,    connections_max,   "NUM",    "1024",                      \
@@ -95,6 +95,8 @@
       "answer connections over the limit with an error and close them (default)")                  \
     X("no_maxconns_fast",  BOOL,    no_maxconns_fast, "",                                          \
       "let connections over the limit wait to be accepted")                                        \
+    X("items_memory_only", BOOL,    items_memory_only, "",                                         \
+      "let -m bound items and their tables only, as in memcached")                                 \
     X("idle_timeout",      NUMBER,  idle_timeout_s,   "SECONDS",                                   \
       "close connections that send and take nothing for so long; 0 never")
 

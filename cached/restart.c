@@ -49,6 +49,7 @@ make_empty_store(struct node *node)
         .item_max_bytes = o->item_max_bytes,
         .concurrency = (unsigned)o->threads,
         .evict = !o->no_evictions,
+        .items_only = o->items_memory_only,
         .cas = !o->no_cas,
         .file = node->memory_file,
     };

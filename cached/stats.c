@@ -1,5 +1,6 @@
 #include "cached/stats.h"
 #include "cached/dump.h"
+#include "cached/memory_report.h"
 #include "common/core/base64.h"
 #include "common/core/num.h"
 #include "common/core/version.h"
@@ -59,6 +60,7 @@ enum info {
     X("auth_errors",           ZERO,   0)                                                          \
     X("idle_kicks",            NODE,   METRIC_ID_NODE_IDLE_KICKS)                                  \
     X("half_kicks",            NODE,   METRIC_ID_NODE_HALF_KICKS)                                  \
+    X("memory_kicks",          NODE,   METRIC_ID_NODE_MEMORY_KICKS)                                \
     X("bytes_read",            NODE,   METRIC_ID_NODE_BYTES_READ)                                  \
     X("bytes_written",         NODE,   METRIC_ID_NODE_BYTES_WRITTEN)                               \
     X("dumps",                 NODE,   METRIC_ID_NODE_DUMPS)                                       \
@@ -109,6 +111,7 @@ enum info {
     X("curr_connections",      INFO,   INFO_CONNECTIONS)                                           \
     X("total_connections",     NODE,   METRIC_ID_NODE_ACCEPTED)                                    \
     X("rejected_connections",  NODE,   METRIC_ID_NODE_REJECTED)                                    \
+    X("rejected_for_memory",   NODE,   METRIC_ID_NODE_REFUSED_MEMORY)                              \
     X("connection_structures", INFO,   INFO_CONNECTIONS)
 /* clang-format on */
 
@@ -249,6 +252,7 @@ put_general(struct node *node, struct buf *out)
                (long)usage.ru_stime.tv_usec);
     put_rows(node, connection_rows, COUNT_OF(connection_rows), out);
     put_rows(node, stats_rows, COUNT_OF(stats_rows), out);
+    memory_report_stats(node, out);
     put_rows(node, foreign_rows, COUNT_OF(foreign_rows), out);
 }
 

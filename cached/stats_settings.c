@@ -23,6 +23,7 @@
     X("detail_enabled",        atomic_load(&node->detail.enabled))               \
     X("cas_enabled",           !o->no_cas)                                       \
     X("maxconns_fast",         !o->no_maxconns_fast)                             \
+    X("items_memory_only",     o->items_memory_only)                             \
     X("lru_crawler",           atomic_load(&node->crawler.enabled))              \
     X("flush_enabled",         !o->no_flush)                                     \
     X("dump_enabled",          !o->no_dumping)                                   \

@@ -110,6 +110,7 @@ on_tick(void *arg)
     if (w->index == 0) {
         watch_hotkeys(w);
     }
+    conn_memory_tick(w);
     loop_timer_start(&w->tick_timer, sweep(w) ? SWEEP_AGAIN_MS : TICK_MS);
 }
 
@@ -228,6 +229,7 @@ worker_start(struct node *node, unsigned index)
     w->metrics = metric_set_block(node->metrics);
     w->scratch = mem_alloc(WORKER_SCRATCH_BYTES);
     w->now_ms = node_now_ms(node);
+    conn_memory_init(&w->memory);
     list_init(&w->conns);
     list_init(&w->halves);
     atomic_init(&w->oldest_half_ms, WORKER_NO_HALF);

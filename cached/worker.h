@@ -1,6 +1,7 @@
 /* worker.h - a thread with an event loop and the connections that were handed
  * to it. Everything of a connection happens on its worker's thread. */
 #pragma once
+#include "cached/conn_memory.h"
 #include "cached/hotkeys.h"
 #include "cached/node.h"
 #include "common/proto/request.h"
@@ -26,6 +27,7 @@ struct worker {
     struct buf spare;       /* output of one turn */
     struct request request; /* the one being executed */
 
+    struct conn_memory memory;       /* that the connections take */
     struct list conns;               /* all, the one that was active longest ago first */
     struct list halves;              /* with half a command, oldest first */
     _Atomic uint64_t oldest_half_ms; /* since when the first of those waits, or WORKER_NO_HALF */

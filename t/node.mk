@@ -99,6 +99,7 @@ NODE_TESTS = \
 	t/node/admin.t \
 	t/node/bad_inputs.t \
 	t/node/classes.t \
+	t/node/connection_memory.t \
 	t/node/dump.t \
 	t/node/expiry.t \
 	t/node/hotkeys.t \

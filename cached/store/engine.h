@@ -29,6 +29,7 @@ struct store {
     struct shard *shards;
     struct metric_set *metrics;
     _Atomic uint64_t table_bytes;
+    _Atomic uint64_t others_bytes;
 
     _Atomic uint32_t generation;
     _Atomic uint64_t flush_at_ms; /* a flush to come, or 0 */

@@ -461,6 +461,15 @@ segments_fill_holes(struct segments *s, const struct segment *seg)
     return make_resident(s, (uint64_t)number_of(s, seg) << s->segment_shift, seg->bytes);
 }
 
+uint64_t
+segments_warm_bytes(struct segments *s)
+{
+    pthread_mutex_lock(&s->lock);
+    uint64_t bytes = s->warm_bytes;
+    pthread_mutex_unlock(&s->lock);
+    return bytes;
+}
+
 /* --- choosing ---------------------------------------------------------------- */
 
 static void

@@ -170,6 +170,8 @@ void segments_chill(struct segments *s);
  * more to give back. */
 bool segments_give_back(struct segments *s, uint64_t bytes);
 
+uint64_t segments_warm_bytes(struct segments *s);
+
 static inline void
 segments_charge(struct segments *s, uint64_t bytes)
 {

@@ -130,6 +130,8 @@ store_info(const struct store *st)
         .memory_bytes = atomic_load(&st->segments.used),
         .memory_limit = atomic_load(&st->segments.limit),
         .table_bytes = atomic_load(&st->table_bytes),
+        .others_bytes = atomic_load(&st->others_bytes),
+        .spare_bytes = segments_warm_bytes((struct segments *)&st->segments),
     };
     uint64_t buckets = 0;
     for (unsigned i = 0; i < st->shard_count; i++) {
@@ -138,6 +140,38 @@ store_info(const struct store *st)
     info.table_bits = 63 - (unsigned)__builtin_clzll(buckets);
     info.growing = (buckets & (buckets - 1)) != 0;
     return info;
+}
+
+static void
+charge_others(struct store *st, uint64_t bytes)
+{
+    atomic_fetch_add_explicit(&st->others_bytes, bytes, memory_order_relaxed);
+    if (!st->options.items_only) {
+        segments_charge(&st->segments, bytes);
+    }
+}
+
+void
+store_charge_others(struct store_thread *th, uint64_t bytes, uint64_t now_ms)
+{
+    charge_others(th->st, bytes);
+    if (segments_over_limit(&th->st->segments) && th->st->options.evict) {
+        memory_enforce(th, 2 + (unsigned)(bytes / th->st->segments.segment_bytes), now_ms);
+    }
+}
+
+void
+store_uncharge_others(struct store_thread *th, uint64_t bytes)
+{
+    charge_others(th->st, -bytes);
+}
+
+unsigned
+store_others_share(const struct store *st)
+{
+    uint64_t limit = atomic_load_explicit(&st->segments.limit, memory_order_relaxed);
+    uint64_t others = atomic_load_explicit(&st->others_bytes, memory_order_relaxed);
+    return st->options.items_only ? 0 : (unsigned)(others * 256 / limit);
 }
 
 void

@@ -74,6 +74,7 @@ struct store_options {
     uint64_t item_max_bytes;  /* key, value and STORE_ITEM_OVERHEAD */
     unsigned concurrency;     /* threads that will work at once; a hint */
     bool evict;               /* make room by removing live items; else STORE_NO_MEMORY */
+    bool items_only;          /* the limit does not bound what others charge */
     bool cas;                 /* off: every CAS value is 0 and no comparison matches */
     struct memory_file *file; /* its pages are the items' memory; NULL: the store's own */
 };
@@ -319,13 +320,22 @@ void store_tell_evictions(struct store_thread *th,
                           void (*fn)(void *arg, const struct store_view *view), void *arg);
 
 struct store_info {
-    uint64_t memory_bytes; /* used, by items and tables */
+    uint64_t memory_bytes; /* used, by all that the limit bounds */
     uint64_t memory_limit;
     uint64_t table_bytes;
-    unsigned table_bits; /* log2 of all buckets */
+    uint64_t others_bytes; /* charged by others */
+    uint64_t spare_bytes;  /* free, not used, and not given back to the system */
+    unsigned table_bits;   /* log2 of all buckets */
     bool growing;
 };
 struct store_info store_info(const struct store *st);
+
+/* Memory that others in the process take, or take no longer. It counts against
+ * the limit; taking it evicts items for it, but succeeds in any case. */
+void store_charge_others(struct store_thread *th, uint64_t bytes, uint64_t now_ms);
+void store_uncharge_others(struct store_thread *th, uint64_t bytes);
+/* How much of the limit that is, in 256ths; 0 with items_only. Any thread. */
+unsigned store_others_share(const struct store *st);
 
 /* Takes effect at once for new items; the sweep evicts down to a lower limit. */
 void store_set_memory_limit(struct store *st, uint64_t bytes);

@@ -119,6 +119,7 @@ store_sweep(struct store_thread *th, unsigned part, unsigned parts, unsigned ite
     th->sweep_unfinished |= freed >= items / 2;
     if (segments_over_limit(&st->segments)) {
         memory_enforce(th, 1 + items / 64, now_ms);
+        th->sweep_unfinished |= segments_over_limit(&st->segments) && st->options.evict;
     }
     heads_close(st, false);
     freed += cleaner_compact(th, COMPACT_LOOKS, now_ms);

@@ -447,7 +447,11 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct world w;
-    struct store_options options = {64 << 20, 1 << 20, 1, true, true, NULL};
+    struct store_options options = {.memory_bytes = 64 << 20,
+                                    .item_max_bytes = 1 << 20,
+                                    .concurrency = 1,
+                                    .evict = true,
+                                    .cas = true};
     w = (struct world){.at = data, .end = data + size, .now_ms = 1000};
     w.st = store_create(&options);
     w.th = store_join(w.st);

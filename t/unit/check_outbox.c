@@ -18,7 +18,11 @@ static struct buf wanted, got;
 static void
 begin(void)
 {
-    struct store_options options = {64 << 20, 1 << 20, 1, true, true, NULL};
+    struct store_options options = {.memory_bytes = 64 << 20,
+                                    .item_max_bytes = 1 << 20,
+                                    .concurrency = 1,
+                                    .evict = true,
+                                    .cas = true};
     int small = 4096;
     st = store_create(&options);
     th = store_join(st);

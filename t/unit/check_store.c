@@ -16,7 +16,11 @@ static const struct store_write plain;
 static void
 open_store(uint64_t memory, bool evict)
 {
-    struct store_options options = {memory, MB, 1, evict, true, NULL};
+    struct store_options options = {.memory_bytes = memory,
+                                    .item_max_bytes = MB,
+                                    .concurrency = 1,
+                                    .evict = evict,
+                                    .cas = true};
     st = store_create(&options);
     th = store_join(st);
 }
@@ -955,7 +959,8 @@ END_TEST
 
 START_TEST(without_cas_nothing_matches)
 {
-    struct store_options options = {64 * MB, MB, 1, true, false, NULL};
+    struct store_options options = {
+        .memory_bytes = 64 * MB, .item_max_bytes = MB, .concurrency = 1, .evict = true};
     st = store_create(&options);
     th = store_join(st);
     set("k", "v");
