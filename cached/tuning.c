@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #define SEGMENTS_PCT_MAX 80
-#define CLASSES          64 /* memcached has so many; ours is the first */
 #define NUMBER_TEXT_MAX  32
 
 void
@@ -165,7 +164,7 @@ reassign(const struct words *w)
     if (from == to) {
         return PROTO_ERR_SAME_CLASS;
     }
-    if (from < -1 || from >= CLASSES || to < 0 || to >= CLASSES) {
+    if (from < -1 || from >= STORE_BANDS || to < 0 || to >= STORE_BANDS) {
         return PROTO_ERR_BAD_CLASSES;
     }
     return PROTO_ERR_NO_SPARE_PAGES;

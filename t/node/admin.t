@@ -43,6 +43,8 @@ my @answers = (
     'slabs automove ratio 0.9' => 'OK', 'slabs automove ratio' => 'ERROR', 'slabs nonsense 1' => 'ERROR',
     'slabs reassign 1 1' => 'SAME src and dst class are identical',
     'slabs reassign 64 1' => 'BADCLASS invalid src or dst class id',
+    'slabs reassign 1 40' => 'BADCLASS invalid src or dst class id',
+    'slabs reassign 1 39' => 'NOSPARE source class has no spare pages',
     'slabs reassign 1 2' => 'NOSPARE source class has no spare pages',
     'slabs reassign a b' => 'CLIENT_ERROR bad command line format',
     'refresh_certs' => 'Error TLS not enabled', 'verbosity 1' => 'OK', 'shutdown' => 'SERVER_ERROR: shutdown not enabled',
