@@ -47,6 +47,7 @@ struct place {
     struct bucket *bucket;
     unsigned index;
     struct store_item *item; /* NULL: nowhere */
+    struct segment *segment; /* that it stands in */
 };
 
 void assoc_init(struct assoc *a);
@@ -103,9 +104,9 @@ assoc_find_from(const struct assoc *a, const struct segments *s, struct bucket *
                 continue;
             }
             struct store_item *it = segments_item(s, at);
-            if (it->key_bytes == key->key.len &&
-                bytes_equal(it->bytes, key->key.ptr, key->key.len)) {
-                return (struct place){b, i, it};
+            struct span its = item_key(it);
+            if (its.len == key->key.len && bytes_equal(its.ptr, key->key.ptr, key->key.len)) {
+                return (struct place){b, i, it, segments_find(s, it)};
             }
         }
         b = assoc_next(a, b);

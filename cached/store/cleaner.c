@@ -25,7 +25,7 @@ struct cleaning {
     uint64_t gained;
 };
 
-typedef void item_fn(struct cleaning *c, struct store_item *it);
+typedef void item_fn(struct cleaning *c, struct segment *seg, struct store_item *it);
 
 static void
 each_item(struct cleaning *c, struct segment *seg, item_fn *fn)
@@ -34,16 +34,16 @@ each_item(struct cleaning *c, struct segment *seg, item_fn *fn)
     for (char *end = p + seg->end; p < end;) {
         struct store_item *it = (struct store_item *)(void *)p;
         p += seg->large ? seg->end : item_footprint(c->th->st, it);
-        if (!(item_marks(it) & ITEM_DEAD)) {
-            fn(c, it);
+        if (!item_buried(it)) {
+            fn(c, seg, it);
         }
     }
 }
 
 static unsigned
-worth_of(struct cleaning *c, const struct store_item *it)
+worth_of(struct cleaning *c, const struct segment *seg, const struct store_item *it)
 {
-    if (item_dead(c->th->st, it, c->now_ms)) {
+    if (item_dead(c->th->st, seg, it, c->now_ms)) {
         return 0;
     }
     uint8_t heat = atomic_load_explicit(&it->heat, memory_order_relaxed);
@@ -51,20 +51,20 @@ worth_of(struct cleaning *c, const struct store_item *it)
 }
 
 static void
-count_worth(struct cleaning *c, struct store_item *it)
+count_worth(struct cleaning *c, struct segment *seg, struct store_item *it)
 {
-    c->census.bytes[worth_of(c, it)] += item_footprint(c->th->st, it);
+    c->census.bytes[worth_of(c, seg, it)] += item_footprint(c->th->st, it);
 }
 
 /* --- letting go -------------------------------------------------------------- */
 
 static void
-count_eviction(struct cleaning *c, struct store_item *it)
+count_eviction(struct cleaning *c, struct segment *seg, struct store_item *it)
 {
     struct store_thread *th = c->th;
     unsigned band = item_band(it);
     struct store_view view;
-    item_show(it, c->now_ms, &view);
+    item_show(it, &seg->base, c->now_ms, &view);
     view.item = NULL;
     count(th, METRIC_ID_STORE_EVICTIONS);
     band_add(&th->bands[band].evictions, 1);
@@ -83,13 +83,13 @@ count_eviction(struct cleaning *c, struct store_item *it)
 }
 
 static void
-count_departure(struct cleaning *c, struct store_item *it)
+count_departure(struct cleaning *c, struct segment *seg, struct store_item *it)
 {
     struct store_thread *th = c->th;
     struct band_counts *band = &th->bands[item_band(it)];
     c->went++;
-    if (!item_dead(th->st, it, c->now_ms)) {
-        count_eviction(c, it);
+    if (!item_dead(th->st, seg, it, c->now_ms)) {
+        count_eviction(c, seg, it);
         return;
     }
     count(th, c->sweeping ? METRIC_ID_STORE_SWEPT : METRIC_ID_STORE_RECLAIMED);
@@ -98,16 +98,16 @@ count_departure(struct cleaning *c, struct store_item *it)
 }
 
 static void
-let_go(struct cleaning *c, struct store_item *it)
+let_go(struct cleaning *c, struct segment *seg, struct store_item *it)
 {
     struct store_thread *th = c->th;
     struct store_key key = store_key(item_key(it));
     struct shard *sh = shard_of(th->st, key.hash);
     shard_lock(sh);
-    bool there = !(item_marks(it) & ITEM_DEAD);
+    bool there = !item_buried(it);
     if (there) {
         struct place where = assoc_find(&sh->assoc, &th->st->segments, table_hash(key.hash), &key);
-        count_departure(c, it);
+        count_departure(c, seg, it);
         unlink_item(th, sh, table_hash(key.hash), where);
     }
     shard_unlock(sh);
@@ -128,27 +128,22 @@ cool_down(struct store_item *it)
 }
 
 static void
-move(struct cleaning *c, struct store_item *it)
+move(struct cleaning *c, struct segment *seg, struct store_item *it)
 {
     struct store_thread *th = c->th;
     struct store_key key = store_key(item_key(it));
-    unsigned layout = item_layout_for(item_flags(it), item_expiry_ms(it));
-    struct store_item *to = item_create_moved(th, key.key, it->value_bytes, layout, c->now_ms);
+    struct store_item *to = item_create_moved(th, it, &seg->base, c->now_ms);
     if (to == NULL) {
         return; /* it stays, and its segment with it */
     }
     struct shard *sh = shard_of(th->st, key.hash);
     shard_lock(sh);
-    /* An expiry may have been set meanwhile that the new layout has no room for. */
-    bool moves =
-        !(item_marks(it) & ITEM_DEAD) && (item_expiry_ms(it) == 0 || (layout & ITEM_HAS_EXPIRY));
-    if (moves) {
-        item_copy(to, it);
-        if (c->evict) {
-            cool_down(to);
-        }
-        relink_item(th, sh, to,
-                    assoc_find(&sh->assoc, &th->st->segments, table_hash(key.hash), &key));
+    /* It may have changed since `to` was made for it; then it stays too. */
+    bool moves = !item_buried(it) && replace_by_copy(th, sh, to,
+                                                     assoc_find(&sh->assoc, &th->st->segments,
+                                                                table_hash(key.hash), &key));
+    if (moves && c->evict) {
+        cool_down(to);
     }
     shard_unlock(sh);
     if (moves) {
@@ -158,17 +153,17 @@ move(struct cleaning *c, struct store_item *it)
 }
 
 static void
-decide(struct cleaning *c, struct store_item *it)
+decide(struct cleaning *c, struct segment *seg, struct store_item *it)
 {
-    unsigned worth = worth_of(c, it);
+    unsigned worth = worth_of(c, seg, it);
     bool goes = c->evict ? heat_cut_takes(&c->cut, worth, item_footprint(c->th->st, it))
-                         : item_dead(c->th->st, it, c->now_ms);
+                         : item_dead(c->th->st, seg, it, c->now_ms);
     if (goes) {
-        let_go(c, it);
-    } else if (segments_find(&c->th->st->segments, it)->large) {
+        let_go(c, seg, it);
+    } else if (seg->large) {
         cool_down(it);
     } else {
-        move(c, it);
+        move(c, seg, it);
     }
 }
 
@@ -204,7 +199,7 @@ cleaner_make_room(struct store_thread *th, uint64_t now_ms)
     struct segment *taken[BATCH];
     unsigned n;
     if (!c.evict) {
-        n = segments_sparse(&st->segments, taken, BATCH, 0, UINT32_MAX);
+        n = segments_sparse(&st->segments, taken, BATCH, 0, 0, UINT32_MAX);
     } else if ((n = segments_oldest(&st->segments, taken, BATCH)) == 0) {
         heads_close(st, true);
         n = segments_oldest(&st->segments, taken, BATCH);
@@ -218,7 +213,9 @@ cleaner_compact(struct store_thread *th, unsigned looks, uint64_t now_ms)
 {
     struct cleaning c = {.th = th, .now_ms = now_ms, .sweeping = true};
     struct segment *taken[1];
-    unsigned n = segments_sparse(&th->st->segments, taken, 1, SPARSE_SHARE, looks);
+    uint64_t now_s = now_ms / 1000;
+    uint32_t aged_s = now_s > SEGMENT_AGE_MAX_S ? (uint32_t)(now_s - SEGMENT_AGE_MAX_S) : 0;
+    unsigned n = segments_sparse(&th->st->segments, taken, 1, SPARSE_SHARE, aged_s, looks);
     clean(&c, taken, n);
     return c.went;
 }

@@ -12,8 +12,8 @@
  * takes the oldest segments, moves what is worth it into a new one, lets go of
  * the rest, and the emptied segments are used again (cleaner.c).
  *
- * Flushing: one generation number that items carry the low byte of; an item of
- * another generation is dead. */
+ * Flushing: one generation number that segments carry; what stands in a segment
+ * of another generation is dead. */
 #pragma once
 #include "cached/store/bands.h"
 #include "cached/store/shard.h"
@@ -25,7 +25,6 @@ struct store {
     struct store_options options;
     struct segments segments;
     unsigned shard_count; /* a power of two */
-    unsigned shard_bits;
     struct shard *shards;
     struct metric_set *metrics;
     _Atomic uint64_t table_bytes;
@@ -33,8 +32,7 @@ struct store {
 
     _Atomic uint32_t generation;
     _Atomic uint64_t flush_at_ms; /* a flush to come, or 0 */
-    _Atomic uint64_t flushes;
-    pthread_mutex_t flush_lock; /* covers changes of generation and flush_at_ms */
+    pthread_mutex_t flush_lock;   /* covers changes of generation and flush_at_ms */
 
     _Atomic uint64_t evicted_idle_ms[STORE_BANDS]; /* of what each band evicted last */
     _Atomic uint64_t wall_offset_ms; /* wall clock minus the caller's, 0 until it is known */
@@ -75,6 +73,13 @@ table_hash(uint64_t hash)
     return hash >> SHARD_BITS_MAX;
 }
 
+/* What the items beside this one have in common with it. */
+static inline const struct item_base *
+base_of(const struct store *st, const struct store_item *it)
+{
+    return &segments_find(&st->segments, it)->base;
+}
+
 static inline void
 count(struct store_thread *th, enum store_metric id)
 {
@@ -84,7 +89,7 @@ count(struct store_thread *th, enum store_metric id)
 static inline unsigned
 item_band(const struct store_item *it)
 {
-    return band_of(it->key_bytes, it->value_bytes);
+    return band_of(it->key_bytes, item_value_bytes(it));
 }
 
 /* --- memory.c -------------------------------------------------------------- */
@@ -109,8 +114,8 @@ void item_bury(struct store_thread *th, struct store_item *it);
 
 /* Room for an item that the cleaner moves; may pass the limit. NULL if there is
  * no segment at all. */
-struct store_item *item_create_moved(struct store_thread *th, struct span key, uint64_t value_bytes,
-                                     unsigned layout, uint64_t now_ms);
+struct store_item *item_create_moved(struct store_thread *th, struct store_item *from,
+                                     const struct item_base *from_base, uint64_t now_ms);
 
 /* Closes the open segments of all threads: those without anything alive, or
  * all. */
@@ -127,10 +132,6 @@ uint64_t cleaner_make_room(struct store_thread *th, uint64_t now_ms);
 /* Moves the living out of a segment that is mostly dead; looks at so many.
  * Returns how many items went because they were expired or flushed. */
 unsigned cleaner_compact(struct store_thread *th, unsigned looks, uint64_t now_ms);
-
-/* --- store_sweep.c --------------------------------------------------------- */
-/* Frees all that is expired or flushed, in slices. */
-void sweep_all(struct store_thread *th, uint64_t now_ms);
 
 /* --- lookup.c -------------------------------------------------------------- */
 /* What must happen after the shard's lock is given back. */
@@ -167,11 +168,11 @@ item_expired(const struct store_item *it, uint64_t now_ms)
     return expiry_ms != EXPIRES_NEVER && expiry_ms <= now_ms;
 }
 
-/* Is the item expired or flushed? */
+/* Is the item, which stands in that segment, expired or flushed? */
 static inline bool
-item_dead(struct store *st, const struct store_item *it, uint64_t now_ms)
+item_dead(struct store *st, const struct segment *seg, const struct store_item *it, uint64_t now_ms)
 {
-    return item_expired(it, now_ms) || it->generation != (uint8_t)generation_at(st, now_ms);
+    return item_expired(it, now_ms) || seg->base.generation != generation_at(st, now_ms);
 }
 
 /* Counts a dead item that is about to be unlinked. */
@@ -184,13 +185,19 @@ struct place find_live(struct store_thread *th, struct shard *sh, const struct s
                        uint64_t now_ms, struct aftermath *after);
 /* Takes the item out, with its accounts. It is to be buried afterwards. */
 void unlink_item(struct store_thread *th, struct shard *sh, uint64_t hash, struct place where);
-/* Puts the item in, with its accounts and generation, in the place of `old` if
- * there is one. */
+/* Before linking: gives the item its CAS value, the given one or the next. False
+ * if it cannot be linked where it stands, because a flush has come since it was
+ * made or the CAS value is too far off: the caller makes another one, ITEM_WIDE. */
+bool item_stamp(struct store_thread *th, struct shard *sh, struct store_item *it, bool given,
+                uint64_t value, uint64_t now_ms);
+/* Puts the item in, with its accounts and these marks more, in the place of
+ * `old` if there is one. */
 void link_item(struct store_thread *th, struct shard *sh, uint64_t hash, struct store_item *it,
-               struct place old, uint64_t now_ms, struct aftermath *after);
-/* Puts a moved item in the place of its former self. */
-void relink_item(struct store_thread *th, struct shard *sh, struct store_item *it,
-                 struct place old);
+               unsigned marks, struct place old, struct aftermath *after);
+/* Makes `to` the copy of the key's item and puts it in its place. False if it
+ * cannot be one: it is of another generation, or has no place for something. */
+bool replace_by_copy(struct store_thread *th, struct shard *sh, struct store_item *to,
+                     struct place old);
 /* The table has grown or shrunk. */
 void account_for_table(struct store *st, struct shard *sh);
 /* Behind each insertion: lets the table grow by a step, and accounts for it. False
@@ -201,8 +208,12 @@ void table_expect(struct store *st, struct shard *sh, uint64_t items);
 /* What an item's CAS value becomes: the given one or the next. */
 uint64_t next_cas(struct store *st, struct shard *sh, bool given, uint64_t value, uint64_t now_ms);
 
-/* Without the lock: sees to it that the key's item, if there is one, has a
- * place for such an expiry. Somebody may replace it meanwhile, so callers look,
- * and ask again. */
+/* Without the lock, as what follows: the least CAS value of this time. */
+uint64_t cas_now(struct store *st, uint64_t now_ms);
+
+/* Sees to it that the key's item, if there is one, has this layout too. Somebody
+ * may replace it meanwhile, so callers look, and ask again. */
+void prepare_layout(struct store_thread *th, const struct store_key *key, unsigned layout,
+                    uint64_t now_ms);
 void prepare_expiry(struct store_thread *th, const struct store_key *key, uint64_t expiry_ms,
                     uint64_t now_ms);

@@ -30,9 +30,10 @@ struct loading {
 };
 
 uint64_t
-image_segment_checksum(const struct segments *s, uint32_t number, uint32_t end)
+image_segment_checksum(const struct image_segment *is, const char *memory)
 {
-    return hash_span_seeded(span_make(segment_memory(s, &s->all[number]), end), number);
+    uint64_t seed = hash_span_seeded(span_make(&is->base, sizeof(is->base)), is->number);
+    return hash_span_seeded(span_make(memory, is->end), seed);
 }
 
 /* --- segments: what is in them ----------------------------------------------- */
@@ -57,8 +58,8 @@ note(struct loading *l, unsigned thread, uint64_t hash, locator at)
 static bool
 is_item(const struct store *st, const struct store_item *it, size_t room)
 {
-    return room >= sizeof(*it) && it->key_bytes >= 1 && it->key_bytes <= STORE_KEY_MAX &&
-           segments_round(&st->segments, item_bytes(it)) <= room;
+    return room >= sizeof(*it) && room >= item_header_bytes(item_marks(it)) && it->key_bytes >= 1 &&
+           it->key_bytes <= STORE_KEY_MAX && segments_round(&st->segments, item_bytes(it)) <= room;
 }
 
 /* What was neither linked nor given up counts as dead: there is nobody who
@@ -66,11 +67,11 @@ is_item(const struct store *st, const struct store_item *it, size_t room)
 static bool
 is_alive(struct store_item *it)
 {
-    unsigned marks = item_marks(it);
-    if (!(marks & (ITEM_LINKED | ITEM_DEAD))) {
-        item_mark(it, ITEM_DEAD, 0);
+    bool alive = item_marks(it) & ITEM_LINKED;
+    if (!alive) {
+        item_mark(it, ITEM_STALE, 0);
     }
-    return (marks & (ITEM_LINKED | ITEM_DEAD)) == ITEM_LINKED;
+    return alive;
 }
 
 static bool
@@ -110,7 +111,7 @@ check_segment(struct parallel *work, unsigned thread, uint64_t step)
     struct segment *seg = &s->all[is->number];
     bool good = !atomic_load_explicit(&l->failed, memory_order_relaxed) &&
                 segments_fill_holes(s, seg) &&
-                image_segment_checksum(s, is->number, is->end) == is->checksum &&
+                image_segment_checksum(is, segment_memory(s, seg)) == is->checksum &&
                 find_items(l, thread, seg);
     if (!good) {
         atomic_store_explicit(&l->failed, true, memory_order_relaxed);

@@ -10,18 +10,20 @@
 #pragma once
 #include "cached/store/engine.h"
 
-#define IMAGE_HEAD_BYTES 80 /* before the segments */
+#define IMAGE_HEAD_BYTES 72 /* before the segments */
 
 /* As it stands in an image. */
 struct image_segment {
+    struct item_base base;
     uint32_t number;
     uint32_t end;
     uint64_t large;
     uint64_t checksum;
 };
 
-/* Of a segment's number and its bytes up to its end. */
-uint64_t image_segment_checksum(const struct segments *s, uint32_t number, uint32_t end);
+/* Of a segment's number, its base, and its bytes up to its end, which are at
+ * `memory`. */
+uint64_t image_segment_checksum(const struct image_segment *is, const char *memory);
 
 /* Enters what lives in these segments into a store that is empty but for having
  * adopted them, and accounts for it. False if one is not as it was. About

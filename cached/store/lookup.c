@@ -31,7 +31,7 @@ find_live(struct store_thread *th, struct shard *sh, const struct store_key *key
 {
     uint64_t hash = table_hash(key->hash);
     struct place where = assoc_find(&sh->assoc, &th->st->segments, hash, key);
-    if (where.item == NULL || !item_dead(th->st, where.item, now_ms)) {
+    if (where.item == NULL || !item_dead(th->st, where.segment, where.item, now_ms)) {
         return where;
     }
     count_death(th, where.item, now_ms);
@@ -44,18 +44,9 @@ static void
 leave_table(struct store_thread *th, struct store_item *it)
 {
     uint32_t bytes = item_footprint(th->st, it);
-    item_mark(it, ITEM_DEAD, 0);
+    item_mark(it, ITEM_STALE, ITEM_LINKED); /* dead */
     metric_sub(th->metrics, METRIC_ID_STORE_ITEM_BYTES, bytes);
     band_leave(th->bands, item_band(it), bytes);
-}
-
-static void
-enter_table(struct store_thread *th, struct store_item *it)
-{
-    uint32_t bytes = item_footprint(th->st, it);
-    item_mark(it, ITEM_LINKED, 0);
-    metric_add(th->metrics, METRIC_ID_STORE_ITEM_BYTES, bytes);
-    band_enter(th->bands, item_band(it), bytes);
 }
 
 void
@@ -66,13 +57,34 @@ unlink_item(struct store_thread *th, struct shard *sh, uint64_t hash, struct pla
     assoc_remove(&sh->assoc, hash, where);
 }
 
-void
-relink_item(struct store_thread *th, struct shard *sh, struct store_item *it, struct place old)
+static void
+enter_table(struct store_thread *th, struct store_item *it, unsigned marks)
 {
-    enter_table(th, it);
+    uint32_t bytes = item_footprint(th->st, it);
+    item_mark(it, ITEM_LINKED | marks, 0);
+    metric_add(th->metrics, METRIC_ID_STORE_ITEM_BYTES, bytes);
+    band_enter(th->bands, item_band(it), bytes);
+}
+
+static void
+swap_items(struct store_thread *th, struct store_item *it, unsigned marks, struct place old)
+{
+    enter_table(th, it, marks);
     leave_table(th, old.item);
     bucket_set(old.bucket, old.index, bucket_tag_at(old.bucket, old.index),
                segments_locate(&th->st->segments, it));
+}
+
+bool
+replace_by_copy(struct store_thread *th, struct shard *sh, struct store_item *to, struct place old)
+{
+    const struct item_base *base = base_of(th->st, to);
+    if (base->generation != old.segment->base.generation ||
+        !item_copy(to, base, old.item, &old.segment->base)) {
+        return false;
+    }
+    swap_items(th, to, item_marks(old.item) & ITEM_STALE, old);
+    return true;
 }
 
 static uint64_t
@@ -107,22 +119,31 @@ table_expect(struct store *st, struct shard *sh, uint64_t items)
     account_for_table(st, sh);
 }
 
-void
-link_item(struct store_thread *th, struct shard *sh, uint64_t hash, struct store_item *it,
-          struct place old, uint64_t now_ms, struct aftermath *after)
+/* What is made of an older value is flushed with it: a flush that has come since
+ * that was looked up makes the generations differ. */
+bool
+item_stamp(struct store_thread *th, struct shard *sh, struct store_item *it, bool given,
+           uint64_t value, uint64_t now_ms)
 {
     struct store *st = th->st;
-    /* What is made of an older value is flushed with it, though the flush may
-     * have come since that was looked up. */
-    it->generation = old.item != NULL ? old.item->generation : (uint8_t)generation_at(st, now_ms);
+    const struct item_base *base = base_of(st, it);
+    return base->generation == generation_at(st, now_ms) &&
+           item_set_cas(it, base, next_cas(st, sh, given, value, now_ms));
+}
+
+void
+link_item(struct store_thread *th, struct shard *sh, uint64_t hash, struct store_item *it,
+          unsigned marks, struct place old, struct aftermath *after)
+{
+    struct store *st = th->st;
     count(th, METRIC_ID_STORE_ITEMS_TOTAL);
     band_add(&th->bands[item_band(it)].stored, 1);
     if (old.item != NULL) {
-        relink_item(th, sh, it, old);
+        swap_items(th, it, marks, old);
         bury_later(after, old.item);
         return;
     }
-    enter_table(th, it);
+    enter_table(th, it, marks);
     count(th, METRIC_ID_STORE_ITEMS);
     bool inserted = assoc_insert(&sh->assoc, table_hash(hash), bucket_tag(hash),
                                  segments_locate(&st->segments, it));
@@ -134,6 +155,7 @@ link_item(struct store_thread *th, struct shard *sh, uint64_t hash, struct store
 
 #define CAS_TIME_BITS_BELOW 20
 #define CAS_AHEAD_MAX_MS    60000 /* a given value further in the future moves no clock */
+#define CAS_LEAD_MAX_MS     100   /* how far counting in units may lead ahead of the time */
 
 static uint64_t
 wall_ms(struct store *st, uint64_t now_ms)
@@ -148,29 +170,38 @@ wall_ms(struct store *st, uint64_t now_ms)
     return offset + now_ms;
 }
 
-/* A hybrid logical clock: milliseconds since 1970, then a count, then the
- * shard. So a value that is written later anywhere has a larger number, as far
- * as clocks agree, and what a client brings from elsewhere moves the clock on.
- * Unique in the process because of the shard, increasing for a key because a
- * key never changes its shard. */
+uint64_t
+cas_now(struct store *st, uint64_t now_ms)
+{
+    return st->options.cas ? wall_ms(st, now_ms) << CAS_TIME_BITS_BELOW : 0;
+}
+
+/* A hybrid logical clock: milliseconds since 1970, then a count. So a value that
+ * is written later anywhere has a larger number, as far as clocks agree, and
+ * what a client brings from elsewhere moves the clock on. A key never changes
+ * its shard, so its numbers only increase.
+ *
+ * It goes in whole units, which narrow items keep, until writes come so fast
+ * that this would lead it too far ahead of the time. */
 uint64_t
 next_cas(struct store *st, struct shard *sh, bool given, uint64_t value, uint64_t now_ms)
 {
     if (!st->options.cas) {
         return 0;
     }
-    uint64_t now = wall_ms(st, now_ms) << CAS_TIME_BITS_BELOW;
-    uint64_t step = (uint64_t)1 << st->shard_bits;
+    uint64_t now = cas_now(st, now_ms), unit = UINT64_C(1) << ITEM_CAS_UNIT_BITS;
     if (given) {
-        uint64_t most = now + ((uint64_t)CAS_AHEAD_MAX_MS << CAS_TIME_BITS_BELOW);
-        if (value > sh->cas_last && value < most) {
-            sh->cas_last = ((value | (step - 1)) & ~(step - 1)) | (uint64_t)(sh - st->shards);
-        }
+        bool sane = value < now + ((uint64_t)CAS_AHEAD_MAX_MS << CAS_TIME_BITS_BELOW);
+        sh->cas_last = sane && value > sh->cas_last ? value : sh->cas_last;
         return value;
     }
-    uint64_t next = (now & ~(step - 1)) | (uint64_t)(sh - st->shards);
-    sh->cas_last = next > sh->cas_last ? next : sh->cas_last + step;
-    return sh->cas_last;
+    uint64_t next = (sh->cas_last & ~(unit - 1)) + unit;
+    if (next < now) {
+        next = now;
+    } else if (next > now + ((uint64_t)CAS_LEAD_MAX_MS << CAS_TIME_BITS_BELOW)) {
+        next = sh->cas_last + 1;
+    }
+    return sh->cas_last = next;
 }
 
 /* --- afterwards -------------------------------------------------------------- */
@@ -187,17 +218,17 @@ settle(struct store_thread *th, struct aftermath *after, uint64_t now_ms)
     }
 }
 
-/* --- room for an expiry ------------------------------------------------------- */
+/* --- another layout ------------------------------------------------------------ */
 
-/* Under the lock: the key's live item that has no place for an expiry, held. */
+/* Under the lock: the key's live item that lacks something of the layout, held. */
 static struct store_item *
-find_without_expiry(struct store_thread *th, const struct store_key *key, uint64_t now_ms)
+find_lacking(struct store_thread *th, const struct store_key *key, unsigned layout, uint64_t now_ms)
 {
     struct aftermath after = {0};
     struct shard *sh = shard_of(th->st, key->hash);
     shard_lock(sh);
     struct store_item *it = find_live(th, sh, key, now_ms, &after).item;
-    if (it != NULL && (item_marks(it) & ITEM_HAS_EXPIRY)) {
+    if (it != NULL && (item_marks(it) & layout) == layout) {
         it = NULL;
     }
     if (it != NULL) {
@@ -208,31 +239,53 @@ find_without_expiry(struct store_thread *th, const struct store_key *key, uint64
     return it;
 }
 
+/* Puts the copy `to` in the place of `it`, if that is still the key's. False if
+ * there is none that can be its copy. */
+static bool
+replace_held(struct store_thread *th, const struct store_key *key, struct store_item *it,
+             struct store_item *to, uint64_t now_ms)
+{
+    struct aftermath after = {0};
+    struct shard *sh = shard_of(th->st, key->hash);
+    bool fits = true;
+    shard_lock(sh);
+    struct place old = find_live(th, sh, key, now_ms, &after);
+    if (old.item == it && to == NULL) {
+        /* A cache may forget, but not keep for ever what shall expire. */
+        unlink_item(th, sh, table_hash(key->hash), old);
+        bury_later(&after, it);
+    } else if (old.item == it) {
+        fits = replace_by_copy(th, sh, to, old);
+        if (fits) {
+            bury_later(&after, it);
+        }
+    }
+    shard_unlock(sh);
+    settle(th, &after, now_ms);
+    return fits;
+}
+
+void
+prepare_layout(struct store_thread *th, const struct store_key *key, unsigned layout,
+               uint64_t now_ms)
+{
+    struct store_item *it;
+    while ((it = find_lacking(th, key, layout, now_ms)) != NULL) {
+        unsigned wanted = (item_marks(it) & ITEM_LAYOUT) | layout;
+        struct store_item *to = item_create(th, key, item_value_bytes(it), wanted, now_ms);
+        if (!replace_held(th, key, it, to, now_ms)) {
+            layout |= ITEM_WIDE; /* its CAS value is from long ago */
+        }
+        item_unhold(th, it);
+        item_finish(th, to);
+    }
+}
+
 void
 prepare_expiry(struct store_thread *th, const struct store_key *key, uint64_t expiry_ms,
                uint64_t now_ms)
 {
-    struct store_item *it;
-    while (expiry_ms != EXPIRES_NEVER && (it = find_without_expiry(th, key, now_ms)) != NULL) {
-        unsigned layout = (item_marks(it) & ITEM_LAYOUT) | ITEM_HAS_EXPIRY;
-        struct store_item *to = item_create(th, key, it->value_bytes, layout, now_ms);
-        struct aftermath after = {0};
-        struct shard *sh = shard_of(th->st, key->hash);
-        shard_lock(sh);
-        struct place old = find_live(th, sh, key, now_ms, &after);
-        bool same = old.item == it;
-        if (same && to != NULL) {
-            item_copy(to, it);
-            relink_item(th, sh, to, old);
-            bury_later(&after, it);
-        } else if (same) {
-            /* A cache may forget, but not keep for ever what shall expire. */
-            unlink_item(th, sh, table_hash(key->hash), old);
-            bury_later(&after, it);
-        }
-        shard_unlock(sh);
-        settle(th, &after, now_ms);
-        item_unhold(th, it);
-        item_finish(th, to);
+    if (expiry_ms != EXPIRES_NEVER) {
+        prepare_layout(th, key, ITEM_HAS_EXPIRY, now_ms);
     }
 }

@@ -29,17 +29,44 @@ item_bury(struct store_thread *th, struct store_item *it)
     segments_drop_bytes(s, segments_find(s, it), item_footprint(th->st, it));
 }
 
+/* --- bases ------------------------------------------------------------------- */
+
+/* New items get CAS values from now on, and what is given may be a little
+ * older; what moves has older ones, the younger the segment's memory. */
+#define FRESH_CAS_SLACK (ITEM_CAS_RANGE / 4)
+#define MOVED_CAS_SLACK (ITEM_CAS_RANGE / 8 * 7)
+
+static struct item_base
+base_at(struct store *st, uint64_t cas_slack, uint64_t now_ms)
+{
+    uint64_t cas = cas_now(st, now_ms);
+    return (struct item_base){
+        .cas_from = cas > cas_slack ? cas - cas_slack : 0,
+        .opened_s = (uint32_t)(now_ms / 1000),
+        .generation = generation_at(st, now_ms),
+    };
+}
+
+/* May an item be made in a segment of this base? One that was opened long ago
+ * would soon be out of reach of what its items count from it. */
+static bool
+is_current(struct store *st, const struct item_base *base, uint64_t now_ms)
+{
+    return base->generation == generation_at(st, now_ms) &&
+           now_ms / 1000 < (uint64_t)base->opened_s + SEGMENT_AGE_MAX_S;
+}
+
 /* --- heads ------------------------------------------------------------------- */
 
 /* Room in the open segment, held, or NULL. */
 static struct store_item *
-carve(struct store_thread *th, struct head *head, uint32_t bytes)
+carve(struct store_thread *th, struct head *head, uint32_t bytes, uint64_t now_ms)
 {
     const struct segments *s = &th->st->segments;
     struct store_item *it = NULL;
     lock_take(&head->lock);
     struct segment *seg = head->open;
-    if (seg != NULL && seg->end + bytes <= seg->bytes) {
+    if (seg != NULL && seg->end + bytes <= seg->bytes && is_current(th->st, &seg->base, now_ms)) {
         it = (struct store_item *)(void *)(segment_memory(s, seg) + seg->end);
         seg->end += bytes;
         atomic_fetch_add_explicit(&seg->live, bytes, memory_order_relaxed);
@@ -90,32 +117,34 @@ heads_close(struct store *st, bool all)
 /* --- items ------------------------------------------------------------------- */
 
 static struct store_item *
-take_large(struct store_thread *th, uint32_t bytes, bool force)
+take_large(struct store_thread *th, uint32_t bytes, bool force, uint64_t now_ms)
 {
     struct segments *s = &th->st->segments;
-    struct segment *seg = segments_take_large(s, bytes, force, &th->guard);
+    struct item_base base = base_at(th->st, FRESH_CAS_SLACK, now_ms);
+    struct segment *seg = segments_take_large(s, &base, bytes, force, &th->guard);
     return seg != NULL ? (void *)segment_memory(s, seg) : NULL;
 }
 
 /* Without cleaning. Room that the cleaner has left behind what it moved is
  * better than none. */
 static struct store_item *
-try_place(struct store_thread *th, uint32_t bytes, bool force)
+try_place(struct store_thread *th, uint32_t bytes, bool force, uint64_t now_ms)
 {
     struct store *st = th->st;
     if (segments_is_large(&st->segments, bytes)) {
-        return take_large(th, bytes, force);
+        return take_large(th, bytes, force, now_ms);
     }
-    struct store_item *it = carve(th, &th->fresh, bytes);
+    struct store_item *it = carve(th, &th->fresh, bytes, now_ms);
     if (it != NULL) {
         return it;
     }
-    struct segment *seg = segments_take(&st->segments, force);
+    struct item_base base = base_at(st, FRESH_CAS_SLACK, now_ms);
+    struct segment *seg = segments_take(&st->segments, &base, force);
     if (seg == NULL) {
-        return carve(th, &th->moved, bytes);
+        return carve(th, &th->moved, bytes, now_ms);
     }
     open_next(st, &th->fresh, seg);
-    return carve(th, &th->fresh, bytes);
+    return carve(th, &th->fresh, bytes, now_ms);
 }
 
 /* Nothing can be cleaned, perhaps only because what was cleaned has not passed
@@ -131,20 +160,31 @@ wait_for_readers(const struct segments *s, unsigned *patience)
     return true;
 }
 
+/* What is large stays where it is for ever, and need not be copied then for
+ * what it may be given later. */
+static unsigned
+full_layout(const struct segments *s, size_t key_bytes, uint64_t value_bytes, unsigned layout)
+{
+    layout |= item_layout_for(0, 0, value_bytes);
+    return segments_is_large(s, item_bytes_for(layout, key_bytes, value_bytes))
+               ? layout | ITEM_HAS_EXPIRY | ITEM_WIDE
+               : layout;
+}
+
 struct store_item *
 item_create(struct store_thread *th, const struct store_key *key, uint64_t value_bytes,
             unsigned layout, uint64_t now_ms)
 {
     struct segments *s = &th->st->segments;
-    size_t bytes =
-        segments_round(s, item_body_bytes(key->key.len, value_bytes) + item_fields_bytes(layout));
+    layout = full_layout(s, key->key.len, value_bytes, layout);
+    size_t bytes = segments_round(s, item_bytes_for(layout, key->key.len, value_bytes));
     if (bytes > atomic_load_explicit(&s->limit, memory_order_relaxed)) {
         return NULL; /* not even an empty store has room: evict nothing for it */
     }
     uint64_t price = PRICE * (bytes > s->segment_bytes ? bytes : s->segment_bytes), paid = 0;
     unsigned patience = PATIENCE;
     struct store_item *it;
-    while ((it = try_place(th, (uint32_t)bytes, paid >= price)) == NULL) {
+    while ((it = try_place(th, (uint32_t)bytes, paid >= price, now_ms)) == NULL) {
         if (paid >= price) {
             return NULL; /* no place at all, which more cleaning would not change */
         }
@@ -154,28 +194,49 @@ item_create(struct store_thread *th, const struct store_key *key, uint64_t value
         }
         paid += gained;
     }
-    item_init(it, key->key, value_bytes, layout, now_ms);
+    item_init(it, base_of(th->st, it), key->key, value_bytes, layout, now_ms);
     return it;
 }
 
+/* The base of what moves next: nobody but its thread puts a segment there. */
+static struct item_base
+moved_base(struct store_thread *th, uint64_t now_ms)
+{
+    struct item_base base = base_at(th->st, MOVED_CAS_SLACK, now_ms);
+    lock_take(&th->moved.lock);
+    struct segment *seg = th->moved.open;
+    if (seg != NULL && is_current(th->st, &seg->base, now_ms)) {
+        base = seg->base;
+    }
+    lock_give(&th->moved.lock);
+    return base;
+}
+
 struct store_item *
-item_create_moved(struct store_thread *th, struct span key, uint64_t value_bytes, unsigned layout,
-                  uint64_t now_ms)
+item_create_moved(struct store_thread *th, struct store_item *from,
+                  const struct item_base *from_base, uint64_t now_ms)
 {
     struct segments *s = &th->st->segments;
-    uint32_t bytes = (uint32_t)segments_round(s, item_body_bytes(key.len, value_bytes) +
-                                                     item_fields_bytes(layout));
-    struct store_item *it = carve(th, &th->moved, bytes);
+    struct item_base base = moved_base(th, now_ms);
+    uint64_t value_bytes = item_value_bytes(from);
+    unsigned layout = item_layout_for(item_flags(from), item_expiry_ms(from), value_bytes);
+    if (!item_cas_is_near(&base, item_cas(from, from_base))) {
+        layout |= ITEM_WIDE;
+    }
+    struct span key = item_key(from);
+    uint32_t bytes = (uint32_t)segments_round(s, item_bytes_for(layout, key.len, value_bytes));
+    struct store_item *it = carve(th, &th->moved, bytes, now_ms);
     if (it == NULL) {
-        struct segment *seg = segments_take(s, true);
+        base = base_at(th->st, MOVED_CAS_SLACK, now_ms);
+        struct segment *seg = segments_take(s, &base, true);
         if (seg == NULL) {
             return NULL;
         }
         open_next(th->st, &th->moved, seg);
-        it = carve(th, &th->moved, bytes);
+        it = carve(th, &th->moved, bytes, now_ms);
     }
     if (it != NULL) {
-        item_init(it, key, value_bytes, layout, now_ms);
+        item_init(it, base_of(th->st, it), key, value_bytes, layout, now_ms);
     }
     return it;
 }
@@ -188,8 +249,8 @@ item_finish(struct store_thread *th, struct store_item *it)
     }
     struct segments *s = &th->st->segments;
     struct segment *seg = segments_find(s, it);
-    if (!(item_marks(it) & ITEM_LINKED)) {
-        item_mark(it, ITEM_DEAD, 0);
+    if (!(item_marks(it) & ITEM_LINKED) && !item_buried(it)) {
+        item_mark(it, ITEM_STALE, 0);
         segments_drop_bytes(s, seg, item_footprint(th->st, it));
     }
     guard_drop(&th->guard, segments_number(s, it));

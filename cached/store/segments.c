@@ -27,10 +27,10 @@ choose_sizes(struct segments *s, uint64_t limit)
            s->segment_bytes * 2 <= limit / SEGMENTS_WANTED) {
         s->segment_bytes *= 2;
     }
-    s->unit_shift = 2;
+    s->unit_shift = (unsigned)__builtin_ctz(ITEM_ALIGNMENT);
     while (limit >> (31 + s->unit_shift) > 0) {
         s->unit_shift++;
-        s->segment_bytes *= 2;
+        s->segment_bytes *= s->unit_shift > 2 ? 2 : 1;
     }
     s->segment_shift = (unsigned)__builtin_ctz(s->segment_bytes);
     s->offset_bits = s->segment_shift - s->unit_shift;
@@ -208,7 +208,7 @@ take_place(struct segments *s)
 }
 
 struct segment *
-segments_take(struct segments *s, bool force)
+segments_take(struct segments *s, const struct item_base *base, bool force)
 {
     pthread_mutex_lock(&s->lock);
     uint32_t number = force || fits(s, s->segment_bytes) ? take_place(s) : 0;
@@ -217,6 +217,7 @@ segments_take(struct segments *s, bool force)
         seg = &s->all[number];
         s->log_end = number < s->log_end ? s->log_end : number + 1;
         set_up(s, seg, s->segment_bytes, 1);
+        seg->base = *base;
         seg->end = 0;
         seg->large = false;
         seg->state = SEGMENT_OPEN;
@@ -261,7 +262,8 @@ join(struct segments *s, struct segment *first, uint32_t bytes)
 }
 
 struct segment *
-segments_take_large(struct segments *s, uint32_t bytes, bool force, struct guard *holder)
+segments_take_large(struct segments *s, const struct item_base *base, uint32_t bytes, bool force,
+                    struct guard *holder)
 {
     uint32_t charged = whole_pages(s, bytes);
     pthread_mutex_lock(&s->lock);
@@ -270,6 +272,7 @@ segments_take_large(struct segments *s, uint32_t bytes, bool force, struct guard
     if (number != 0) {
         seg = &s->all[number];
         join(s, seg, charged);
+        seg->base = *base;
         seg->end = bytes;
         seg->large = true;
         atomic_store_explicit(&seg->live, bytes, memory_order_relaxed);
@@ -436,7 +439,8 @@ take_places(struct segments *s, uint32_t first, uint32_t n)
 }
 
 struct segment *
-segments_adopt(struct segments *s, uint32_t number, uint32_t end, bool large)
+segments_adopt(struct segments *s, const struct item_base *base, uint32_t number, uint32_t end,
+               bool large)
 {
     uint64_t run = ((uint64_t)end + s->segment_bytes - 1) >> s->segment_shift;
     if (number >= s->count_max || run == 0 || run > s->count_max - number || (run > 1 && !large) ||
@@ -445,6 +449,7 @@ segments_adopt(struct segments *s, uint32_t number, uint32_t end, bool large)
     }
     struct segment *seg = &s->all[number];
     set_up(s, seg, large ? whole_pages(s, end) : s->segment_bytes, (uint32_t)run);
+    seg->base = *base;
     seg->end = end;
     seg->large = large;
     atomic_store_explicit(&seg->live, 1, memory_order_relaxed);
@@ -505,20 +510,22 @@ segments_oldest(struct segments *s, struct segment **out, unsigned n)
 }
 
 static bool
-is_sparse(const struct segments *s, const struct segment *seg, unsigned dead_share)
+is_sparse(const struct segments *s, const struct segment *seg, unsigned dead_share,
+          uint32_t opened_before_s)
 {
     if (seg->state != SEGMENT_SEALED || seg->large) {
         return false;
     }
     uint32_t live = atomic_load_explicit(&seg->live, memory_order_relaxed);
     uint64_t dead = seg->end - live;
-    return dead > 0 && dead * 256 >= (uint64_t)seg->bytes * dead_share &&
+    bool sparse = dead > 0 && dead * 256 >= (uint64_t)seg->bytes * dead_share;
+    return (sparse || seg->base.opened_s < opened_before_s) &&
            !epochs_held(&s->epochs, number_of(s, seg));
 }
 
 unsigned
 segments_sparse(struct segments *s, struct segment **out, unsigned n, unsigned dead_share,
-                unsigned looks)
+                uint32_t opened_before_s, unsigned looks)
 {
     unsigned count = 0;
     pthread_mutex_lock(&s->lock);
@@ -526,7 +533,7 @@ segments_sparse(struct segments *s, struct segment **out, unsigned n, unsigned d
     for (; looks > 0 && count < n; looks--) {
         s->sparse_at = s->sparse_at + 1 < s->log_end ? s->sparse_at + 1 : 1;
         struct segment *seg = &s->all[s->sparse_at];
-        if (s->sparse_at < s->log_end && is_sparse(s, seg, dead_share)) {
+        if (s->sparse_at < s->log_end && is_sparse(s, seg, dead_share, opened_before_s)) {
             take(seg);
             out[count++] = seg;
         }

@@ -12,8 +12,8 @@
  *     FREE   warm: its memory is resident; cold: given back (places.h)
  *
  * All of it is one reserved range of addresses, at least twice as large as the
- * limit. A locator is the distance from its begin in units of 4 bytes (8 and
- * more where the limit is so high that 4 would not reach), so the segment's
+ * limit. A locator is the distance from its begin in units of 2 bytes (4 and
+ * more where the limit is so high that 2 would not reach), so the segment's
  * number is in its high bits.
  *
  * An item of more than half a segment has a run of segments to itself, begins
@@ -41,6 +41,7 @@
 enum segment_state { SEGMENT_FREE, SEGMENT_OPEN, SEGMENT_SEALED, SEGMENT_TAKEN, SEGMENT_LIMBO };
 
 struct segment {
+    struct item_base base; /* written when it is taken; all else is no reader's business */
     uint32_t bytes;        /* charged; of a free one, what may be resident */
     uint32_t end;          /* where the items end; written by the head only */
     _Atomic uint32_t live; /* bytes of items that are linked or reserved */
@@ -49,7 +50,7 @@ struct segment {
     bool large; /* a run, of one item */
     uint64_t retired_at;
     struct list link; /* queue or limbo */
-};
+} __attribute__((aligned(64)));
 
 struct segments {
     struct memory_file *file; /* what the places are mapped from, or NULL */
@@ -74,6 +75,10 @@ struct segments {
     uint64_t warm_bytes;
     uint32_t sparse_at; /* where the search for sparse segments goes on */
 };
+
+/* Items are put into no segment that is older, and are moved out of it. */
+#define SEGMENT_AGE_MAX_S 43200u
+_Static_assert(SEGMENT_AGE_MAX_S < ITEM_ACCESS_RANGE_S, "and some time to do so");
 
 typedef uint32_t locator; /* 0: none */
 
@@ -128,19 +133,20 @@ segment_memory(const struct segments *s, const struct segment *seg)
     return s->base + ((size_t)(seg - s->all) << s->segment_shift);
 }
 
-/* An empty segment, OPEN, or NULL if that would pass the limit. With `force`
- * the limit is no reason. */
-struct segment *segments_take(struct segments *s, bool force);
+/* An empty segment, OPEN, with that base; or NULL if that would pass the limit.
+ * With `force` the limit is no reason. */
+struct segment *segments_take(struct segments *s, const struct item_base *base, bool force);
 /* A run for one item of so many bytes: SEALED from the start, and held by
  * `holder`. With `force` NULL means that no such run is free. */
-struct segment *segments_take_large(struct segments *s, uint32_t bytes, bool force,
-                                    struct guard *holder);
+struct segment *segments_take_large(struct segments *s, const struct item_base *base,
+                                    uint32_t bytes, bool force, struct guard *holder);
 
 /* Makes a segment of a new store, or a run if it is `large`, what it was in
  * another: SEALED, at the young end of the queue, with items up to `end`. As if one
  * byte in it were alive, until segments_drop_bytes() says otherwise. NULL if
  * there is no such place, or something there. */
-struct segment *segments_adopt(struct segments *s, uint32_t number, uint32_t end, bool large);
+struct segment *segments_adopt(struct segments *s, const struct item_base *base, uint32_t number,
+                               uint32_t end, bool large);
 /* Before the memory of an adopted one is touched. False if there is no room. */
 bool segments_fill_holes(struct segments *s, const struct segment *seg);
 
@@ -152,10 +158,10 @@ void segments_drop_bytes(struct segments *s, struct segment *seg, uint32_t bytes
 
 /* Takes up to `n` of the oldest that nobody holds off the queue. */
 unsigned segments_oldest(struct segments *s, struct segment **out, unsigned n);
-/* Takes up to `n` of which at least `dead_share` (of 256) is dead; looks at up
- * to `looks` from where it left off. */
+/* Takes up to `n` of which at least `dead_share` (of 256) is dead, or that were
+ * opened before `opened_before_s`; looks at up to `looks` from where it left off. */
 unsigned segments_sparse(struct segments *s, struct segment **out, unsigned n, unsigned dead_share,
-                         unsigned looks);
+                         uint32_t opened_before_s, unsigned looks);
 /* A TAKEN one goes back: to limbo if it is empty, else to the young end of the
  * queue. */
 void segments_put_back(struct segments *s, struct segment *seg);

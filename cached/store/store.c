@@ -41,7 +41,6 @@ store_create(const struct store_options *options)
     struct store *st = mem_zalloc(sizeof(*st));
     st->options = *options;
     st->shard_count = shards_for(options->concurrency, options->memory_bytes);
-    st->shard_bits = (unsigned)__builtin_ctz(st->shard_count);
     st->shards = mem_zalloc_lines(st->shard_count * sizeof(struct shard));
     st->metrics = metric_set_create("memfleet_store", metric_descs, STORE_METRIC_COUNT);
     segments_init(&st->segments, options->memory_bytes, options->file);
@@ -92,11 +91,6 @@ store_join(struct store *st)
     return th;
 }
 
-/* Items know the low byte of their generation only. So before a generation's
- * byte comes round again, all that is dead must have gone. A call brings one
- * generation at most, and a byte has room for several purges. */
-#define FLUSHES_PER_PURGE 64
-
 void
 store_tell_evictions(struct store_thread *th, void (*fn)(void *arg, const struct store_view *view),
                      void *arg)
@@ -110,9 +104,6 @@ store_flush(struct store_thread *th, uint64_t at_ms, uint64_t now_ms)
 {
     struct store *st = th->st;
     generation_at(st, now_ms); /* a flush that is due is no longer to come */
-    if (atomic_fetch_add(&st->flushes, 1) % FLUSHES_PER_PURGE == FLUSHES_PER_PURGE - 1) {
-        sweep_all(th, now_ms);
-    }
     pthread_mutex_lock(&st->flush_lock);
     if (at_ms <= now_ms) {
         atomic_fetch_add(&st->generation, 1);

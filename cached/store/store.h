@@ -120,7 +120,7 @@ struct store_view {
     uint64_t cas;
     uint64_t expiry_ms;        /* after this lookup */
     uint64_t expiry_before_ms; /* before it */
-    uint64_t accessed_ms;      /* the access before this one, or when it was stored; to 100 ms */
+    uint64_t accessed_ms;      /* the access before this one, or when it was stored; to a second */
     uint64_t bytes;            /* memory that the item takes */
     bool fetched;              /* had been read before */
     bool binary_key;

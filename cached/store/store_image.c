@@ -15,14 +15,15 @@ struct image_head {
     uint64_t cas_enabled;
     uint64_t generation;
     uint64_t flush_at_ms;
-    uint64_t flushes;
     uint64_t cas_last; /* the largest that was given out */
     uint64_t items;
     uint64_t segments;
 };
 _Static_assert(sizeof(struct image_head) == IMAGE_HEAD_BYTES, "a file must have no padding");
 
-_Static_assert(sizeof(struct image_segment) == 24, "a file must have no padding");
+_Static_assert(sizeof(struct image_segment) == 40, "a file must have no padding");
+
+_Static_assert(sizeof(struct image_segment) == 40, "a file must have no padding");
 
 /* Another build that writes images or items in another way has another number. */
 static uint64_t
@@ -44,8 +45,9 @@ save_segment(struct parallel *work, unsigned thread, uint64_t step)
 {
     (void)thread;
     struct saving *saving = (struct saving *)work;
+    const struct segments *s = &saving->st->segments;
     struct image_segment *out = &saving->segments[step];
-    out->checksum = image_segment_checksum(&saving->st->segments, out->number, out->end);
+    out->checksum = image_segment_checksum(out, segment_memory(s, &s->all[out->number]));
 }
 
 /* The segments with items, oldest first. */
@@ -60,7 +62,11 @@ list_segments(const struct segments *s, uint64_t *count)
     LIST_EACH (link, &s->queue) {
         const struct segment *seg = LIST_ENTRY(link, struct segment, link);
         *next++ = (struct image_segment){
-            .number = (uint32_t)(seg - s->all), .end = seg->end, .large = seg->large};
+            .base = seg->base,
+            .number = (uint32_t)(seg - s->all),
+            .end = seg->end,
+            .large = seg->large,
+        };
     }
     return out;
 }
@@ -94,7 +100,6 @@ store_image_save(struct store *st, uint64_t now_ms, struct buf *out)
         .cas_enabled = st->options.cas,
         .generation = generation_at(st, now_ms),
         .flush_at_ms = atomic_load(&st->flush_at_ms),
-        .flushes = atomic_load(&st->flushes),
         .cas_last = last_cas(st),
         .items = metric_sum(st->metrics, METRIC_ID_STORE_ITEMS),
         .segments = count,
@@ -137,10 +142,8 @@ adopt_head(struct store *st, const struct image_head *head)
 {
     atomic_store(&st->generation, (uint32_t)head->generation);
     atomic_store(&st->flush_at_ms, head->flush_at_ms);
-    atomic_store(&st->flushes, head->flushes);
-    uint64_t step = (uint64_t)1 << st->shard_bits;
     for (unsigned i = 0; i < st->shard_count; i++) {
-        st->shards[i].cas_last = ((head->cas_last & ~(step - 1)) + step) | i;
+        st->shards[i].cas_last = head->cas_last;
     }
 }
 
@@ -156,7 +159,7 @@ adopt_segments(struct store *st, const struct image_segment *segments, uint64_t 
         const struct image_segment *is = &segments[i];
         uint64_t ends_at = ((uint64_t)is->number << s->segment_shift) + is->end;
         if (is->large > 1 || is->end != segments_round(s, is->end) || ends_at > file_bytes ||
-            segments_adopt(s, is->number, is->end, is->large) == NULL) {
+            segments_adopt(s, &is->base, is->number, is->end, is->large) == NULL) {
             return false;
         }
         *item_bytes += is->end;

@@ -31,13 +31,15 @@ hand_out_token(struct store_item *it, const struct store_lookup *how, struct sto
 }
 
 static void
-apply_hit(struct store_thread *th, struct store_item *it, const struct store_lookup *how,
+apply_hit(struct store_thread *th, struct place where, const struct store_lookup *how,
           uint64_t now_ms, struct store_view *view)
 {
-    item_show(it, now_ms, view);
+    struct store_item *it = where.item;
+    const struct item_base *base = &where.segment->base;
+    item_show(it, base, now_ms, view);
     item_hold(th, it);
     if (how == NULL) {
-        item_bump(it, now_ms);
+        item_bump(it, base, now_ms);
         return;
     }
     if (how->touch) {
@@ -47,7 +49,7 @@ apply_hit(struct store_thread *th, struct store_item *it, const struct store_loo
     }
     hand_out_token(it, how, view);
     if (!how->peek) {
-        item_bump(it, now_ms);
+        item_bump(it, base, now_ms);
     }
 }
 
@@ -77,15 +79,16 @@ look(struct store_thread *th, struct shard *sh, const struct store_key *key,
     if (version % 2 != 0) {
         return LOOK_AGAIN;
     }
-    struct store_item *it =
-        assoc_find(&sh->assoc, &th->st->segments, table_hash(key->hash), key).item;
+    struct place where = assoc_find(&sh->assoc, &th->st->segments, table_hash(key->hash), key);
+    struct store_item *it = where.item;
     if (it == NULL) {
         return shard_read_ok(sh, version) ? LOOK_MISS : LOOK_AGAIN;
     }
-    if (item_dead(th->st, it, now_ms)) {
+    const struct segment *seg = where.segment;
+    if (item_dead(th->st, seg, it, now_ms)) {
         return LOOK_LOCKED;
     }
-    item_show(it, now_ms, view);
+    item_show(it, &seg->base, now_ms, view);
     item_hold(th, it);
     if (!shard_read_ok(sh, version)) {
         item_unhold(th, it);
@@ -96,7 +99,7 @@ look(struct store_thread *th, struct shard *sh, const struct store_key *key,
         return LOOK_LOCKED;
     }
     if (how == NULL || !how->peek) {
-        item_bump(it, now_ms);
+        item_bump(it, &seg->base, now_ms);
     }
     return LOOK_HIT;
 }
@@ -116,38 +119,54 @@ look_freely(struct store_thread *th, const struct store_key *key, const struct s
 
 /* --- with it ------------------------------------------------------------------- */
 
-/* An empty item whose maker holds the token. Somebody may have stored the key
- * since we looked: then that is the hit. */
+/* Under the lock: an empty item whose maker holds the token. Somebody may have
+ * stored the key since we looked: then that is the hit. False if `fresh` cannot
+ * be it. */
+static bool
+vivify_locked(struct store_thread *th, struct shard *sh, const struct store_key *key,
+              struct store_item *fresh, const struct store_lookup *how, uint64_t now_ms,
+              struct store_view *view, struct aftermath *after)
+{
+    struct place old = find_live(th, sh, key, now_ms, after);
+    if (old.item != NULL) {
+        apply_hit(th, old, how, now_ms, view);
+        return true;
+    }
+    if (!item_stamp(th, sh, fresh, how->has_new_cas, how->new_cas, now_ms)) {
+        return false;
+    }
+    item_mark(fresh, ITEM_TOKEN_TAKEN | (how->vivify_binary_key ? ITEM_BINARY_KEY : 0), 0);
+    item_set_expiry_ms(fresh, how->vivify_expiry_ms);
+    item_show(fresh, base_of(th->st, fresh), now_ms, view);
+    item_hold(th, fresh);
+    view->taken = false;
+    view->won = view->made = true;
+    link_item(th, sh, key->hash, fresh, 0, old, after);
+    return true;
+}
+
 static enum store_outcome
 vivify(struct store_thread *th, const struct store_key *key, const struct store_lookup *how,
        uint64_t now_ms, struct store_view *view)
 {
-    unsigned layout = item_layout_for(0, how->vivify_expiry_ms);
-    struct store_item *fresh = item_create(th, key, 0, layout, now_ms);
+    unsigned layout = item_layout_for(0, how->vivify_expiry_ms, 0);
+    bool done = false;
     view->item = NULL;
-    if (fresh == NULL) {
-        count(th, METRIC_ID_STORE_REFUSED_MEMORY);
-        return STORE_NOT_FOUND;
+    while (!done) {
+        struct store_item *fresh = item_create(th, key, 0, layout, now_ms);
+        if (fresh == NULL) {
+            count(th, METRIC_ID_STORE_REFUSED_MEMORY);
+            return STORE_NOT_FOUND;
+        }
+        struct aftermath after = {0};
+        struct shard *sh = shard_of(th->st, key->hash);
+        shard_lock(sh);
+        done = vivify_locked(th, sh, key, fresh, how, now_ms, view, &after);
+        shard_unlock(sh);
+        settle(th, &after, now_ms);
+        item_finish(th, fresh);
+        layout |= ITEM_WIDE;
     }
-    struct aftermath after = {0};
-    struct shard *sh = shard_of(th->st, key->hash);
-    shard_lock(sh);
-    struct place old = find_live(th, sh, key, now_ms, &after);
-    if (old.item != NULL) {
-        apply_hit(th, old.item, how, now_ms, view);
-    } else {
-        item_store64(fresh->cas, next_cas(th->st, sh, how->has_new_cas, how->new_cas, now_ms));
-        item_mark(fresh, ITEM_TOKEN_TAKEN | (how->vivify_binary_key ? ITEM_BINARY_KEY : 0), 0);
-        item_set_expiry_ms(fresh, how->vivify_expiry_ms);
-        item_show(fresh, now_ms, view);
-        item_hold(th, fresh);
-        view->taken = false;
-        view->won = view->made = true;
-        link_item(th, sh, key->hash, fresh, old, now_ms, &after);
-    }
-    shard_unlock(sh);
-    settle(th, &after, now_ms);
-    item_finish(th, fresh);
     return STORE_OK;
 }
 
@@ -158,18 +177,18 @@ get_locked(struct store_thread *th, const struct store_key *key, const struct st
     struct aftermath after = {0};
     struct shard *sh = shard_of(th->st, key->hash);
     uint64_t touch_expiry_ms = how != NULL && how->touch ? how->touch_expiry_ms : EXPIRES_NEVER;
-    struct store_item *it;
+    struct place where;
     for (;;) {
         prepare_expiry(th, key, touch_expiry_ms, now_ms);
         shard_lock(sh);
-        it = find_live(th, sh, key, now_ms, &after).item;
-        if (it == NULL || item_can_expire(it, touch_expiry_ms)) {
+        where = find_live(th, sh, key, now_ms, &after);
+        if (where.item == NULL || item_can_expire(where.item, touch_expiry_ms)) {
             break;
         }
         shard_unlock(sh); /* replaced since it was prepared */
     }
-    if (it != NULL) {
-        apply_hit(th, it, how, now_ms, view);
+    if (where.item != NULL) {
+        apply_hit(th, where, how, now_ms, view);
     }
     shard_unlock(sh);
     enum store_absence absence = count_lookup_of_corpse(th, &after, now_ms);
@@ -177,7 +196,7 @@ get_locked(struct store_thread *th, const struct store_key *key, const struct st
         view->absence = absence;
     }
     settle(th, &after, now_ms);
-    return it != NULL ? STORE_OK : STORE_NOT_FOUND;
+    return where.item != NULL ? STORE_OK : STORE_NOT_FOUND;
 }
 
 enum store_outcome
@@ -286,18 +305,19 @@ see(struct store_thread *th, const struct aim *aim, const struct store_key *key,
     struct store_sight *sight)
 {
     const struct shard *sh = aim->shard;
-    struct store_item *it = assoc_find_from(&sh->assoc, &th->st->segments, aim->home, key).item;
-    bool dead = it != NULL && item_dead(th->st, it, now_ms);
+    struct place where = assoc_find_from(&sh->assoc, &th->st->segments, aim->home, key);
+    struct store_item *it = where.item;
+    bool dead = it != NULL && item_dead(th->st, where.segment, it, now_ms);
     sight->item = it;
-    sight->cas = it != NULL ? item_cas(it) : 0;
+    sight->cas = it != NULL ? item_cas(it, &where.segment->base) : 0;
     if (__builtin_expect(dead || aim->version % 2 != 0 || !shard_read_ok(sh, aim->version), 0)) {
         return see_again(th, key, now_ms, sight);
     }
     if (it == NULL) {
         return false;
     }
-    item_bump(it, now_ms);
-    sight->value = span_make(item_value(it), it->value_bytes);
+    item_bump(it, &where.segment->base, now_ms);
+    sight->value = span_make(item_value(it), item_value_bytes(it));
     sight->flags = item_flags(it);
     return true;
 }
@@ -338,21 +358,21 @@ store_touch(struct store_thread *th, const struct store_key *key, uint64_t expir
 {
     struct aftermath after = {0};
     struct shard *sh = shard_of(th->st, key->hash);
-    struct store_item *it;
+    struct place where;
     for (;;) {
         prepare_expiry(th, key, expiry_ms, now_ms);
         shard_lock(sh);
-        it = find_live(th, sh, key, now_ms, &after).item;
-        if (it == NULL || item_set_expiry_ms(it, expiry_ms)) {
+        where = find_live(th, sh, key, now_ms, &after);
+        if (where.item == NULL || item_set_expiry_ms(where.item, expiry_ms)) {
             break;
         }
         shard_unlock(sh);
     }
-    if (it != NULL) {
-        item_bump(it, now_ms);
-        band_add(&th->bands[item_band(it)].touches, 1);
+    if (where.item != NULL) {
+        item_bump(where.item, &where.segment->base, now_ms);
+        band_add(&th->bands[item_band(where.item)].touches, 1);
     }
     shard_unlock(sh);
     settle(th, &after, now_ms);
-    return it != NULL ? STORE_OK : STORE_NOT_FOUND;
+    return where.item != NULL ? STORE_OK : STORE_NOT_FOUND;
 }

@@ -21,7 +21,7 @@ visit_shard(const struct segments *s, struct shard *sh, uint64_t position, unsig
                 }
                 struct store_item *it = segments_item(s, at);
                 if (!inside || assoc_is_ahead(from, table_hash(store_key(item_key(it)).hash))) {
-                    fn(arg, sh, (struct place){b, i, it});
+                    fn(arg, sh, (struct place){b, i, it, segments_find(s, it)});
                 }
                 items -= items > 0;
             }
@@ -50,7 +50,8 @@ sweep_item(void *arg, struct shard *sh, struct place where)
 {
     struct sweep *sweep = arg;
     struct store_thread *th = sweep->th;
-    if (sweep->count == SWEEP_DROPS_MAX || !item_dead(th->st, where.item, sweep->now_ms)) {
+    if (sweep->count == SWEEP_DROPS_MAX ||
+        !item_dead(th->st, where.segment, where.item, sweep->now_ms)) {
         return;
     }
     count_death(th, where.item, sweep->now_ms);
@@ -134,19 +135,6 @@ store_sweep_again(const struct store_thread *th)
     return th->sweep_unfinished;
 }
 
-void
-sweep_all(struct store_thread *th, uint64_t now_ms)
-{
-    struct store *st = th->st;
-    for (unsigned i = 0; i < st->shard_count; i++) {
-        uint64_t position = 0;
-        unsigned freed;
-        do {
-            freed = sweep_slice(th, &st->shards[i], &position, SWEEP_DROPS_MAX, now_ms);
-        } while (position != 0 || freed == SWEEP_DROPS_MAX);
-    }
-}
-
 /* --- walking ----------------------------------------------------------------- */
 
 struct walk {
@@ -160,9 +148,9 @@ static void
 walk_item(void *arg, struct shard *sh, struct place where)
 {
     struct walk *walk = arg;
-    if (!item_dead(walk->th->st, where.item, walk->now_ms)) {
+    if (!item_dead(walk->th->st, where.segment, where.item, walk->now_ms)) {
         struct store_view view;
-        item_show(where.item, walk->now_ms, &view);
+        item_show(where.item, &where.segment->base, walk->now_ms, &view);
         view.item = NULL;
         walk->fn(walk->arg, &view);
     }

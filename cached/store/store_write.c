@@ -6,6 +6,7 @@ enum verdict {
     VERDICT_STORE_STALE, /* an outdated writer's value, kept but marked */
     VERDICT_JOIN,        /* append or prepend to what is there */
     VERDICT_REFUSE,
+    VERDICT_ANEW, /* the new item cannot be linked where it stands */
 };
 
 struct judgement {
@@ -26,7 +27,7 @@ expiry_of(const struct store_write *w)
 static unsigned
 layout_of(const struct store_write *w)
 {
-    unsigned layout = item_layout_for(w->flags, expiry_of(w));
+    unsigned layout = item_layout_for(w->flags, expiry_of(w), 0);
     return w->stale_if_older ? layout | ITEM_HAS_EXPIRY : layout;
 }
 
@@ -67,42 +68,6 @@ count_reclaimed(struct store_thread *th, const struct aftermath *after)
     band_add(&th->bands[item_band(after->buried[0])].reclaimed, 1);
 }
 
-/* A commit that has nothing to compare and nothing to refuse. */
-static void
-put_in_place(struct store_thread *th, const struct store_key *key, struct store_item *fresh,
-             uint64_t now_ms)
-{
-    struct aftermath after = {.buried_count = 0};
-    struct shard *sh = shard_of(th->st, key->hash);
-    shard_lock(sh);
-    struct place old = find_live(th, sh, key, now_ms, &after);
-    if (__builtin_expect(after.buried_count > 0, 0)) {
-        count_reclaimed(th, &after);
-    }
-    item_store64(fresh->cas, next_cas(th->st, sh, false, 0, now_ms));
-    link_item(th, sh, key->hash, fresh, old, now_ms, &after);
-    shard_unlock(sh);
-    settle(th, &after, now_ms);
-}
-
-enum store_outcome
-store_set(struct store_thread *th, const struct store_key *key, struct span value, uint64_t flags,
-          uint64_t expiry_ms, uint64_t now_ms)
-{
-    struct store_reservation r;
-    enum store_outcome outcome =
-        reserve(th, key, value.len, item_layout_for(flags, expiry_ms), now_ms, &r);
-    if (outcome != STORE_OK) {
-        return outcome;
-    }
-    memcpy(r.value, value.ptr, value.len);
-    item_set_flags(r.item, flags);
-    item_set_expiry_ms(r.item, expiry_ms);
-    put_in_place(th, key, r.item, now_ms);
-    item_finish(th, r.item);
-    return STORE_OK;
-}
-
 void
 store_abandon(struct store_thread *th, struct store_reservation *reservation)
 {
@@ -131,9 +96,9 @@ judge_absent(const struct store_write *w)
 }
 
 static struct judgement
-judge_present(const struct store *st, const struct store_write *w, const struct store_item *old)
+judge_present(const struct store *st, const struct store_write *w, struct place old)
 {
-    uint64_t cas = item_cas(old);
+    uint64_t cas = item_cas(old.item, &old.segment->base);
     bool matches = !w->compare || (st->options.cas && cas == w->compare_cas);
     switch (w->mode) {
     case STORE_ADD: return refuse(STORE_NOT_STORED);
@@ -153,12 +118,16 @@ judge_present(const struct store *st, const struct store_write *w, const struct 
     return refuse(STORE_NOT_STORED);
 }
 
-/* Under the lock: `fresh` takes the place of `old`, if there is one. */
-static void
+/* Under the lock: `fresh` takes the place of `old`, if there is one. False if it
+ * cannot. */
+static bool
 store_fresh(struct store_thread *th, struct shard *sh, uint64_t hash, struct store_item *fresh,
             struct place old, const struct store_write *w, bool stale, uint64_t now_ms,
             struct aftermath *after)
 {
+    if (!item_stamp(th, sh, fresh, w->has_new_cas, w->new_cas, now_ms)) {
+        return false;
+    }
     uint64_t expiry_ms = stale ? item_expiry_ms(old.item) : expiry_of(w);
     unsigned marks = w->binary_key ? ITEM_BINARY_KEY : 0;
     if (stale) {
@@ -166,26 +135,33 @@ store_fresh(struct store_thread *th, struct shard *sh, uint64_t hash, struct sto
     }
     item_set_flags(fresh, w->flags);
     item_set_expiry_ms(fresh, expiry_ms);
-    item_store64(fresh->cas, next_cas(th->st, sh, w->has_new_cas, w->new_cas, now_ms));
-    item_mark(fresh, marks, 0);
-    link_item(th, sh, hash, fresh, old, now_ms, after);
+    link_item(th, sh, hash, fresh, marks, old, after);
+    return true;
 }
+
+/* --- append and prepend --------------------------------------------------------- */
+
+/* The item to join with, held, and its CAS value then. */
+struct partner {
+    struct store_item *item;
+    uint64_t cas;
+};
 
 static struct store_item *
 join_values(struct store_thread *th, const struct store_key *key, struct store_item *old,
-            struct store_item *piece, enum store_mode mode, uint64_t now_ms,
+            struct store_item *piece, const struct store_write *w, unsigned layout, uint64_t now_ms,
             enum store_outcome *why)
 {
     struct store_reservation r;
-    *why = reserve(th, key, (uint64_t)old->value_bytes + piece->value_bytes,
-                   item_marks(old) & ITEM_LAYOUT, now_ms, &r);
+    uint64_t old_bytes = item_value_bytes(old), piece_bytes = item_value_bytes(piece);
+    layout |= item_marks(old) & (ITEM_LAYOUT & ~ITEM_LONG_VALUE);
+    *why = reserve(th, key, old_bytes + piece_bytes, layout, now_ms, &r);
     if (*why != STORE_OK) {
         return NULL;
     }
-    struct store_item *first = mode == STORE_APPEND ? old : piece;
-    struct store_item *second = mode == STORE_APPEND ? piece : old;
-    memcpy(r.value, item_value(first), first->value_bytes);
-    memcpy(r.value + first->value_bytes, item_value(second), second->value_bytes);
+    bool behind = w->mode == STORE_APPEND;
+    memcpy(behind ? r.value : r.value + piece_bytes, item_value(old), old_bytes);
+    memcpy(behind ? r.value + old_bytes : r.value, item_value(piece), piece_bytes);
     item_seal(r.item);
     return r.item;
 }
@@ -194,103 +170,148 @@ join_values(struct store_thread *th, const struct store_key *key, struct store_i
  * item, puts the joined one in its place. The cleaner may have moved the item
  * meanwhile; then it is another, and all begins again. */
 static bool
-swap_joined(struct store_thread *th, struct shard *sh, const struct store_key *key,
-            struct store_item *old, uint64_t old_cas, struct store_item *joined,
-            const struct store_write *w, uint64_t now_ms, struct store_written *out)
+swap_joined(struct store_thread *th, const struct store_key *key, const struct partner *old,
+            struct store_item *joined, const struct store_write *w, uint64_t now_ms,
+            struct store_written *out)
 {
     struct aftermath after = {0};
+    struct shard *sh = shard_of(th->st, key->hash);
     shard_lock(sh);
     struct place place = find_live(th, sh, key, now_ms, &after);
-    bool same = place.item == old && item_cas(old) == old_cas;
+    bool same = place.item != NULL && place.item == old->item &&
+                item_cas(place.item, &place.segment->base) == old->cas &&
+                item_stamp(th, sh, joined, w->has_new_cas, w->new_cas, now_ms);
     if (same) {
-        uint64_t cas = next_cas(th->st, sh, w->has_new_cas, w->new_cas, now_ms);
-        item_set_flags(joined, item_flags(old));
-        item_set_expiry_ms(joined, item_expiry_ms(old));
-        item_mark(joined, item_marks(old) & ITEM_BINARY_KEY, 0);
-        item_store64(joined->cas, cas);
-        *out = (struct store_written){cas, joined->value_bytes};
-        link_item(th, sh, key->hash, joined, place, now_ms, &after);
+        uint64_t cas = item_cas(joined, base_of(th->st, joined));
+        item_set_flags(joined, item_flags(place.item));
+        item_set_expiry_ms(joined, item_expiry_ms(place.item));
+        *out = (struct store_written){cas, item_value_bytes(joined)};
+        link_item(th, sh, key->hash, joined, item_marks(place.item) & ITEM_BINARY_KEY, place,
+                  &after);
     }
     shard_unlock(sh);
     settle(th, &after, now_ms);
     return same;
 }
 
-static void
-count_comparison(struct store_thread *th, const struct store_item *old, struct judgement j)
+/* Returns true when it is done, one way or the other. */
+static bool
+join(struct store_thread *th, const struct store_key *key, const struct partner *old,
+     struct store_item *piece, const struct store_write *w, unsigned layout, uint64_t now_ms,
+     struct store_written *out, enum store_outcome *outcome)
 {
+    struct store_item *joined = join_values(th, key, old->item, piece, w, layout, now_ms, outcome);
+    bool done = joined == NULL || swap_joined(th, key, old, joined, w, now_ms, out);
+    item_unhold(th, old->item);
+    item_finish(th, joined);
+    return done;
+}
+
+/* --- commit ------------------------------------------------------------------- */
+
+static void
+count_comparison(struct store_thread *th, const struct store_write *w, const struct store_item *old,
+                 struct judgement j)
+{
+    bool compared = w->compare && (w->mode == STORE_SET || w->mode == STORE_REPLACE);
+    if (!compared || old == NULL || j.verdict == VERDICT_ANEW) {
+        return;
+    }
     struct band_counts *band = &th->bands[item_band(old)];
     band_add(j.outcome == STORE_EXISTS ? &band->cas_badval : &band->cas_hits, 1);
 }
 
-/* One attempt at a commit. VERDICT_JOIN hands out a reference to the item to
- * join with, and its CAS value. */
+/* One attempt at a commit. VERDICT_JOIN hands out the item to join with. */
 static struct judgement
-try_commit(struct store_thread *th, struct shard *sh, const struct store_key *key,
-           struct store_item *fresh, const struct store_write *w, uint64_t now_ms,
-           struct store_item **old_ref, uint64_t *old_cas, struct store_written *out)
+try_commit(struct store_thread *th, const struct store_key *key, struct store_item *fresh,
+           const struct store_write *w, uint64_t now_ms, struct partner *partner,
+           struct store_written *out)
 {
     struct aftermath after = {0};
+    struct shard *sh = shard_of(th->st, key->hash);
     shard_lock(sh);
     struct place old = find_live(th, sh, key, now_ms, &after);
     if (after.buried_count > 0) {
         count_reclaimed(th, &after);
     }
-    struct judgement j = old.item != NULL ? judge_present(th->st, w, old.item) : judge_absent(w);
-    if (w->compare && old.item != NULL && (w->mode == STORE_SET || w->mode == STORE_REPLACE)) {
-        count_comparison(th, old.item, j);
-    }
+    struct judgement j = old.item != NULL ? judge_present(th->st, w, old) : judge_absent(w);
     switch (j.verdict) {
     case VERDICT_STORE:
     case VERDICT_STORE_STALE:
-        store_fresh(th, sh, key->hash, fresh, old, w, j.verdict == VERDICT_STORE_STALE, now_ms,
-                    &after);
-        *out = (struct store_written){item_cas(fresh), fresh->value_bytes};
+        if (!store_fresh(th, sh, key->hash, fresh, old, w, j.verdict == VERDICT_STORE_STALE, now_ms,
+                         &after)) {
+            j.verdict = VERDICT_ANEW;
+            break;
+        }
+        *out = (struct store_written){item_cas(fresh, base_of(th->st, fresh)),
+                                      item_value_bytes(fresh)};
         break;
     case VERDICT_JOIN:
         item_hold(th, old.item);
-        *old_ref = old.item;
-        *old_cas = item_cas(old.item);
+        *partner = (struct partner){old.item, item_cas(old.item, &old.segment->base)};
         break;
     case VERDICT_REFUSE:
         if (old.item != NULL && w->mode == STORE_ADD) {
-            item_bump(old.item, now_ms); /* somebody wants it there */
+            item_bump(old.item, &old.segment->base, now_ms); /* somebody wants it there */
         }
         break;
+    case VERDICT_ANEW: break;
     }
+    count_comparison(th, w, old.item, j);
     shard_unlock(sh);
     settle(th, &after, now_ms);
     return j;
+}
+
+/* The same value in another place. Without memory for it a set leaves nothing: an
+ * older value must not be read after it. */
+static enum store_outcome
+make_anew(struct store_thread *th, const struct store_key *key, struct store_item **fresh,
+          const struct store_write *w, uint64_t now_ms)
+{
+    struct store_item *old = *fresh;
+    unsigned layout = (item_marks(old) & ITEM_LAYOUT) | ITEM_WIDE;
+    *fresh = item_create(th, key, item_value_bytes(old), layout, now_ms);
+    if (*fresh != NULL) {
+        memcpy(item_value(*fresh), item_value(old), item_value_bytes(old));
+        item_seal(*fresh);
+    } else {
+        count(th, METRIC_ID_STORE_REFUSED_MEMORY);
+        if (w->mode == STORE_SET && !w->compare) {
+            store_delete(th, key, NULL, now_ms);
+        }
+    }
+    item_finish(th, old);
+    return *fresh != NULL ? STORE_OK : STORE_NO_MEMORY;
 }
 
 /* A long value is copied without the lock, so the item may change meanwhile;
  * then all begins again. Whoever made it change has got further, so somebody
  * always does. */
 static enum store_outcome
-commit(struct store_thread *th, const struct store_key *key, struct store_item *fresh,
-       const struct store_write *w, uint64_t now_ms, struct store_written *out)
+commit(struct store_thread *th, struct store_reservation *room, const struct store_write *w,
+       uint64_t now_ms, struct store_written *out)
 {
-    struct shard *sh = shard_of(th->st, key->hash);
-    for (;;) {
-        struct store_item *old = NULL;
-        uint64_t old_cas = 0;
-        struct judgement j = try_commit(th, sh, key, fresh, w, now_ms, &old, &old_cas, out);
-        if (j.verdict != VERDICT_JOIN) {
-            return j.outcome;
-        }
-        enum store_outcome why;
-        struct store_item *joined = join_values(th, key, old, fresh, w->mode, now_ms, &why);
-        bool done =
-            joined != NULL && swap_joined(th, sh, key, old, old_cas, joined, w, now_ms, out);
-        item_unhold(th, old);
-        if (joined == NULL) {
-            return why;
-        }
-        item_finish(th, joined);
-        if (done) {
-            return STORE_OK;
+    unsigned joined_layout = 0;
+    enum store_outcome outcome = STORE_OK;
+    while (outcome == STORE_OK) {
+        struct store_key key = {item_key(room->item), room->hash};
+        struct partner partner = {0};
+        struct judgement j = try_commit(th, &key, room->item, w, now_ms, &partner, out);
+        switch (j.verdict) {
+        case VERDICT_STORE:
+        case VERDICT_STORE_STALE:
+        case VERDICT_REFUSE: return j.outcome;
+        case VERDICT_ANEW: outcome = make_anew(th, &key, &room->item, w, now_ms); break;
+        case VERDICT_JOIN:
+            if (join(th, &key, &partner, room->item, w, joined_layout, now_ms, out, &outcome)) {
+                return outcome;
+            }
+            joined_layout = ITEM_WIDE;
+            break;
         }
     }
+    return outcome;
 }
 
 enum store_outcome
@@ -298,10 +319,55 @@ store_commit(struct store_thread *th, struct store_reservation *reservation,
              const struct store_write *w, uint64_t now_ms, struct store_written *out)
 {
     struct store_item *fresh = reservation->item;
-    struct store_key key = {item_key(fresh), reservation->hash};
     ASSERT((layout_of(w) & ~item_marks(fresh)) == 0);
     item_seal(fresh);
-    enum store_outcome outcome = commit(th, &key, fresh, w, now_ms, out);
+    enum store_outcome outcome = commit(th, reservation, w, now_ms, out);
     store_abandon(th, reservation);
     return outcome;
+}
+
+/* --- plain sets ------------------------------------------------------------------ */
+
+/* A commit that has nothing to compare and nothing to refuse. False if the item
+ * cannot be linked where it stands. */
+static bool
+put_in_place(struct store_thread *th, const struct store_key *key, struct store_item *fresh,
+             uint64_t now_ms)
+{
+    struct aftermath after = {.buried_count = 0};
+    struct shard *sh = shard_of(th->st, key->hash);
+    shard_lock(sh);
+    struct place old = find_live(th, sh, key, now_ms, &after);
+    if (__builtin_expect(after.buried_count > 0, 0)) {
+        count_reclaimed(th, &after);
+    }
+    bool good = item_stamp(th, sh, fresh, false, 0, now_ms);
+    if (__builtin_expect(good, 1)) {
+        link_item(th, sh, key->hash, fresh, 0, old, &after);
+    }
+    shard_unlock(sh);
+    settle(th, &after, now_ms);
+    return good;
+}
+
+enum store_outcome
+store_set(struct store_thread *th, const struct store_key *key, struct span value, uint64_t flags,
+          uint64_t expiry_ms, uint64_t now_ms)
+{
+    struct store_reservation r;
+    enum store_outcome outcome =
+        reserve(th, key, value.len, item_layout_for(flags, expiry_ms, 0), now_ms, &r);
+    if (outcome != STORE_OK) {
+        return outcome;
+    }
+    memcpy(r.value, value.ptr, value.len);
+    item_set_flags(r.item, flags);
+    item_set_expiry_ms(r.item, expiry_ms);
+    if (__builtin_expect(!put_in_place(th, key, r.item, now_ms), 0)) {
+        struct store_write write = {.flags = flags, .expiry_ms = expiry_ms};
+        struct store_written ignored;
+        return store_commit(th, &r, &write, now_ms, &ignored);
+    }
+    item_finish(th, r.item);
+    return STORE_OK;
 }

@@ -130,7 +130,7 @@ make_checksums_right(struct world *w, const char *memory, size_t bytes)
         memcpy(&is, p + at, sizeof(is));
         size_t offset = (size_t)is.number * 4096;
         if (offset < bytes && is.end <= bytes - offset) {
-            is.checksum = hash_span_seeded(span_make(memory + offset, is.end), is.number);
+            is.checksum = image_segment_checksum(&is, memory + offset);
             memcpy(p + at, &is, sizeof(is));
         }
     }

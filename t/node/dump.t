@@ -24,7 +24,7 @@ like($line{plain}, qr/^exp=-1 la=\d+ cas=\d+ fetch=yes cls=1 size=$size$/, 'an i
 like($line{later}, qr/^exp=\d+ la=\d+ cas=\d+ fetch=no cls=1 size=\d+$/, 'one that expires');
 my ($exp, $la) = $line{later} =~ /exp=(\d+) la=(\d+)/;
 cmp_ok(abs($exp - $now - 1000), '<', 20, 'when it expires');
-is($exp - $la, 1000, 'when it was accessed');
+cmp_ok(abs($exp - $la - 1000), '<=', 1, 'when it was accessed, to a second');
 is(join('', sort split /^/, $c->ask("lru_crawler mgdump 1\r\n")),
    "EN\r\nOK\r\nmg %/#~\r\nmg AAEg/w== b\r\nmg later\r\nmg plain\r\n", 'mgdump');
 is($c->ask("lru_crawler metadump 2,3\r\n"), "OK\r\nEND\r\n", 'classes without items');

@@ -8,6 +8,7 @@
 
 enum { ITEMS = 3000 };
 
+static const struct item_base base;
 static struct segments segments;
 static struct assoc assoc;
 static locator at[ITEMS];
@@ -31,11 +32,12 @@ begin(void)
         keys[i] = store_key(
             span_make(names[i], (size_t)snprintf(names[i], sizeof(names[i]), "key%u", i)));
         if (seg == NULL || seg->end + 64 > seg->bytes) {
-            seg = segments_take(&segments, false);
+            seg = segments_take(&segments, &base, false);
         }
         struct store_item *it = (void *)(segment_memory(&segments, seg) + seg->end);
         seg->end += 64;
-        item_init(it, keys[i].key, 0, 0, 1000);
+        item_init(it, &base, keys[i].key, 0, 0, 1000);
+        item_mark(it, ITEM_LINKED, 0);
         at[i] = segments_locate(&segments, it);
     }
 }

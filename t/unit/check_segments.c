@@ -8,6 +8,7 @@
 
 #define MB (1024u * 1024u)
 
+static const struct item_base base;
 static struct segments s;
 static struct guard guard;
 
@@ -43,7 +44,7 @@ resident(void)
 static struct segment *
 take_full(uint32_t item_bytes)
 {
-    struct segment *seg = segments_take(&s, false);
+    struct segment *seg = segments_take(&s, &base, false);
     ck_assert_ptr_nonnull(seg);
     while (seg->end + item_bytes <= seg->bytes) {
         memset(segment_memory(&s, seg) + seg->end, 'x', item_bytes);
@@ -56,7 +57,7 @@ take_full(uint32_t item_bytes)
 static struct segment *
 take_run(uint32_t bytes)
 {
-    struct segment *seg = segments_take_large(&s, bytes, false, &guard);
+    struct segment *seg = segments_take_large(&s, &base, bytes, false, &guard);
     if (seg != NULL) {
         memset(segment_memory(&s, seg), 'x', bytes);
     }
@@ -130,7 +131,7 @@ START_TEST(memory_goes_from_one_shape_to_the_other)
         drop(runs[--n]);
     }
     struct segment *logs[1024];
-    while (n < 1024 && (logs[n] = segments_take(&s, false)) != NULL) {
+    while (n < 1024 && (logs[n] = segments_take(&s, &base, false)) != NULL) {
         memset(segment_memory(&s, logs[n]), 'y', s.segment_bytes);
         logs[n]->end = s.segment_bytes;
         atomic_store(&logs[n]->live, s.segment_bytes);
@@ -166,7 +167,7 @@ START_TEST(residence_keeps_the_limit)
         } else if (rand_r(&seed) % 2) {
             kept[at] = take_run(s.segment_bytes / 2 + 1 + (uint32_t)rand_r(&seed) % (MB / 2));
         } else {
-            kept[at] = segments_take(&s, false);
+            kept[at] = segments_take(&s, &base, false);
             if (kept[at] != NULL) {
                 kept[at]->end = 1 + (uint32_t)rand_r(&seed) % s.segment_bytes;
                 memset(segment_memory(&s, kept[at]), 'z', kept[at]->end);
