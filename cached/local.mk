@@ -13,7 +13,6 @@ mfcached_SOURCES = \
 	cached/exec_hotkeys.c \
 	cached/exec_meta.c \
 	cached/exec_text.c \
-	cached/hotkeys.c cached/hotkeys.h \
 	cached/ingest.c cached/ingest.h \
 	cached/latency.c cached/latency.h \
 	cached/main.c \

@@ -161,7 +161,7 @@ worker_adopt(struct worker *w, int fd)
 void
 worker_look_at(struct worker *w, const struct store_key *key, uint64_t bytes, bool hit)
 {
-    w->hotkeys_distance = hotkeys_count(w->hotkeys, key, bytes, w->now_ms);
+    w->hotkeys_distance = hotkeys_count(w->hotkeys, key->key, key->hash, bytes, w->now_ms);
     worker_count(w, METRIC_ID_NODE_HOTKEY_SAMPLES);
     if (hit) {
         /* Only this thread writes. */

@@ -2,8 +2,8 @@
  * to it. Everything of a connection happens on its worker's thread. */
 #pragma once
 #include "cached/conn_memory.h"
-#include "cached/hotkeys.h"
 #include "cached/node.h"
+#include "common/core/hotkeys.h"
 #include "common/proto/request.h"
 
 #define WORKER_SCRATCH_BYTES 65536

@@ -142,6 +142,9 @@ to_one(struct client *c, const struct request *r, struct span block)
     struct coalesce_read read = {worker_lookup_key(w, r->key), form_of(r), 0};
     const struct roster_pool *pool = &w->roster->pools[read.key.pool];
     p->policy = pool->policy;
+    if (r->cmd == CMD_MG || command_shape(r->cmd) == SHAPE_GET) {
+        worker_note_read(w, &read.key);
+    }
     if (read.form != FORM_NONE && pool->coalesce) {
         read.mark = write_marks_read(w->host->writes, read.key.hash);
         read_shared(p, r, &read);

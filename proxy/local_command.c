@@ -38,6 +38,28 @@ answer_stats(struct client *c, const struct request *r)
     bufpool_give_back(&w->bufs, &out);
 }
 
+/* A proxy does not know of every request how many bytes it moved, so it tells by
+ * requests only. */
+static void
+answer_hotkeys(struct client *c, const struct request *r)
+{
+    struct worker *w = c->worker;
+    struct span words[WORDS_MAX];
+    unsigned count = request_admin_words(r, words, WORDS_MAX);
+    enum hotkeys_order order;
+    uint64_t top;
+    if (count > WORDS_MAX || !hotkeys_parse(words, count, &order, &top) ||
+        order != HOTKEYS_REQUESTS) {
+        client_answer_error(c, PROTO_ERR_BAD_FORMAT);
+        return;
+    }
+    struct buf out = bufpool_borrow(&w->bufs);
+    w->host->hotkeys(w->host->arg, (unsigned)top, &out);
+    buf_append_span(&out, SPAN_LIT("END\r\n"));
+    client_answer(c, buf_span(&out));
+    bufpool_give_back(&w->bufs, &out);
+}
+
 static void
 answer_slabs(struct client *c, const struct request *r)
 {
@@ -62,13 +84,13 @@ local_command(struct client *c, const struct request *r)
     case CMD_QUIT: client_finish(c); break;
     case CMD_SHUTDOWN: client_answer_error(c, PROTO_ERR_SHUTDOWN_DISABLED); break;
     case CMD_SLABS: answer_slabs(c, r); break;
+    case CMD_HOTKEYS: answer_hotkeys(c, r); break;
     case CMD_REFRESH_CERTS: client_answer(c, SPAN_LIT("Error TLS not enabled\r\n")); break;
     /* A node's own affairs: memory, LRU, watchers. As a memcached without them. */
     case CMD_CACHE_MEMLIMIT:
     case CMD_LRU:
     case CMD_LRU_CRAWLER:
     case CMD_WATCH:
-    case CMD_HOTKEYS:
     case CMD_DEBUGTIME:
     case CMD_CONFIG: client_answer_error(c, PROTO_ERR_UNKNOWN_COMMAND); break;
     /* Not local: dispatch.c has their way. */

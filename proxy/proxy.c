@@ -333,6 +333,7 @@ fill_limits(struct proxy *proxy)
         .writes = &proxy->writes,
         .stats = proxy_stats,
         .stats_reset = proxy_stats_reset,
+        .hotkeys = proxy_hotkeys,
         .client_gone = on_client_gone,
         .placement_clear = on_placement_clear,
     };

@@ -65,6 +65,10 @@ bool proxy_is_ready(struct proxy *proxy);
 /* proxy_stats.c: the reply to `stats`, `stats <group>`, and `stats reset`. */
 bool proxy_stats(void *arg, struct span group, struct buf *out);
 void proxy_stats_reset(void *arg);
+void proxy_hotkeys(void *arg, unsigned top, struct buf *out);
+
+/* The workers' sketches of hot keys; the caller's to free. */
+struct hotkeys **proxy_sketches(const struct proxy *proxy);
 
 /* proxy_http.c: the HTTP endpoints. */
 void proxy_http_routes(struct proxy *proxy);

@@ -1,11 +1,14 @@
 /* proxy_http.c - the HTTP endpoints. They read only and run on the main thread. */
+#include "common/core/clock.h"
 #include "common/core/version.h"
 #include "common/push/follow.h"
 #include "proxy/proxy.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #define WORKER_SILENT_MAX_MS 5000
+#define HOT_KEY_RANKS        5
 
 /* clang-format off */
 /*    name                   of node_stats  kind     one sentence */
@@ -65,6 +68,36 @@ put_table(struct proxy *proxy, struct buf *out)
     pthread_mutex_unlock(&proxy->lock);
 }
 
+struct shares {
+    struct buf *out;
+    uint64_t total;
+    unsigned rank;
+};
+
+/* What is certain of it: the count without its possible error. Never the key
+ * itself, or every new one would be a new series. */
+static void
+put_share(void *arg, const struct hotkey *key)
+{
+    struct shares *shares = arg;
+    buf_printf(shares->out, "mfproxy_hot_key_share{rank=\"%u\"} %.4f\n", ++shares->rank,
+               (double)(key->count - key->error) / (double)shares->total);
+}
+
+static void
+put_hot_keys(struct proxy *proxy, struct buf *out)
+{
+    struct hotkeys **sketches = proxy_sketches(proxy);
+    uint64_t now = clock_mono_ms();
+    struct shares shares = {out, hotkeys_total(sketches, proxy->worker_count, now), 0};
+    buf_append_span(out, SPAN_LIT("# HELP mfproxy_hot_key_share Share of the reads of the last "
+                                  "minutes that asked for the key of this rank, at least.\n"
+                                  "# TYPE mfproxy_hot_key_share gauge\n"));
+    hotkeys_report(sketches, proxy->worker_count, HOTKEYS_RECENT, HOTKEYS_REQUESTS, HOT_KEY_RANKS,
+                   now, put_share, &shares);
+    free(sketches);
+}
+
 static void
 on_metrics(void *arg, struct http_reply *reply)
 {
@@ -73,6 +106,7 @@ on_metrics(void *arg, struct http_reply *reply)
     metric_render_prometheus(proxy->metrics, "", &reply->body);
     put_nodes(proxy, &reply->body);
     put_table(proxy, &reply->body);
+    put_hot_keys(proxy, &reply->body);
 }
 
 static void

@@ -2,11 +2,13 @@
  * as a proxy can know them, so that dashboards and exporters made for memcached
  * read a proxy too; everything of our own follows under its own names. */
 #include "common/core/clock.h"
+#include "common/core/mem.h"
 #include "common/core/version.h"
 #include "common/push/follow.h"
 #include "proxy/proxy.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -141,6 +143,33 @@ put_settings(struct proxy *proxy, struct buf *out)
     put_u64(out, "drain_ms", o->drain);
 }
 
+struct hotkeys **
+proxy_sketches(const struct proxy *proxy)
+{
+    struct hotkeys **sketches = mem_alloc(proxy->worker_count * sizeof(sketches[0]));
+    for (unsigned i = 0; i < proxy->worker_count; i++) {
+        sketches[i] = proxy->workers[i]->hotkeys;
+    }
+    return sketches;
+}
+
+void
+proxy_hotkeys(void *arg, unsigned top, struct buf *out)
+{
+    struct proxy *proxy = arg;
+    struct hotkeys **sketches = proxy_sketches(proxy);
+    hotkeys_put_lines(sketches, proxy->worker_count, HOTKEYS_REQUESTS, top, clock_mono_ms(), out);
+    free(sketches);
+}
+
+static void
+put_hotkeys(struct proxy *proxy, struct buf *out)
+{
+    struct hotkeys **sketches = proxy_sketches(proxy);
+    hotkeys_put_stats(sketches, proxy->worker_count, HOTKEYS_REQUESTS, clock_mono_ms(), out);
+    free(sketches);
+}
+
 /* The groups that describe a node's memory are there and empty: a proxy has
  * none, and a client that asks must not get an error. */
 bool
@@ -151,6 +180,8 @@ proxy_stats(void *arg, struct span group, struct buf *out)
         put_general(proxy, out);
     } else if (span_eq(group, SPAN_LIT("backends"))) {
         put_backends(proxy, out);
+    } else if (span_eq(group, SPAN_LIT("hotkeys"))) {
+        put_hotkeys(proxy, out);
     } else if (span_eq(group, SPAN_LIT("settings"))) {
         put_settings(proxy, out);
     } else if (span_eq(group, SPAN_LIT("slabs"))) {

@@ -32,6 +32,8 @@ worker_create(const struct worker_limits *limits, const struct worker_host *host
     objpool_init(&w->pendings, sizeof(struct pending));
     objpool_init(&w->legs, sizeof(struct leg));
     coalesce_init(&w->coalesce, w);
+    w->hotkeys = hotkeys_create(w->rng);
+    w->hotkeys_distance = 1;
     list_init(&w->clients);
     list_init(&w->backends);
     list_init(&w->busy_clients);
@@ -91,6 +93,7 @@ worker_destroy(struct worker **worker)
         roster_unref(&w->roster);
     }
     coalesce_deinit(&w->coalesce);
+    hotkeys_destroy(&w->hotkeys);
     loop_hook_remove(&w->flush_hook);
     loop_timer_deinit(&w->tick_timer);
     loop_destroy(&w->loop);
@@ -111,6 +114,13 @@ worker_lookup_key(const struct worker *w, struct span key)
         .hash = hash_span_seeded(key, w->limits->hash_seed),
         .pool = route_pool(w->roster->placement->table, key),
     };
+}
+
+void
+worker_look_at(struct worker *w, const struct lookup_key *key)
+{
+    w->hotkeys_distance =
+        hotkeys_count_request(w->hotkeys, key->bytes, key->hash, worker_now_us(w) / 1000);
 }
 
 /* --- the end of a turn --------------------------------------------------------- */

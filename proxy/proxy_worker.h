@@ -8,6 +8,7 @@
  * Threads: the functions marked so may be called from any thread; all else, and
  * the struct's fields, belong to the worker's own. */
 #pragma once
+#include "common/core/hotkeys.h"
 #include "common/core/list.h"
 #include "common/net/loop.h"
 #include "common/proto/request.h"
@@ -41,6 +42,8 @@ struct worker_host {
     /* The reply to `stats [words]`; false if there is no such group. */
     bool (*stats)(void *arg, struct span group, struct buf *out);
     void (*stats_reset)(void *arg);
+    /* The lines of the reply to `hotkeys`, without its end. */
+    void (*hotkeys)(void *arg, unsigned top, struct buf *out);
     /* A client connection of this worker has ended. */
     void (*client_gone)(void *arg);
     /* All workers are clear of every epoch before the placement's. */
@@ -57,6 +60,8 @@ struct worker {
     struct objpool legs;
     struct multiget_pool multigets;
     struct coalesce coalesce;
+    struct hotkeys *hotkeys;
+    uint32_t hotkeys_distance; /* reads until one is looked at */
     struct retry_budget retry_budget;
     struct buf scratch;     /* what one read of a client brought; empty between reads */
     struct request request; /* the one that is being dispatched */
@@ -110,6 +115,16 @@ uint64_t worker_silent_ms(const struct worker *w);
 
 /* A roster of this worker has ended. */
 void worker_roster_gone(struct worker *w);
+
+/* Counts a read's key among the hot ones, if it is its turn. */
+void worker_look_at(struct worker *w, const struct lookup_key *key);
+static inline void
+worker_note_read(struct worker *w, const struct lookup_key *key)
+{
+    if (--w->hotkeys_distance == 0) {
+        worker_look_at(w, key);
+    }
+}
 
 /* A key by the routing table in use. */
 struct lookup_key worker_lookup_key(const struct worker *w, struct span key);

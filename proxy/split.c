@@ -138,6 +138,7 @@ add_key(const struct split *s, struct span key)
     const struct roster_pool *pool = &s->worker->roster->pools[read.key.pool];
     uint32_t part;
     const struct backend *target;
+    worker_note_read(s->worker, &read.key);
     take_policy(s->pending, &pool->policy);
     if (s->form != FORM_NONE && pool->coalesce) {
         read.mark = write_marks_read(writes, read.key.hash);

@@ -67,11 +67,6 @@ t_unit_check_event_ring_SOURCES = t/unit/check_event_ring.c t/unit/unit.h cached
 t_unit_check_event_ring_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_event_ring_LDADD = $(STORE_TEST_LIBS)
 
-UNIT_TESTS += t/unit/check_hotkeys
-t_unit_check_hotkeys_SOURCES = t/unit/check_hotkeys.c t/unit/unit.h cached/hotkeys.c cached/hotkeys.h
-t_unit_check_hotkeys_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-t_unit_check_hotkeys_LDADD = $(STORE_TEST_LIBS)
-
 UNIT_TESTS += t/unit/check_latency
 t_unit_check_latency_SOURCES = t/unit/check_latency.c t/unit/unit.h cached/latency.c cached/latency.h
 t_unit_check_latency_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

@@ -39,6 +39,7 @@ PROXY_TESTS = \
 	t/proxy/conversation.t \
 	t/proxy/descriptors.t \
 	t/proxy/failures.t \
+	t/proxy/hotkeys.t \
 	t/proxy/memccapable.t \
 	t/proxy/names.t \
 	t/proxy/order.t \

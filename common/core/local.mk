@@ -7,6 +7,8 @@ libmfcore_a_SOURCES = \
 	common/core/buf.c common/core/buf.h \
 	common/core/clock.c common/core/clock.h \
 	common/core/hash.h \
+	common/core/hotkeys.c common/core/hotkeys.h \
+	common/core/hotkeys_text.c \
 	common/core/list.h \
 	common/core/lock.c common/core/lock.h \
 	common/core/log.c common/core/log.h \

@@ -1,5 +1,6 @@
 /* The sketch of hot keys: what stays in it, and how far its counts are off. */
-#include "cached/hotkeys.h"
+#include "common/core/hotkeys.h"
+#include "common/core/hash.h"
 #include "t/unit/unit.h"
 
 #include <stdio.h>
@@ -28,8 +29,8 @@ end(void)
 static uint32_t
 count(unsigned sketch, const char *text, uint64_t bytes, uint64_t now_ms)
 {
-    struct store_key key = store_key(span_cstr(text));
-    return hotkeys_count(sketches[sketch], &key, bytes, now_ms);
+    return hotkeys_count(sketches[sketch], span_cstr(text), hash_span(span_cstr(text)), bytes,
+                         now_ms);
 }
 
 static void
@@ -103,6 +104,45 @@ START_TEST(forgets)
 }
 END_TEST
 
+/* A proxy does not know the bytes. */
+START_TEST(requests_alone_are_counted)
+{
+    begin();
+    for (unsigned i = 0; i < 30; i++) {
+        struct span key = i % 3 == 0 ? SPAN_LIT("a") : SPAN_LIT("b");
+        hotkeys_count_request(sketches[i % 2], key, hash_span(key), 2);
+    }
+    report(HOTKEYS_BYTES, 8, 2);
+    ck_assert_uint_eq(top.n, 0);
+    report(HOTKEYS_REQUESTS, 8, 2);
+    ck_assert_uint_eq(top.n, 2);
+    ck_assert_str_eq(top.key[0], "b");
+    ck_assert_uint_eq(top.count[0], 20 * HOTKEYS_EVERY);
+    ck_assert_uint_eq(hotkeys_total(sketches, 2, 2), 30 * HOTKEYS_EVERY);
+    ck_assert_uint_eq(hotkeys_total(sketches, 2, 2 + HOTKEYS_HALF_LIFE_MS), 15 * HOTKEYS_EVERY);
+    end();
+}
+END_TEST
+
+START_TEST(words_are_parsed)
+{
+    const struct span words[] = {SPAN_LIT("bytes"), SPAN_LIT("7"), SPAN_LIT("x")};
+    enum hotkeys_order order;
+    uint64_t n;
+    ck_assert(hotkeys_parse(words, 0, &order, &n));
+    ck_assert(order == HOTKEYS_REQUESTS && n == HOTKEYS_TOP_DEFAULT);
+    ck_assert(hotkeys_parse(words, 1, &order, &n));
+    ck_assert(order == HOTKEYS_BYTES && n == HOTKEYS_TOP_DEFAULT);
+    ck_assert(hotkeys_parse(words, 2, &order, &n));
+    ck_assert(order == HOTKEYS_BYTES && n == 7);
+    ck_assert(hotkeys_parse(words + 1, 1, &order, &n));
+    ck_assert(order == HOTKEYS_REQUESTS && n == 7);
+    ck_assert(!hotkeys_parse(words, 3, &order, &n));
+    ck_assert(!hotkeys_parse(words + 1, 2, &order, &n));
+    ck_assert(!hotkeys_parse(words + 2, 1, &order, &n));
+}
+END_TEST
+
 /* On average HOTKEYS_EVERY, never 0, and not always the same. */
 START_TEST(distances_are_random)
 {
@@ -153,4 +193,4 @@ START_TEST(intervals_stand_alone)
 END_TEST
 
 UNIT_MAIN("hotkeys", intervals_stand_alone, orders_and_adds_up_workers, a_hot_key_survives_a_flood,
-          forgets, distances_are_random)
+          forgets, requests_alone_are_counted, words_are_parsed, distances_are_random)

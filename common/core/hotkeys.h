@@ -16,14 +16,16 @@
  * While somebody watches, two further sketches of each worker count the interval
  * that goes on, from nothing and without halving.
  *
- * Threads: hotkeys_note() the worker; everything else any. */
+ * Node and proxy both have it, the proxy without bytes.
+ *
+ * Threads: hotkeys_count() the worker; everything else any. */
 #pragma once
-#include "cached/store/store.h"
 #include "common/core/buf.h"
 
 #define HOTKEYS_EVERY        64
 #define HOTKEYS_KEPT         128
 #define HOTKEYS_HALF_LIFE_MS 60000
+#define HOTKEYS_KEY_MAX      250
 
 enum hotkeys_order { HOTKEYS_REQUESTS, HOTKEYS_BYTES, HOTKEYS_ORDERS };
 
@@ -35,9 +37,13 @@ const char *hotkeys_order_name(enum hotkeys_order order);
 struct hotkeys *hotkeys_create(uint64_t seed);
 void hotkeys_destroy(struct hotkeys **h);
 
-/* Counts a request that was chosen; returns the distance to the next one. */
-uint32_t hotkeys_count(struct hotkeys *h, const struct store_key *key, uint64_t bytes,
+/* Counts a request that was chosen; returns the distance to the next one. `hash`
+ * is the key's, by any function that all sketches of a report share. */
+uint32_t hotkeys_count(struct hotkeys *h, struct span key, uint64_t hash, uint64_t bytes,
                        uint64_t now_ms);
+
+/* The same where the value's bytes are not known: counts among requests only. */
+uint32_t hotkeys_count_request(struct hotkeys *h, struct span key, uint64_t hash, uint64_t now_ms);
 
 /* Begins to count an interval from nothing, or ends the one that goes on. */
 void hotkeys_interval(struct hotkeys *h, bool counts);
@@ -57,3 +63,23 @@ struct hotkey {
 void hotkeys_report(struct hotkeys *const *sketches, unsigned count, enum hotkeys_span span,
                     enum hotkeys_order order, unsigned n, uint64_t now_ms,
                     void (*fn)(void *arg, const struct hotkey *key), void *arg);
+
+/* All requests, of the same last minutes as the counts. */
+uint64_t hotkeys_total(struct hotkeys *const *sketches, unsigned count, uint64_t now_ms);
+
+/* --- as text (hotkeys_text.c), of the last minutes ------------------------------- */
+#define HOTKEYS_TOP_DEFAULT 10
+#define HOTKEYS_TOP_MAX     1000
+
+/* The words behind `hotkeys`: "[requests|bytes] [<number>]". False if they are
+ * not. */
+bool hotkeys_parse(const struct span *words, unsigned count, enum hotkeys_order *order,
+                   uint64_t *top);
+
+/* "HOTKEY <key, URI encoded> <count> <error>" lines. */
+void hotkeys_put_lines(struct hotkeys *const *sketches, unsigned count, enum hotkeys_order order,
+                       unsigned top, uint64_t now_ms, struct buf *out);
+
+/* "STAT <order>:<rank>:key", ":count" and ":error" of the first ten. */
+void hotkeys_put_stats(struct hotkeys *const *sketches, unsigned count, enum hotkeys_order order,
+                       uint64_t now_ms, struct buf *out);

@@ -1,4 +1,5 @@
-#include "cached/hotkeys.h"
+#include "common/core/hotkeys.h"
+#include "common/core/assert.h"
 #include "common/core/mem.h"
 
 #include <pthread.h>
@@ -10,13 +11,13 @@ struct entry {
     uint64_t count;
     uint64_t error;
     uint8_t key_bytes;
-    char key[STORE_KEY_MAX];
+    char key[HOTKEYS_KEY_MAX];
 };
 
 struct name {
     uint64_t error;
     uint8_t bytes;
-    char key[STORE_KEY_MAX];
+    char key[HOTKEYS_KEY_MAX];
 };
 
 /* Hashes and counts stand alone, because each update looks at all of them. */
@@ -30,7 +31,8 @@ struct hotkeys {
     pthread_mutex_t lock; /* covers the others, but for random */
     uint64_t random;      /* the worker's */
     uint64_t halved_ms;
-    bool interval; /* goes on, and is counted in sketches[HOTKEYS_INTERVAL] */
+    uint64_t total; /* requests */
+    bool interval;  /* goes on, and is counted in sketches[HOTKEYS_INTERVAL] */
     struct sketch sketches[HOTKEYS_INTERVAL + 1][HOTKEYS_ORDERS];
 };
 
@@ -71,11 +73,11 @@ is_name(const struct name *name, struct span key)
 }
 
 static void
-add(struct sketch *s, const struct store_key *key, uint64_t weight)
+add(struct sketch *s, struct span key, uint64_t hash, uint64_t weight)
 {
     unsigned least = 0;
     for (unsigned i = 0; i < HOTKEYS_KEPT; i++) {
-        if (s->hashes[i] == key->hash && s->counts[i] > 0 && is_name(&s->names[i], key->key)) {
+        if (s->hashes[i] == hash && s->counts[i] > 0 && is_name(&s->names[i], key)) {
             s->counts[i] += weight;
             return;
         }
@@ -85,9 +87,9 @@ add(struct sketch *s, const struct store_key *key, uint64_t weight)
     }
     struct name *name = &s->names[least];
     name->error = s->counts[least];
-    name->bytes = (uint8_t)key->key.len;
-    memcpy(name->key, key->key.ptr, key->key.len);
-    s->hashes[least] = key->hash;
+    name->bytes = (uint8_t)key.len;
+    memcpy(name->key, key.ptr, key.len);
+    s->hashes[least] = hash;
     s->counts[least] += weight;
 }
 
@@ -101,6 +103,7 @@ halve(struct hotkeys *h, uint64_t now_ms)
     }
     h->halved_ms += times * HOTKEYS_HALF_LIFE_MS;
     unsigned shift = times < 63 ? (unsigned)times : 63;
+    h->total >>= shift;
     for (unsigned i = 0; i < HOTKEYS_ORDERS; i++) {
         for (unsigned k = 0; k < HOTKEYS_KEPT; k++) {
             h->sketches[HOTKEYS_RECENT][i].counts[k] >>= shift;
@@ -120,18 +123,36 @@ next_distance(struct hotkeys *h)
     return 1 + (uint32_t)((h->random >> 32) % (2 * HOTKEYS_EVERY - 1));
 }
 
-uint32_t
-hotkeys_count(struct hotkeys *h, const struct store_key *key, uint64_t bytes, uint64_t now_ms)
+/* `bytes` may be NULL. */
+static uint32_t
+count(struct hotkeys *h, struct span key, uint64_t hash, const uint64_t *bytes, uint64_t now_ms)
 {
+    ASSERT(key.len <= HOTKEYS_KEY_MAX);
+
     pthread_mutex_lock(&h->lock);
     halve(h, now_ms);
+    h->total += HOTKEYS_EVERY;
     for (unsigned span = HOTKEYS_RECENT; span <= (h->interval ? HOTKEYS_INTERVAL : HOTKEYS_RECENT);
          span++) {
-        add(&h->sketches[span][HOTKEYS_REQUESTS], key, HOTKEYS_EVERY);
-        add(&h->sketches[span][HOTKEYS_BYTES], key, HOTKEYS_EVERY * (key->key.len + bytes));
+        add(&h->sketches[span][HOTKEYS_REQUESTS], key, hash, HOTKEYS_EVERY);
+        if (bytes != NULL) {
+            add(&h->sketches[span][HOTKEYS_BYTES], key, hash, HOTKEYS_EVERY * (key.len + *bytes));
+        }
     }
     pthread_mutex_unlock(&h->lock);
     return next_distance(h);
+}
+
+uint32_t
+hotkeys_count(struct hotkeys *h, struct span key, uint64_t hash, uint64_t bytes, uint64_t now_ms)
+{
+    return count(h, key, hash, &bytes, now_ms);
+}
+
+uint32_t
+hotkeys_count_request(struct hotkeys *h, struct span key, uint64_t hash, uint64_t now_ms)
+{
+    return count(h, key, hash, NULL, now_ms);
 }
 
 void
@@ -228,4 +249,17 @@ hotkeys_report(struct hotkeys *const *sketches, unsigned count, enum hotkeys_spa
         fn(arg, &key);
     }
     free(entries);
+}
+
+uint64_t
+hotkeys_total(struct hotkeys *const *sketches, unsigned count, uint64_t now_ms)
+{
+    uint64_t total = 0;
+    for (unsigned i = 0; i < count; i++) {
+        pthread_mutex_lock(&sketches[i]->lock);
+        halve(sketches[i], now_ms);
+        total += sketches[i]->total;
+        pthread_mutex_unlock(&sketches[i]->lock);
+    }
+    return total;
 }
