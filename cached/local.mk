@@ -27,7 +27,9 @@ mfcached_SOURCES = \
 	cached/restart.c cached/restart.h \
 	cached/sizes.c cached/sizes.h \
 	cached/stats.c cached/stats.h \
+	cached/stats_cachedump.c \
 	cached/stats_classes.c \
+	cached/stats_conns.c \
 	cached/stats_latency.c \
 	cached/stats_settings.c \
 	cached/tuning.c cached/tuning.h \

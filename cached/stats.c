@@ -1,12 +1,8 @@
 #include "cached/stats.h"
 #include "cached/dump.h"
 #include "cached/memory_report.h"
-#include "common/core/base64.h"
-#include "common/core/num.h"
 #include "common/core/version.h"
 #include "common/net/loop.h"
-#include "common/net/sock.h"
-#include "common/proto/exptime.h"
 
 #include <inttypes.h>
 #include <sys/resource.h>
@@ -256,69 +252,6 @@ put_general(struct node *node, struct buf *out)
     put_rows(node, foreign_rows, COUNT_OF(foreign_rows), out);
 }
 
-/* --- connections ------------------------------------------------------------- */
-
-/* As memcached writes addresses: "tcp:127.0.0.1:11211", "unix:/path". */
-static void
-put_addr(struct buf *out, int fd, const char *name, bool known, const struct addr *addr)
-{
-    char text[ADDR_TEXT_MAX] = "?";
-    if (known) {
-        addr_format(addr, text);
-    }
-    const char *kind = addr->sa.ss_family == AF_INET    ? "tcp:"
-                       : addr->sa.ss_family == AF_INET6 ? "tcp6:"
-                                                        : "";
-    buf_printf(out, "STAT %d:%s %s%s\r\n", fd, name, kind, text);
-}
-
-static void
-put_listener(struct node *node, unsigned i, struct buf *out)
-{
-    int fd = listener_fd(node->listeners[i]);
-    put_addr(out, fd, "addr", true, listener_addr(node->listeners[i]));
-    buf_printf(out, "STAT %d:state conn_listening\r\nSTAT %d:secs_since_last_cmd %" PRIu64 "\r\n",
-               fd, fd, info_value(node, INFO_UPTIME));
-}
-
-/* In ticks of a second, as memcached counts: two moments a second apart are never
- * told as 0. */
-static uint64_t
-seconds_between(uint64_t earlier_ms, uint64_t later_ms)
-{
-    return later_ms > earlier_ms ? later_ms / 1000 - earlier_ms / 1000 : 0;
-}
-
-static void
-put_conn(struct node *node, const struct conn *c, struct buf *out)
-{
-    int fd = c->io.fd;
-    struct addr addr;
-    bool known = sock_peer(fd, &addr);
-    put_addr(out, fd, "addr", known, &addr);
-    known = sock_local(fd, &addr);
-    put_addr(out, fd, "listen_addr", known, &addr);
-    uint64_t active_ms = atomic_load_explicit(&c->active_ms, memory_order_relaxed);
-    uint64_t now_ms = node_now_ms(node);
-    buf_printf(
-        out, "STAT %d:state %s\r\nSTAT %d:secs_since_last_cmd %" PRIu64 "\r\n", fd,
-        conn_state_name((enum conn_state)atomic_load_explicit(&c->state, memory_order_relaxed)), fd,
-        seconds_between(active_ms, now_ms));
-}
-
-static void
-put_connections(struct node *node, struct buf *out)
-{
-    for (unsigned i = 0; i < node->listener_count; i++) {
-        put_listener(node, i, out);
-    }
-    pthread_mutex_lock(&node->registry_lock);
-    LIST_EACH (it, &node->registry) {
-        put_conn(node, LIST_ENTRY(it, struct conn, entry), out);
-    }
-    pthread_mutex_unlock(&node->registry_lock);
-}
-
 /* --- reports without numbers -------------------------------------------------- */
 
 static void
@@ -331,74 +264,8 @@ static const struct {
     void (*put)(struct node *node, struct buf *out);
 } reports[] = {
     {"hotkeys", stats_put_hotkeys}, {"settings", stats_put_settings}, {"slabs", stats_put_slabs},
-    {"latency", stats_put_latency}, {"conns", put_connections},       {"extstore", put_nothing},
+    {"latency", stats_put_latency}, {"conns", stats_put_conns},       {"extstore", put_nothing},
 };
-
-/* --- cachedump --------------------------------------------------------------- */
-
-#define DUMP_CLASSES   64 /* memcached may have so many */
-#define DUMP_BYTES_MAX (2 * 1024 * 1024)
-#define DUMP_STEP      256 /* items looked at before the store's lock is let go */
-
-struct dump {
-    const struct node *node;
-    uint64_t now_ms;
-    uint64_t class;
-    uint64_t left; /* items that may still be put */
-    struct buf out;
-};
-
-/* A binary key may hold a newline, and with it a line that we did not write. It
- * is shown as mg shows it, in base64. */
-static struct span
-printable_key(const struct store_view *view, char *room)
-{
-    return view->binary_key ? span_make(room, base64_encode(view->key, room)) : view->key;
-}
-
-static void
-dump_item(void *arg, const struct store_view *view)
-{
-    struct dump *dump = arg;
-    if (dump->left == 0 || buf_len(&dump->out) > DUMP_BYTES_MAX ||
-        store_band_of(view->key.len, view->value.len) != dump->class) {
-        return;
-    }
-    dump->left--;
-    char room[BASE64_ENCODED_BYTES(STORE_KEY_MAX)];
-    struct span key = printable_key(view, room);
-    uint64_t expires_s = 0;
-    if (view->expiry_ms != EXPIRES_NEVER) {
-        expires_s = (node_wall_ms(dump->node) + view->expiry_ms - dump->now_ms) / 1000;
-    }
-    buf_printf(&dump->out, "ITEM %.*s [%zu b; %" PRIu64 " s]\r\n", SPAN_FMT(key), view->value.len,
-               expires_s);
-}
-
-/* "stats cachedump <class> <limit>", which old tools list keys with. */
-static void
-reply_cachedump(struct conn *c, const struct span *words, unsigned count)
-{
-    struct worker *w = c->worker;
-    uint64_t class, limit, cursor = 0;
-    if (w->node->options.no_dumping) {
-        conn_put_error(c, PROTO_ERR_DUMP_NOT_ALLOWED);
-    } else if (count < 3) {
-        conn_put_error(c, PROTO_ERR_BAD_DUMP);
-    } else if (!num_parse_u64(words[1], &class) || !num_parse_u64(words[2], &limit)) {
-        conn_put_error(c, PROTO_ERR_BAD_FORMAT);
-    } else if (class >= DUMP_CLASSES) {
-        conn_put_error(c, PROTO_ERR_BAD_DUMP_CLASS);
-    } else {
-        struct dump dump = {w->node, w->now_ms, class, limit > 0 ? limit : UINT64_MAX, BUF_EMPTY};
-        while (dump.left > 0 && buf_len(&dump.out) <= DUMP_BYTES_MAX &&
-               store_walk(w->store, &cursor, DUMP_STEP, w->now_ms, dump_item, &dump)) {
-        }
-        buf_append_span(&dump.out, SPAN_LIT("END\r\n"));
-        outbox_put_span(&c->out, buf_span(&dump.out));
-        buf_deinit(&dump.out);
-    }
-}
 
 /* --- reports ------------------------------------------------------------------- */
 
@@ -503,7 +370,7 @@ stats_reply(struct conn *c, const struct span *words, unsigned count)
         return;
     }
     if (span_eq_cstr(words[0], "cachedump")) {
-        reply_cachedump(c, words, count);
+        stats_cachedump(c, words, count);
         return;
     }
     if (span_eq_cstr(words[0], "items")) {

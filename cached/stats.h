@@ -14,6 +14,13 @@ void stats_reply(struct conn *c, const struct span *words, unsigned count);
 /* "stats settings" (stats_settings.c). Any thread. */
 void stats_put_settings(struct node *node, struct buf *out);
 
+/* "stats conns" (stats_conns.c). Any thread. */
+void stats_put_conns(struct node *node, struct buf *out);
+
+/* Answers "stats cachedump <class> <limit>"; `words` begin with "cachedump"
+ * (stats_cachedump.c). Worker's thread. */
+void stats_cachedump(struct conn *c, const struct span *words, unsigned count);
+
 /* "stats hotkeys" (exec_hotkeys.c). Any thread. */
 void stats_put_hotkeys(struct node *node, struct buf *out);
 
