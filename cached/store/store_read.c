@@ -192,7 +192,7 @@ get_locked(struct store_thread *th, const struct store_key *key, const struct st
     }
     shard_unlock(sh);
     enum store_absence absence = count_lookup_of_corpse(th, &after, now_ms);
-    if (it == NULL) {
+    if (where.item == NULL) {
         view->absence = absence;
     }
     settle(th, &after, now_ms);
