@@ -426,6 +426,9 @@ node_destroy(struct node **node)
     for (unsigned i = 0; i < it->worker_count; i++) {
         worker_stop(it->workers[i]);
     }
+    for (unsigned i = 0; i < it->worker_count; i++) {
+        worker_wait(it->workers[i]);
+    }
     announce_stop(it);
     metrics_page_stop(it);
     for (unsigned i = 0; i < it->worker_count; i++) {

@@ -13,6 +13,7 @@
 #define SWEEP_ITEMS      50    /* between two looks at the clock */
 #define SWEEP_ROUNDS_MAX 100   /* an empty store is not swept for the whole slice */
 #define SWEEP_AGAIN_MS   1     /* with work left behind: a twentieth of the thread */
+#define LAST_TURNS       8     /* in which what was sent before the end is answered */
 
 struct handover {
     struct worker *worker;
@@ -249,18 +250,30 @@ worker_start(struct node *node, unsigned index)
     return w;
 }
 
-/* Posted, so that it comes behind connections that were handed over before. */
+/* Posted, so that it comes behind what is there already: connections that were
+ * handed over, and requests, since the kernel reports them in order. And again for
+ * some turns, since who has sent many goes on in the next. */
 static void
 on_stop(void *arg)
 {
     struct worker *w = arg;
-    loop_stop(w->loop);
+    if (w->last_turns-- > 0) {
+        loop_post(w->loop, on_stop, w);
+    } else {
+        loop_stop(w->loop);
+    }
 }
 
 void
 worker_stop(struct worker *w)
 {
+    w->last_turns = LAST_TURNS;
     loop_post(w->loop, on_stop, w);
+}
+
+void
+worker_wait(struct worker *w)
+{
     pthread_join(w->thread, NULL);
 }
 

@@ -41,6 +41,7 @@ struct worker {
     struct list yielded;           /* have input left for their next turn */
     struct loop_timer yield_timer;
     struct loop_timer tick_timer;
+    unsigned last_turns; /* once it shall stop */
     struct latency latency;
     _Atomic uint64_t
         class_hits[STORE_BANDS]; /* reads by the value's size, by looks as for hotkeys */
@@ -48,10 +49,12 @@ struct worker {
 
 /* A worker that runs; it takes connections until it is stopped. */
 struct worker *worker_start(struct node *node, unsigned index);
-/* Ends the thread: closes its connections. Connections handed over earlier are
- * closed too. */
+/* Lets the thread end: it still answers what it finds already sent to it, then
+ * closes its connections, those too that were handed over earlier. */
 void worker_stop(struct worker *w);
-/* After worker_stop(). */
+/* Until it has ended. */
+void worker_wait(struct worker *w);
+/* After worker_wait(). */
 void worker_free(struct worker **w);
 
 /* Hands a connected socket over. Main thread. */

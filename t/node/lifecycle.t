@@ -25,6 +25,20 @@ for my $signal (qw(TERM INT)) {
     is($conns[4]->read_to_close, '', 'its connections are closed');
 }
 
+# What clients have sent before it stops is answered, however many they are.
+{
+    my $node = mfcached(args => [qw(-t 1)]);
+    my @conns = map { $node->connect } 1 .. 400;
+    $_->ask('') for @conns;
+    $node->freeze;
+    $_->send("get a\r\n" x 1000) for @conns;
+    $node->signal('TERM');
+    $node->signal('CONT');
+    my $answers = "END\r\n" x 1000;
+    is(scalar(grep { $_->read_to_close eq $answers } @conns), 400, 'all are answered');
+    is($node->wait_end, 0, 'and it ends');
+}
+
 # Connections that arrive while it stops find either a server or a refusal, and
 # the node still ends.
 {
