@@ -25,6 +25,17 @@ clock_mono_ns(void)
     return read_ns(CLOCK_MONOTONIC);
 }
 
+struct clock_reading
+clock_read(void)
+{
+    struct clock_reading r;
+    r.system_us = r.mono_us = read_ns(CLOCK_MONOTONIC) / 1000;
+    if (__builtin_expect(atomic_load_explicit(&faked, memory_order_relaxed), 0)) {
+        r.mono_us = clock_mono_us();
+    }
+    return r;
+}
+
 uint64_t
 clock_wall_ms(void)
 {

@@ -20,6 +20,14 @@ clock_mono_ms(void)
     return clock_mono_ns() / 1000000;
 }
 
+/* One look at the clock for those who wait: `system_us` goes on while a test has
+ * made the clock up, as waiting does. */
+struct clock_reading {
+    uint64_t mono_us;
+    uint64_t system_us;
+};
+struct clock_reading clock_read(void);
+
 /* Since 1970. */
 uint64_t clock_wall_ms(void);
 

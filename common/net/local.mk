@@ -7,4 +7,5 @@ libmfnet_a_SOURCES = \
 	common/net/loop.c common/net/loop.h \
 	common/net/resolver.c common/net/resolver.h \
 	common/net/sock.c common/net/sock.h \
-	common/net/stream.c common/net/stream.h
+	common/net/stream.c common/net/stream.h \
+	common/net/timer_heap.c common/net/timer_heap.h

@@ -2,19 +2,23 @@
 #include "common/core/assert.h"
 #include "common/core/clock.h"
 #include "common/core/mem.h"
+#include "common/net/timer_heap.h"
 
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/thread.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #define SLOW_TURN_US 1000
+#define READY_MAX    64 /* descriptors that one wait tells of */
 
 struct posted {
     struct posted *next;
@@ -22,10 +26,21 @@ struct posted {
     void *arg;
 };
 
+/* Waiting is epoll's; libevent is there only for those who ask for its base. Then
+ * that does the waiting, and our descriptors are one event of its. */
 struct loop {
-    struct event_base *base;
+    int epoll_fd;
+    struct epoll_event ready[READY_MAX];
+    int ready_at, ready_count; /* those from ready_at on are still to be told */
+    struct timer_heap timers;
+    struct event_base *base; /* or NULL, and these with it: */
+    struct event *nested;    /* epoll_fd is ready */
+    struct event *alarm;     /* the next timer */
+
     uint64_t now_us;
-    bool in_turn; /* now_us is this turn's */
+    uint64_t begun_us; /* the same by the system's clock, by which timers go */
+    uint64_t ended_us; /* when the last turn ended, by that too */
+    bool in_turn;      /* now_us and begun_us are this turn's */
     _Atomic uint64_t turns;
     _Atomic uint64_t longest_turn_us;
     _Atomic uint64_t slow_turns;
@@ -62,15 +77,11 @@ read_cpu_time(struct loop *loop, uint64_t now_us)
     loop->cpu_at_us = now_us;
 }
 
-static void
-measure_turn(struct loop *loop)
+static __attribute__((noinline)) void
+measure_long_turn(struct loop *loop, uint64_t took_us)
 {
-    uint64_t now_us = clock_mono_us(), took_us = now_us - loop->now_us;
-    if (__builtin_expect(took_us < LOOP_CPU_GRAIN_US, 1)) {
-        return;
-    }
     uint64_t before_us = loop->cpu_us;
-    read_cpu_time(loop, now_us);
+    read_cpu_time(loop, loop->ended_us);
     uint64_t cpu_us = loop->cpu_us - before_us;
     cpu_us = cpu_us < took_us ? cpu_us : took_us;
     if (cpu_us > atomic_load_explicit(&loop->longest_turn_us, memory_order_relaxed)) {
@@ -81,19 +92,37 @@ measure_turn(struct loop *loop)
     }
 }
 
-/* The turn begins with its first callback, not when the wait for it began: an
- * idle loop may have waited for minutes. */
+static void
+end_turn(struct loop *loop)
+{
+    loop->ended_us = clock_read().system_us;
+    uint64_t took_us = loop->ended_us - loop->begun_us;
+    if (__builtin_expect(took_us >= LOOP_CPU_GRAIN_US, 0)) {
+        measure_long_turn(loop, took_us);
+    }
+    loop->in_turn = false;
+    atomic_store_explicit(&loop->turns,
+                          atomic_load_explicit(&loop->turns, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+
+/* The turn begins when the wait is over, not when it began: an idle loop may have
+ * waited for minutes. */
 static inline void
 begin_turn(struct loop *loop)
 {
     if (!loop->in_turn) {
         loop->in_turn = true;
-        loop->now_us = clock_mono_us();
-        if (loop->now_us - loop->cpu_at_us >= LOOP_CPU_GRAIN_US) {
-            read_cpu_time(loop, loop->now_us);
+        struct clock_reading clock = clock_read();
+        loop->now_us = clock.mono_us;
+        loop->begun_us = clock.system_us;
+        if (loop->begun_us - loop->cpu_at_us >= LOOP_CPU_GRAIN_US) {
+            read_cpu_time(loop, loop->begun_us);
         }
     }
 }
+
+/* --- posts ---------------------------------------------------------------------- */
 
 static struct posted *
 take_posted(struct loop *loop)
@@ -127,15 +156,10 @@ loop_create(void)
 {
     pthread_once(&prepared, prepare_process);
     struct loop *loop = mem_zalloc(sizeof(*loop));
-    struct event_config *config = event_config_new();
-    /* Other threads reach a loop by its eventfd alone, so its base needs no lock.
-     * Timers go by the kernel's coarse clock, and so are exact to a few
-     * milliseconds: exact ones would cost libevent a system call in every turn. */
-    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
-    loop->base = event_base_new_with_config(config);
-    event_config_free(config);
-    ASSERT(loop->base != NULL);
+    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    ASSERT(loop->epoll_fd >= 0);
     loop->now_us = clock_mono_us();
+    loop->ended_us = clock_read().system_us;
     list_init(&loop->hooks);
     pthread_mutex_init(&loop->post_lock, NULL);
     loop->post_tail = &loop->post_head;
@@ -161,7 +185,13 @@ loop_destroy(struct loop **loop)
     }
     loop_io_deinit(&l->wake_io);
     close(l->wake_fd);
-    event_base_free(l->base);
+    timer_heap_deinit(&l->timers);
+    if (l->base != NULL) {
+        event_free(l->nested);
+        event_free(l->alarm);
+        event_base_free(l->base);
+    }
+    close(l->epoll_fd);
     pthread_mutex_destroy(&l->post_lock);
     free(l);
     *loop = NULL;
@@ -178,18 +208,95 @@ run_hooks(struct loop *loop)
     }
 }
 
+/* How long nothing may happen: until the next timer; -1 for ever. */
+static int
+patience_ms(const struct loop *loop)
+{
+    const struct loop_timer *next = timer_heap_first(&loop->timers);
+    if (next == NULL) {
+        return -1;
+    }
+    uint64_t left_us = next->due_us > loop->ended_us ? next->due_us - loop->ended_us : 0;
+    uint64_t left_ms = (left_us + 999) / 1000;
+    return left_ms < INT_MAX ? (int)left_ms : INT_MAX;
+}
+
+static void
+wait_in_base(struct loop *loop)
+{
+    int ms = patience_ms(loop);
+    struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+    if (ms >= 0) {
+        event_add(loop->alarm, &tv);
+    } else {
+        event_del(loop->alarm);
+    }
+    event_base_loop(loop->base, EVLOOP_ONCE);
+}
+
+static void
+wait_for_events(struct loop *loop)
+{
+    int ms = 0;
+    if (loop->base != NULL) {
+        wait_in_base(loop);
+    } else {
+        ms = patience_ms(loop);
+    }
+    int n = epoll_wait(loop->epoll_fd, loop->ready, READY_MAX, ms);
+    loop->ready_at = 0;
+    loop->ready_count = n > 0 ? n : 0; /* a signal may have interrupted it */
+}
+
+/* Errors are told as whatever is waited for: the call that follows returns them. */
+static int
+readiness(uint32_t events)
+{
+    bool failed = events & (EPOLLERR | EPOLLHUP);
+    return (events & EPOLLIN || failed ? LOOP_READ : 0) |
+           (events & EPOLLOUT || failed ? LOOP_WRITE : 0);
+}
+
+/* A callback may end any descriptor, its own included, and want something else. */
+static void
+tell_ready(struct loop *loop)
+{
+    for (; loop->ready_at < loop->ready_count; loop->ready_at++) {
+        const struct epoll_event *event = &loop->ready[loop->ready_at];
+        int ready = readiness(event->events);
+        struct loop_io *io = event->data.ptr;
+        if (io != NULL && (ready & io->wanted & LOOP_READ)) {
+            io->fn(io->arg, LOOP_READ);
+            io = event->data.ptr;
+        }
+        if (io != NULL && (ready & io->wanted & LOOP_WRITE)) {
+            io->fn(io->arg, LOOP_WRITE);
+        }
+    }
+}
+
+/* Those that were due when the turn began; one that a callback starts is due in a
+ * coming turn. */
+static void
+run_timers(struct loop *loop)
+{
+    struct loop_timer *t;
+    while ((t = timer_heap_first(&loop->timers)) != NULL && t->due_us <= loop->begun_us) {
+        timer_heap_remove(&loop->timers, t);
+        t->fn(t->arg);
+    }
+}
+
 void
 loop_run(struct loop *loop)
 {
     while (!atomic_load_explicit(&loop->stopping, memory_order_relaxed)) {
-        event_base_loop(loop->base, EVLOOP_ONCE);
-        begin_turn(loop); /* in case only a library's own events ran */
+        wait_for_events(loop);
+        begin_turn(loop);
+        tell_ready(loop);
+        run_timers(loop);
         run_hooks(loop);
-        measure_turn(loop);
-        loop->in_turn = false;
-        atomic_store_explicit(&loop->turns,
-                              atomic_load_explicit(&loop->turns, memory_order_relaxed) + 1,
-                              memory_order_relaxed);
+        end_turn(loop);
     }
     atomic_store(&loop->stopping, false);
 }
@@ -257,20 +364,31 @@ loop_backend_version(void)
     return event_get_version();
 }
 
+static void
+on_nothing(evutil_socket_t fd, short what, void *arg)
+{
+    /* What there is to do is done behind the wait that this ends. */
+}
+
 struct event_base *
 loop_base(struct loop *loop)
 {
+    if (loop->base != NULL) {
+        return loop->base;
+    }
+    struct event_config *config = event_config_new();
+    /* Other threads reach a loop by its eventfd alone, so its base needs no lock. */
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+    loop->base = event_base_new_with_config(config);
+    event_config_free(config);
+    ASSERT(loop->base != NULL);
+    loop->nested = event_new(loop->base, loop->epoll_fd, EV_READ | EV_PERSIST, on_nothing, NULL);
+    loop->alarm = event_new(loop->base, -1, 0, on_nothing, NULL);
+    ASSERT(loop->nested != NULL && loop->alarm != NULL && event_add(loop->nested, NULL) == 0);
     return loop->base;
 }
 
-static void
-on_io(evutil_socket_t fd, short what, void *arg)
-{
-    struct loop_io *io = arg;
-    begin_turn(io->loop);
-    int ready = (what & EV_READ ? LOOP_READ : 0) | (what & EV_WRITE ? LOOP_WRITE : 0);
-    io->fn(io->arg, ready);
-}
+/* --- descriptors -------------------------------------------------------------- */
 
 void
 loop_io_init(struct loop_io *io, struct loop *loop, int fd, void (*fn)(void *arg, int ready),
@@ -279,89 +397,81 @@ loop_io_init(struct loop_io *io, struct loop *loop, int fd, void (*fn)(void *arg
     *io = (struct loop_io){.loop = loop, .fn = fn, .arg = arg, .fd = fd};
 }
 
+/* One for which nothing is wanted leaves the set, or its errors would end every
+ * wait. */
 static void
-want_one(struct loop_io *io, struct event **event, short what, bool on)
+change_wanted(struct loop_io *io, int wanted)
 {
-    if (on && *event == NULL) {
-        *event = event_new(io->loop->base, io->fd, what | EV_PERSIST, on_io, io);
-        ASSERT(*event != NULL);
+    struct epoll_event event = {.data.ptr = io};
+    event.events = (wanted & LOOP_READ ? (uint32_t)EPOLLIN : 0) |
+                   (wanted & LOOP_WRITE ? (uint32_t)EPOLLOUT : 0);
+    int op = wanted == 0 ? EPOLL_CTL_DEL : io->wanted == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+    int failed = epoll_ctl(io->loop->epoll_fd, op, io->fd, &event);
+    if (failed != 0 && op == EPOLL_CTL_MOD && errno == ENOENT) {
+        /* A library has closed it and opened another of that number. */
+        failed = epoll_ctl(io->loop->epoll_fd, EPOLL_CTL_ADD, io->fd, &event);
     }
-    if (on) {
-        ASSERT(event_add(*event, NULL) == 0);
-    } else {
-        event_del(*event);
-    }
+    ASSERT(failed == 0 || wanted == 0);
+    io->wanted = wanted;
 }
 
 void
 loop_io_want(struct loop_io *io, int wanted)
 {
-    int change = io->wanted ^ wanted;
-    if (change & LOOP_READ) {
-        want_one(io, &io->read_event, EV_READ, wanted & LOOP_READ);
+    if (wanted != io->wanted) {
+        change_wanted(io, wanted);
     }
-    if (change & LOOP_WRITE) {
-        want_one(io, &io->write_event, EV_WRITE, wanted & LOOP_WRITE);
-    }
-    io->wanted = wanted;
 }
 
 void
 loop_io_deinit(struct loop_io *io)
 {
-    if (io->read_event != NULL) {
-        event_free(io->read_event);
+    struct loop *loop = io->loop;
+    if (loop == NULL) {
+        return;
     }
-    if (io->write_event != NULL) {
-        event_free(io->write_event);
+    if (io->wanted != 0) {
+        change_wanted(io, 0);
     }
-    io->read_event = io->write_event = NULL;
-    io->wanted = 0;
+    for (int i = loop->ready_at; i < loop->ready_count; i++) {
+        if (loop->ready[i].data.ptr == io) {
+            loop->ready[i].data.ptr = NULL;
+        }
+    }
 }
 
-static void
-on_timer(evutil_socket_t fd, short what, void *arg)
-{
-    struct loop_timer *t = arg;
-    begin_turn(t->loop);
-    t->fn(t->arg);
-}
+/* --- timers -------------------------------------------------------------------- */
 
 void
 loop_timer_init(struct loop_timer *t, struct loop *loop, void (*fn)(void *arg), void *arg)
 {
-    *t = (struct loop_timer){loop, NULL, fn, arg};
-    t->event = event_new(loop->base, -1, 0, on_timer, t);
-    ASSERT(t->event != NULL);
+    *t = (struct loop_timer){.loop = loop, .fn = fn, .arg = arg};
 }
 
+/* Behind the turn that goes on, so that timers which start themselves anew keep
+ * nobody else from his turn. */
 void
 loop_timer_start(struct loop_timer *t, uint64_t ms)
 {
-    struct timeval tv = {(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)};
-    ASSERT(event_add(t->event, &tv) == 0);
+    uint64_t now_us = t->loop->in_turn ? t->loop->begun_us + 1 : clock_read().system_us;
+    timer_heap_put(&t->loop->timers, t, now_us + ms * 1000);
 }
 
 void
 loop_timer_stop(struct loop_timer *t)
 {
-    event_del(t->event);
-}
-
-bool
-loop_timer_running(const struct loop_timer *t)
-{
-    return event_pending(t->event, EV_TIMEOUT, NULL);
+    timer_heap_remove(&t->loop->timers, t);
 }
 
 void
 loop_timer_deinit(struct loop_timer *t)
 {
-    if (t->event != NULL) {
-        event_free(t->event);
-        t->event = NULL;
+    if (t->place != 0) {
+        loop_timer_stop(t);
     }
 }
+
+/* --- hooks --------------------------------------------------------------------- */
 
 void
 loop_hook_add(struct loop_hook *h, struct loop *loop, void (*fn)(void *arg), void *arg)
@@ -406,7 +516,7 @@ loop_signal_init(struct loop_signal *s, struct loop *loop, int signo, void (*fn)
                  void *arg)
 {
     *s = (struct loop_signal){loop, NULL, fn, arg};
-    s->event = evsignal_new(loop->base, signo, on_signal, s);
+    s->event = evsignal_new(loop_base(loop), signo, on_signal, s);
     ASSERT(s->event != NULL && event_add(s->event, NULL) == 0);
 }
 

@@ -1,5 +1,5 @@
 /* loop.h - one thread's event loop. The only header with which the rest of the
- * tree touches libevent.
+ * tree touches epoll and libevent.
  *
  * A loop turns: wait for events, run their callbacks, run the turn-end hooks,
  * again. Turn-end hooks are where a worker flushes what the turn gathered
@@ -57,15 +57,14 @@ enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 
 struct loop_io {
     struct loop *loop;
-    struct event *read_event;         /* made when first wanted */
-    struct event *write_event;        /* made when first wanted */
-    void (*fn)(void *arg, int ready); /* bits of LOOP_READ, LOOP_WRITE */
+    void (*fn)(void *arg, int ready); /* one of LOOP_READ, LOOP_WRITE; read first */
     void *arg;
     int fd;
     int wanted;
 };
 
-/* Level-triggered; nothing is wanted at first. The fd stays the caller's. */
+/* Level-triggered; nothing is wanted at first. The fd stays the caller's, and may
+ * be waited for by one loop_io of a loop only. */
 void loop_io_init(struct loop_io *io, struct loop *loop, int fd, void (*fn)(void *arg, int ready),
                   void *arg);
 /* Replaces what is waited for. Cheap when nothing changes. */
@@ -76,7 +75,8 @@ void loop_io_deinit(struct loop_io *io);
 /* --- timers ------------------------------------------------------------ */
 struct loop_timer {
     struct loop *loop;
-    struct event *event;
+    uint64_t due_us;
+    unsigned place; /* in the loop's heap, plus one; 0: not running */
     void (*fn)(void *arg);
     void *arg;
 };
@@ -86,7 +86,11 @@ void loop_timer_init(struct loop_timer *t, struct loop *loop, void (*fn)(void *a
  * a deadline looks at the clock. Starting again replaces. */
 void loop_timer_start(struct loop_timer *t, uint64_t ms);
 void loop_timer_stop(struct loop_timer *t);
-bool loop_timer_running(const struct loop_timer *t);
+static inline bool
+loop_timer_running(const struct loop_timer *t)
+{
+    return t->place != 0;
+}
 void loop_timer_deinit(struct loop_timer *t);
 
 /* --- the end of a turn -------------------------------------------------- */
