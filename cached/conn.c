@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define READ_ROOM_BYTES 16384 /* behind a half command that is held already */
+#define ACTIVE_GRAIN_MS 100   /* to which it is known when a client was active */
 
 /* A client whose machine has died gives its slot back after a minute and a half. */
 #define KEEPALIVE_IDLE_S     60
@@ -411,6 +412,16 @@ want(struct conn *c, bool stopped)
     loop_io_want(&c->io, (read ? LOOP_READ : 0) | (unsent ? LOOP_WRITE : 0));
 }
 
+/* Nothing is unfinished, or was so before this turn, as nearly always: then there
+ * is nothing to note, and the same to wait for as before. */
+static bool
+is_calm(const struct conn *c)
+{
+    return c->io.wanted == LOOP_READ && !list_linked(&c->half) && buf_len(&c->in) == 0 &&
+           c->ingest == NULL && c->swallow_bytes == 0 && c->dump == NULL && c->watch == NULL &&
+           !c->closing;
+}
+
 /* Everything is said. What the peer still sends is read and dropped, because
  * closing over unread bytes resets the connection, and the reset can overtake
  * our last reply. */
@@ -449,6 +460,10 @@ end_turn(struct conn *c, struct turn turn)
         conn_close(c, END_ERROR);
         return;
     }
+    if (status == OUTBOX_EMPTY && !turn.stopped && is_calm(c)) {
+        atomic_store_explicit(&c->state, CONN_READ, memory_order_relaxed);
+        return;
+    }
     note_half(c, turn, sent > 0);
     if (turn.stopped && !conn_blocked(c)) {
         worker_yield(w, c);
@@ -457,15 +472,18 @@ end_turn(struct conn *c, struct turn turn)
     atomic_store_explicit(&c->state, state_of(c), memory_order_relaxed);
 }
 
-/* The connection is not idle: it sends, or takes what it asked for. */
+/* The connection is not idle: it sends, or takes what it asked for. It goes
+ * behind the others not every time, since that touches their memory. */
 static void
 note_active(struct conn *c)
 {
     struct worker *w = c->worker;
-    w->now_ms = node_now_ms(w->node);
-    atomic_store_explicit(&c->active_ms, w->now_ms, memory_order_relaxed);
-    list_remove(&c->link);
-    list_push_back(&w->conns, &c->link);
+    w->now_ms = node_ms_at(w->node, loop_now_us(w->loop));
+    if (w->now_ms - atomic_load_explicit(&c->active_ms, memory_order_relaxed) >= ACTIVE_GRAIN_MS) {
+        atomic_store_explicit(&c->active_ms, w->now_ms, memory_order_relaxed);
+        list_remove(&c->link);
+        list_push_back(&w->conns, &c->link);
+    }
 }
 
 static void
@@ -565,24 +583,36 @@ on_bytes(struct conn *c, size_t n, bool held)
     }
 }
 
+/* Nearly always all goes into the scratch. -1 with ENOMEM: there is no room. */
+static ssize_t
+receive(struct conn *c)
+{
+    if (c->ingest == NULL && buf_len(&c->in) == 0) {
+        return recv(c->io.fd, c->worker->scratch, c->worker->memory.read_max, 0);
+    }
+    struct iovec iov[INGEST_ROOMS + 1];
+    int count = aim(c, iov);
+    if (count < 0) {
+        errno = ENOMEM;
+        return -1;
+    }
+    return readv(c->io.fd, iov, count);
+}
+
 static void
 read_once(struct conn *c)
 {
-    struct iovec iov[INGEST_ROOMS + 1];
     bool held = buf_len(&c->in) > 0;
-    int count = aim(c, iov);
-    if (count < 0) {
-        c->out.out_of_memory = true;
-        end_turn(c, (struct turn){0});
-        return;
-    }
-    ssize_t n = readv(c->io.fd, iov, count);
+    ssize_t n = receive(c);
     if (n > 0) {
         metric_add(c->worker->metrics, METRIC_ID_NODE_BYTES_READ, (uint64_t)n);
         on_bytes(c, (size_t)n, held);
     } else if (n == 0) {
         /* The client may have closed only its half and still read. */
         c->closing = c->eof = true;
+        end_turn(c, (struct turn){0});
+    } else if (errno == ENOMEM) {
+        c->out.out_of_memory = true;
         end_turn(c, (struct turn){0});
     } else if (errno != EAGAIN && errno != EINTR) {
         conn_close(c, END_ERROR);

@@ -29,8 +29,7 @@ static const struct metric_desc metric_descs[] = {NODE_METRICS(METRIC_DESC)};
 uint64_t
 node_now_ms(const struct node *node)
 {
-    uint64_t ran_ms = clock_mono_ms() - node->started_mono_ms + node->clock_first_ms;
-    return ran_ms + (uint64_t)atomic_load_explicit(&node->clock_shift_ms, memory_order_relaxed);
+    return node_ms_at(node, clock_mono_us());
 }
 
 uint64_t

@@ -102,6 +102,13 @@ void node_stop(struct node *node);
 
 /* The node's clock: milliseconds, never below 2, monotonic. Any thread. */
 uint64_t node_now_ms(const struct node *node);
+/* What it showed at a time of the monotonic clock, as of a loop's turn. Any thread. */
+static inline uint64_t
+node_ms_at(const struct node *node, uint64_t mono_us)
+{
+    return mono_us / 1000 - node->started_mono_ms + node->clock_first_ms +
+           (uint64_t)atomic_load_explicit(&node->clock_shift_ms, memory_order_relaxed);
+}
 /* Milliseconds since 1970 on the same clock. Any thread. */
 uint64_t node_wall_ms(const struct node *node);
 /* An exptime as clients give it, as a point on the node's clock. */

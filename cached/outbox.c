@@ -142,13 +142,21 @@ take_sent(struct outbox *o, struct store_thread *th, size_t n)
     }
 }
 
+static ssize_t
+send_pieces(const struct outbox *o, int fd)
+{
+    struct iovec iov[IOVECS_PER_SEND];
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = gather(o, iov)};
+    return sendmsg(fd, &msg, MSG_NOSIGNAL);
+}
+
 enum outbox_status
 outbox_send(struct outbox *o, struct store_thread *th, int fd, uint64_t *sent)
 {
     while (outbox_unsent(o) > 0) {
-        struct iovec iov[IOVECS_PER_SEND];
-        struct msghdr msg = {.msg_iov = iov, .msg_iovlen = gather(o, iov)};
-        ssize_t n = sendmsg(fd, &msg, MSG_NOSIGNAL);
+        struct span own = buf_span(&o->bytes);
+        ssize_t n =
+            o->first < o->count ? send_pieces(o, fd) : send(fd, own.ptr, own.len, MSG_NOSIGNAL);
         if (n > 0) {
             *sent += (uint64_t)n;
             take_sent(o, th, (size_t)n);
@@ -162,12 +170,10 @@ outbox_send(struct outbox *o, struct store_thread *th, int fd, uint64_t *sent)
 }
 
 void
-outbox_trim(struct outbox *o)
+outbox_free_room(struct outbox *o)
 {
-    if (outbox_unsent(o) == 0) {
-        free(o->pieces);
-        o->pieces = NULL;
-        o->cap = 0;
-        buf_shrink(&o->bytes, 0);
-    }
+    free(o->pieces);
+    o->pieces = NULL;
+    o->cap = 0;
+    buf_shrink(&o->bytes, 0);
 }

@@ -91,4 +91,12 @@ void outbox_put_value(struct outbox *o, struct store_thread *th, struct store_vi
 enum outbox_status outbox_send(struct outbox *o, struct store_thread *th, int fd, uint64_t *sent);
 
 /* Frees the room of an outbox that is empty. */
-void outbox_trim(struct outbox *o);
+void outbox_free_room(struct outbox *o);
+
+static inline void
+outbox_trim(struct outbox *o)
+{
+    if ((o->bytes.mem != NULL || o->pieces != NULL) && outbox_unsent(o) == 0) {
+        outbox_free_room(o);
+    }
+}
