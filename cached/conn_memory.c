@@ -6,9 +6,6 @@
 #define SHARE_CROWDED 128
 #define SHARE_FULL    192
 
-/* What the event library keeps for one, rounded up. */
-#define EVENT_BYTES 256
-
 /* While it is crowded. */
 #define CROWDED_OUTPUT_MAX 4096
 #define CROWDED_READ_MAX   2048
@@ -40,7 +37,7 @@ heed(struct worker *w)
 size_t
 conn_memory_each(void)
 {
-    return sizeof(struct conn) + EVENT_BYTES;
+    return sizeof(struct conn);
 }
 
 static uint64_t

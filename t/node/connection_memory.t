@@ -40,7 +40,7 @@ sub fill {
     $sum += $stats->{"memory_$_"} for qw(items dead table connections buffers);
     is($sum, $stats->{memory_used}, 'the purposes are all that is used');
     cmp_ok($stats->{memory_used}, '<=', 16 << 20, 'within the limit');
-    cmp_ok($stats->{memory_connections}, '>', 101 * 500, 'connections');
+    cmp_ok($stats->{memory_connections}, '>', 101 * 300, 'connections');
     cmp_ok($stats->{memory_connections}, '<', 101 * 1500, 'which are small');
     cmp_ok($stats->{memory_items}, '>', 0.9 * (16 << 20), 'most serves items');
     my ($http) = $node->log_text =~ /event=listening_http addr=(\S+)/;
