@@ -35,7 +35,8 @@ struct farewell {
     struct list link;
     struct registrar *registrar;
     struct etcd_call *call;
-    char *id, *registered, *value;
+    int64_t lease; /* that of the registration */
+    char *id, *value;
 };
 
 /* --- registration ------------------------------------------------------------ */
@@ -197,7 +198,6 @@ end_farewell(struct farewell *f)
     etcd_cancel(&f->call);
     list_remove(&f->link);
     free(f->id);
-    free(f->registered);
     free(f->value);
     free(f);
 }
@@ -227,8 +227,9 @@ on_farewell_lease(void *arg, const struct etcd_reply *reply)
     struct span name = span_cstr(f->id);
     struct key node = key_make(KEY_NODE, name);
     struct etcd_txn *txn = etcd_txn_create();
-    /* A node that is back already, with another boot id, is not leaving. */
-    etcd_txn_if_value(txn, span_cstr(node.text), ETCD_EQUAL, span_cstr(f->registered));
+    /* A node that is back already, with another lease, is not leaving; its value
+     * may be the same, since the boot id stays with the memory. */
+    etcd_txn_if(txn, span_cstr(node.text), ETCD_LEASE, ETCD_EQUAL, f->lease);
     etcd_txn_put(txn, ETCD_THEN, span_cstr(key_make(KEY_LEAVING, name).text), span_cstr(f->value),
                  reply->lease);
     etcd_txn_delete(txn, ETCD_THEN, span_cstr(node.text));
@@ -242,12 +243,17 @@ registrar_bye(struct registrar *r, struct session *s, bool for_good)
     if (s->owner == NULL) {
         return;
     }
-    end_registrant(s->owner);
+    struct registrant *registrant = s->owner;
+    int64_t lease = lease_id(registrant->lease);
+    end_registrant(registrant);
+    if (lease == 0) {
+        return; /* nothing is registered */
+    }
     struct farewell *f = mem_zalloc(sizeof(*f));
     list_push_back(&r->farewells, &f->link);
     f->registrar = r;
     f->id = mem_strdup(s->id);
-    f->registered = registration_text(s->registration);
+    f->lease = lease;
     json_t *json =
         json_pack("{s:b s:s}", "for_good", for_good, "boot_id", s->registration->boot_id);
     f->value = json_dumps(json, JSON_COMPACT);

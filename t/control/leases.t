@@ -75,6 +75,27 @@ like($plane->get('leaving/b'), qr/"for_good":false/, '... with what was meant');
 $b = $plane->node($here, 'b', '10.0.0.2:11211');
 wait_until(sub { defined $plane->get('nodes/b') }, deadline(10), 'b is back');
 is($plane->get('leaving/b'), undef, 'who comes back is not leaving any more');
+
+# A node that ends well and keeps its memory is back with the same boot id, perhaps before its
+# goodbye is noted; that must not be taken for the new one's.
+my $log_has = sub {
+    my ($control, $event, $times) = @_;
+    return (() = $control->log_text =~ /event=$event id="?b\b/g) == $times;
+};
+my $left = () = $here->log_text =~ /event=node_left id="?b\b/g;
+my $missing = 0;
+for my $n (1 .. 20) {
+    $b->bye(0);
+    my $next = $plane->node($there, 'b', '10.0.0.2:11211');
+    wait_until(sub { $log_has->($here, 'node_left', $left + $n) }, deadline(10), 'a goodbye is dealt with');
+    wait_until(sub { $log_has->($there, 'node_registered', $n) }, deadline(10), 'b is back');
+    $missing++ if !defined $plane->get('nodes/b');
+    $b->close;
+    $next->close;
+    $b = $plane->node($here, 'b', '10.0.0.2:11211');
+    $b->wait_frame('LEASE');
+}
+is($missing, 0, 'a late goodbye does not remove who is back');
 is($plane->table->{epoch}, 1, 'none of it was worth a table');
 
 done_testing;
