@@ -11,6 +11,7 @@ libmfproxy_a_SOURCES = \
 	proxy/flight.c proxy/flight.h \
 	proxy/form.c proxy/form.h \
 	proxy/health.c proxy/health.h \
+	proxy/journal.c proxy/journal.h \
 	proxy/leg_queue.c proxy/leg_queue.h \
 	proxy/local_command.c proxy/local_command.h \
 	proxy/lookup_key.h \

@@ -22,6 +22,11 @@ t_unit_check_health_SOURCES = t/unit/check_health.c t/unit/unit.h
 t_unit_check_health_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_health_LDADD = $(PROXY_UNIT_LIBS)
 
+UNIT_TESTS += t/unit/check_journal
+t_unit_check_journal_SOURCES = t/unit/check_journal.c t/unit/unit.h
+t_unit_check_journal_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_journal_LDADD = $(PROXY_UNIT_LIBS)
+
 UNIT_TESTS += t/unit/check_multiget
 t_unit_check_multiget_SOURCES = t/unit/check_multiget.c t/unit/unit.h
 t_unit_check_multiget_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

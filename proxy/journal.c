@@ -1,0 +1,464 @@
+#include "proxy/journal.h"
+#include "common/core/assert.h"
+#include "common/core/backoff.h"
+#include "common/core/hash.h"
+#include "common/core/list.h"
+#include "common/core/mem.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#define BUCKETS_AT_FIRST 16
+#define KEY_BYTES_MAX    250
+
+enum entry_state {
+    ENTRY_WAITING, /* in its worker's queue */
+    ENTRY_TAKEN,
+    ENTRY_GIVEN_UP, /* taken, and in the table no more */
+};
+
+struct journal_entry {
+    struct journal_entry *next; /* in its bucket */
+    struct list link;           /* in its worker's queue */
+    uint64_t hash;
+    uint64_t put_us; /* when it was put last */
+    uint32_t worker;
+    uint8_t state;
+    bool again; /* put while it was taken */
+    uint8_t key_bytes;
+    char key[];
+};
+
+enum flush_state { FLUSH_NONE, FLUSH_WANTED, FLUSH_TAKEN };
+
+/* What one worker has to deliver. */
+struct duty {
+    struct list waiting;
+    uint64_t taken;
+    enum flush_state flush;
+    bool flush_again; /* wanted while it was taken */
+    uint64_t flush_us;
+};
+
+struct journal {
+    struct journal_budget *budget;
+    _Atomic unsigned refs;
+    _Atomic uint64_t count; /* entries in the table, and workers that owe a flush */
+    pthread_mutex_t lock;   /* covers all that follows */
+    uint64_t seed;          /* of the hash: strangers choose the keys */
+    struct journal_entry **buckets;
+    uint64_t mask;
+    uint64_t entries;
+    unsigned flushes; /* workers that owe one */
+    unsigned workers;
+    struct duty duties[];
+};
+
+struct journal *
+journal_create(struct journal_budget *budget, unsigned workers)
+{
+    struct journal *j = mem_zalloc(sizeof(*j) + workers * sizeof(j->duties[0]));
+    j->budget = budget;
+    j->workers = workers;
+    j->seed = random_seed();
+    j->mask = BUCKETS_AT_FIRST - 1;
+    j->buckets = mem_zalloc(BUCKETS_AT_FIRST * sizeof(j->buckets[0]));
+    for (unsigned i = 0; i < workers; i++) {
+        list_init(&j->duties[i].waiting);
+    }
+    pthread_mutex_init(&j->lock, NULL);
+    atomic_init(&j->refs, 1);
+    return j;
+}
+
+struct journal *
+journal_ref(struct journal *j)
+{
+    atomic_fetch_add_explicit(&j->refs, 1, memory_order_relaxed);
+    return j;
+}
+
+/* --- the table of keys ----------------------------------------------------------- */
+
+static void
+recount(struct journal *j)
+{
+    atomic_store(&j->count, j->entries + j->flushes);
+}
+
+/* Where the pointer to the key's entry stands, or would stand. */
+static struct journal_entry **
+place_of(const struct journal *j, struct span key, uint64_t hash)
+{
+    struct journal_entry **at = &j->buckets[hash & j->mask];
+    while (*at != NULL &&
+           ((*at)->hash != hash || !span_eq(span_make((*at)->key, (*at)->key_bytes), key))) {
+        at = &(*at)->next;
+    }
+    return at;
+}
+
+static void
+grow(struct journal *j)
+{
+    uint64_t mask = j->mask * 2 + 1;
+    struct journal_entry **buckets = mem_zalloc((mask + 1) * sizeof(buckets[0]));
+    for (uint64_t i = 0; i <= j->mask; i++) {
+        while (j->buckets[i] != NULL) {
+            struct journal_entry *e = j->buckets[i];
+            j->buckets[i] = e->next;
+            e->next = buckets[e->hash & mask];
+            buckets[e->hash & mask] = e;
+        }
+    }
+    free(j->buckets);
+    j->buckets = buckets;
+    j->mask = mask;
+}
+
+static uint64_t
+bytes_of(size_t key_bytes)
+{
+    return sizeof(struct journal_entry) + sizeof(struct journal_entry *) + key_bytes;
+}
+
+/* False if it would be too much. */
+static bool
+charge(struct journal_budget *b, size_t key_bytes)
+{
+    uint64_t entries = atomic_fetch_add(&b->entries, 1) + 1;
+    uint64_t bytes = atomic_fetch_add(&b->bytes, bytes_of(key_bytes)) + bytes_of(key_bytes);
+    if (entries <= b->max_entries && bytes <= b->max_bytes) {
+        return true;
+    }
+    atomic_fetch_sub(&b->entries, 1);
+    atomic_fetch_sub(&b->bytes, bytes_of(key_bytes));
+    return false;
+}
+
+static void
+destroy_entry(struct journal *j, struct journal_entry *e)
+{
+    atomic_fetch_sub(&j->budget->entries, 1);
+    atomic_fetch_sub(&j->budget->bytes, bytes_of(e->key_bytes));
+    free(e);
+}
+
+/* Off the table. Whoever has taken it keeps it until it says how it ended. */
+static void
+give_up(struct journal *j, struct journal_entry *e)
+{
+    struct journal_entry **at = place_of(j, journal_key(e), e->hash);
+    ASSERT(*at == e);
+    *at = e->next;
+    j->entries--;
+    if (e->state == ENTRY_TAKEN) {
+        e->state = ENTRY_GIVEN_UP;
+        return;
+    }
+    list_remove(&e->link);
+    destroy_entry(j, e);
+}
+
+static uint64_t
+give_up_before(struct journal *j, uint64_t before_us)
+{
+    uint64_t given_up = 0;
+    for (uint64_t i = 0; i <= j->mask; i++) {
+        for (struct journal_entry *e = j->buckets[i], *next; e != NULL; e = next) {
+            next = e->next;
+            if (e->put_us < before_us) {
+                give_up(j, e);
+                given_up++;
+            }
+        }
+    }
+    return given_up;
+}
+
+/* --- flushes ------------------------------------------------------------------------- */
+
+static void
+want_flush(struct journal *j, unsigned worker, uint64_t now_us)
+{
+    struct duty *d = &j->duties[worker];
+    d->flush_us = now_us;
+    switch (d->flush) {
+    case FLUSH_NONE:
+        d->flush = FLUSH_WANTED;
+        j->flushes++;
+        break;
+    case FLUSH_WANTED: break;
+    case FLUSH_TAKEN: d->flush_again = true; break;
+    }
+}
+
+static void
+want_flush_by_all(struct journal *j, uint64_t now_us)
+{
+    for (unsigned i = 0; i < j->workers; i++) {
+        want_flush(j, i, now_us);
+    }
+    give_up_before(j, UINT64_MAX);
+}
+
+void
+journal_want_flush(struct journal *j, uint64_t now_us)
+{
+    pthread_mutex_lock(&j->lock);
+    want_flush_by_all(j, now_us);
+    recount(j);
+    pthread_mutex_unlock(&j->lock);
+}
+
+void
+journal_want_flush_by(struct journal *j, unsigned worker, uint64_t now_us)
+{
+    pthread_mutex_lock(&j->lock);
+    want_flush(j, worker, now_us);
+    recount(j);
+    pthread_mutex_unlock(&j->lock);
+}
+
+/* Will every worker still send a flush, which then includes whatever is put now? */
+static bool
+flush_includes(struct journal *j, uint64_t now_us)
+{
+    for (unsigned i = 0; i < j->workers; i++) {
+        if (j->duties[i].flush != FLUSH_WANTED && !j->duties[i].flush_again) {
+            return false;
+        }
+    }
+    for (unsigned i = 0; i < j->workers; i++) {
+        j->duties[i].flush_us = now_us; /* for journal_forget_before() */
+    }
+    return true;
+}
+
+static void
+flush_ended(struct journal *j, unsigned worker, bool worked)
+{
+    struct duty *d = &j->duties[worker];
+    pthread_mutex_lock(&j->lock);
+    ASSERT(d->flush == FLUSH_TAKEN);
+    if (!worked || d->flush_again) {
+        d->flush = FLUSH_WANTED;
+        d->flush_again = false;
+    } else {
+        d->flush = FLUSH_NONE;
+        j->flushes--;
+    }
+    recount(j);
+    pthread_mutex_unlock(&j->lock);
+}
+
+void
+journal_flushed(struct journal *j, unsigned worker)
+{
+    flush_ended(j, worker, true);
+}
+
+void
+journal_not_flushed(struct journal *j, unsigned worker)
+{
+    flush_ended(j, worker, false);
+}
+
+/* --- putting --------------------------------------------------------------------------- */
+
+static enum journal_result
+put_again(struct journal_entry *e, uint64_t now_us)
+{
+    e->put_us = now_us;
+    e->again = e->state == ENTRY_TAKEN;
+    return JOURNAL_KNOWN;
+}
+
+static enum journal_result
+put(struct journal *j, struct span key, unsigned worker, uint64_t now_us)
+{
+    uint64_t hash = hash_span_seeded(key, j->seed);
+    struct journal_entry *known = *place_of(j, key, hash);
+    if (known != NULL) {
+        return put_again(known, now_us);
+    }
+    if (j->flushes > 0 && flush_includes(j, now_us)) {
+        return JOURNAL_KNOWN;
+    }
+    if (!charge(j->budget, key.len)) {
+        want_flush_by_all(j, now_us);
+        return JOURNAL_LOSSY;
+    }
+    if (j->entries > j->mask) {
+        grow(j);
+    }
+    struct journal_entry *e = mem_zalloc(sizeof(*e) + key.len);
+    *e = (struct journal_entry){.hash = hash, .put_us = now_us, .worker = worker};
+    e->key_bytes = (uint8_t)key.len;
+    memcpy(e->key, key.ptr, key.len);
+    e->next = j->buckets[hash & j->mask];
+    j->buckets[hash & j->mask] = e;
+    j->entries++;
+    list_push_back(&j->duties[worker].waiting, &e->link);
+    return JOURNAL_KEPT;
+}
+
+enum journal_result
+journal_put(struct journal *j, struct span key, unsigned worker, uint64_t now_us)
+{
+    ASSERT(worker < j->workers && key.len <= KEY_BYTES_MAX);
+    pthread_mutex_lock(&j->lock);
+    enum journal_result result = put(j, key, worker, now_us);
+    recount(j);
+    pthread_mutex_unlock(&j->lock);
+    return result;
+}
+
+/* --- asking ------------------------------------------------------------------------------ */
+
+bool
+journal_is_empty(const struct journal *j)
+{
+    return atomic_load_explicit(&j->count, memory_order_acquire) == 0;
+}
+
+bool
+journal_blocks(struct journal *j, struct span key)
+{
+    if (journal_is_empty(j)) {
+        return false;
+    }
+    pthread_mutex_lock(&j->lock);
+    bool blocks = j->flushes > 0 || *place_of(j, key, hash_span_seeded(key, j->seed)) != NULL;
+    pthread_mutex_unlock(&j->lock);
+    return blocks;
+}
+
+uint64_t
+journal_count(struct journal *j)
+{
+    pthread_mutex_lock(&j->lock);
+    uint64_t count = j->entries + (j->flushes > 0);
+    pthread_mutex_unlock(&j->lock);
+    return count;
+}
+
+bool
+journal_owes(struct journal *j, unsigned worker)
+{
+    struct duty *d = &j->duties[worker];
+    if (journal_is_empty(j)) {
+        return false;
+    }
+    pthread_mutex_lock(&j->lock);
+    bool owes = d->flush != FLUSH_NONE || d->taken > 0 || !list_empty(&d->waiting);
+    pthread_mutex_unlock(&j->lock);
+    return owes;
+}
+
+/* --- delivering ---------------------------------------------------------------------------- */
+
+static enum journal_task
+take(struct duty *d, struct journal_entry **entry)
+{
+    if (d->flush == FLUSH_WANTED && d->taken == 0) {
+        d->flush = FLUSH_TAKEN;
+        return JOURNAL_FLUSH;
+    }
+    struct list *link = d->flush == FLUSH_NONE ? list_pop_front(&d->waiting) : NULL;
+    if (link == NULL) {
+        return JOURNAL_NOTHING;
+    }
+    *entry = LIST_ENTRY(link, struct journal_entry, link);
+    (*entry)->state = ENTRY_TAKEN;
+    d->taken++;
+    return JOURNAL_DELETE;
+}
+
+enum journal_task
+journal_take(struct journal *j, unsigned worker, struct journal_entry **entry)
+{
+    if (journal_is_empty(j)) {
+        return JOURNAL_NOTHING;
+    }
+    pthread_mutex_lock(&j->lock);
+    enum journal_task task = take(&j->duties[worker], entry);
+    pthread_mutex_unlock(&j->lock);
+    return task;
+}
+
+struct span
+journal_key(const struct journal_entry *entry)
+{
+    return span_make(entry->key, entry->key_bytes);
+}
+
+static void
+end_entry(struct journal *j, struct journal_entry **entry, bool delivered)
+{
+    struct journal_entry *e = *entry;
+    struct duty *d = &j->duties[e->worker];
+    *entry = NULL;
+    pthread_mutex_lock(&j->lock);
+    d->taken--;
+    if (e->state == ENTRY_GIVEN_UP) {
+        destroy_entry(j, e);
+    } else if (delivered && !e->again) {
+        e->state = ENTRY_WAITING; /* nobody's any more */
+        list_init(&e->link);
+        give_up(j, e);
+    } else {
+        e->state = ENTRY_WAITING;
+        e->again = false;
+        list_push_front(&d->waiting, &e->link);
+    }
+    recount(j);
+    pthread_mutex_unlock(&j->lock);
+}
+
+void
+journal_delivered(struct journal *j, struct journal_entry **entry)
+{
+    end_entry(j, entry, true);
+}
+
+void
+journal_put_back(struct journal *j, struct journal_entry **entry)
+{
+    end_entry(j, entry, false);
+}
+
+uint64_t
+journal_forget_before(struct journal *j, uint64_t began_us)
+{
+    pthread_mutex_lock(&j->lock);
+    uint64_t forgotten = give_up_before(j, began_us);
+    for (unsigned i = 0; i < j->workers; i++) {
+        struct duty *d = &j->duties[i];
+        if (d->flush == FLUSH_WANTED && d->flush_us < began_us) {
+            d->flush = FLUSH_NONE;
+            j->flushes--;
+            forgotten++;
+        }
+    }
+    recount(j);
+    pthread_mutex_unlock(&j->lock);
+    return forgotten;
+}
+
+void
+journal_unref(struct journal **journal)
+{
+    struct journal *j = *journal;
+    *journal = NULL;
+    if (j == NULL || atomic_fetch_sub(&j->refs, 1) != 1) {
+        return;
+    }
+    give_up_before(j, UINT64_MAX);
+    for (unsigned i = 0; i < j->workers; i++) {
+        ASSERT(j->duties[i].taken == 0);
+    }
+    pthread_mutex_destroy(&j->lock);
+    free(j->buckets);
+    free(j);
+}

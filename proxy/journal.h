@@ -1,0 +1,86 @@
+/* journal.h - the invalidations that one node has not had: keys whose delete, or
+ * write of unknown outcome, could not be delivered.
+ *
+ *     put -> waiting -> taken by its worker -> delivered: forgotten
+ *               ^--------- put back ----------'
+ *
+ * While a key is here the node's value of it must not be read, whoever asks:
+ * journal_blocks(). A key is kept once, whatever often it is put. One that is put
+ * again while its delivery is under way is delivered again, because somebody else
+ * may have stored an old value in between.
+ *
+ * Each entry belongs to the worker that put it first, and that worker delivers it:
+ * by its own connection, behind the very request whose outcome is unknown.
+ *
+ * Bounded by a budget that all journals share. Over it the journal forgets its
+ * keys and remembers that it did: the node needs a flush, from every worker, and
+ * until it has had that blocks all keys. Nothing is forgotten silently.
+ *
+ * Any thread; one lock a journal. Times are those of clock_mono_us(). */
+#pragma once
+#include "common/core/span.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct journal;
+struct journal_entry;
+
+struct journal_budget {
+    uint64_t max_entries, max_bytes;
+    _Atomic uint64_t entries, bytes; /* of all journals */
+};
+
+/* For `workers` workers, numbered from 0. One reference is the caller's. The
+ * budget outlives the journal. */
+struct journal *journal_create(struct journal_budget *budget, unsigned workers);
+struct journal *journal_ref(struct journal *j);
+/* The last one forgets what is left. Nothing may be taken. */
+void journal_unref(struct journal **j);
+
+enum journal_result {
+    JOURNAL_KEPT,
+    JOURNAL_KNOWN, /* it waits already, or a flush does that includes it */
+    JOURNAL_LOSSY, /* over the budget: all keys were given up for a flush */
+};
+/* `key` has at most 250 bytes, any. */
+enum journal_result journal_put(struct journal *j, struct span key, unsigned worker,
+                                uint64_t now_us);
+
+/* The node shall be flushed by every worker; the keys are included and forgotten. */
+void journal_want_flush(struct journal *j, uint64_t now_us);
+/* Or by this one, before it delivers its keys. */
+void journal_want_flush_by(struct journal *j, unsigned worker, uint64_t now_us);
+
+/* Cheap: nothing waits, nothing is under way. */
+bool journal_is_empty(const struct journal *j);
+
+/* May the key not be read? */
+bool journal_blocks(struct journal *j, struct span key);
+
+/* Keys that wait or are under way; a flush counts as one. */
+uint64_t journal_count(struct journal *j);
+
+/* Is something left for this worker to deliver, or on its way by it? */
+bool journal_owes(struct journal *j, unsigned worker);
+
+enum journal_task {
+    JOURNAL_NOTHING, /* nothing waits for this worker now */
+    JOURNAL_DELETE,  /* *entry, until it is delivered or put back */
+    JOURNAL_FLUSH,   /* until journal_flushed() or journal_not_flushed() */
+};
+/* The next thing for `worker` to deliver. A flush goes alone: before it ends, no
+ * key is given out. */
+enum journal_task journal_take(struct journal *j, unsigned worker, struct journal_entry **entry);
+struct span journal_key(const struct journal_entry *entry);
+
+/* The node has confirmed it; or nobody knows whether it has it. */
+void journal_delivered(struct journal *j, struct journal_entry **entry);
+void journal_put_back(struct journal *j, struct journal_entry **entry);
+void journal_flushed(struct journal *j, unsigned worker);
+void journal_not_flushed(struct journal *j, unsigned worker);
+
+/* The node's memory began empty no earlier than `began_us`: what was put before
+ * that is about values that are gone. Returns how many were forgotten. */
+uint64_t journal_forget_before(struct journal *j, uint64_t began_us);
