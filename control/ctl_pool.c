@@ -28,7 +28,9 @@
     X(0, "on-write-error",    STRING, on_write_error,    "error|not_stored", NULL,                 \
       "what a write is answered that cannot be served")                                            \
     X(0, "meta-errors",       STRING, meta_errors,       "ns|raw", NULL,                           \
-      "how a failed meta write is answered")
+      "how a failed meta write is answered")                                                       \
+    X(0, "rejoin",            STRING, rejoin,            "HOW", NULL,                              \
+      "what a node gets that was away: replay-then-flush-if-lossy, flush or trust")
 #define POOL_SWITCHES(X)                                                                           \
     X(0, "coalesce",          STRING, coalesce,          "on|off", NULL,                           \
       "whether reads of one key that come together are one request (on)")

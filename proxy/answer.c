@@ -170,7 +170,10 @@ answer_piece(struct leg *leg, const struct reply_piece *piece)
     }
     case LEG_BROADCAST: broadcast_piece(p, piece); return true;
     case LEG_FETCH:
-    case LEG_PROBE: break;
+    case LEG_PROBE:
+    case LEG_AGE:
+    case LEG_REPLAY:
+    case LEG_FLUSH: break;
     }
     return true;
 }
@@ -228,7 +231,10 @@ answer_failure(struct leg *leg, enum failure failure)
         answer_complete(p);
         break;
     case LEG_FETCH:
-    case LEG_PROBE: break;
+    case LEG_PROBE:
+    case LEG_AGE:
+    case LEG_REPLAY:
+    case LEG_FLUSH: break;
     }
 }
 

@@ -57,6 +57,7 @@ backend_create(struct worker *w, const struct place_node *node)
     b->endpoint = endpoint_ref(node->endpoint);
     list_init(&b->busy_link);
     list_push_back(&w->backends, &b->link);
+    b->journal = journal_ref(node->journal);
     health_init(&b->health, random_next(&w->rng));
     loop_timer_init(&b->timer, w->loop, on_timer, b);
     return b;
@@ -71,6 +72,7 @@ backend_assign(struct backend *b, const struct place_node *node, unsigned index)
     b->masked = node->node->state == NODE_DOWN;
     b->connect_timeout_us = node->pool->connect_timeout_ms * 1000;
     b->request_timeout_us = node->pool->request_timeout_ms * 1000;
+    b->rejoin_policy = node->pool->rejoin;
     sleep_until_due(b); /* probes begin again when the mask is lifted */
 }
 
@@ -102,6 +104,7 @@ close_connection(struct backend *b)
     b->state = BACKEND_CLOSED;
     b->parser = REPLY_PARSER_INIT;
     b->reply_so_far = 0;
+    rejoin_disconnected(b);
     bufpool_give_back(&b->worker->bufs, &b->in);
 }
 
@@ -139,6 +142,16 @@ lose_connection(struct backend *b, const char *reason)
     backend_busy(b); /* it may connect again, or be retired */
 }
 
+static bool
+take_piece(struct backend *b, struct leg *leg, const struct reply_piece *piece)
+{
+    if (!rejoin_owns(leg)) {
+        return answer_piece(leg, piece);
+    }
+    bool late = leg != b->live;
+    return late || rejoin_piece(b, leg, piece);
+}
+
 /* Parses what has come. False if the connection is lost for it. */
 static bool
 take_replies(struct backend *b)
@@ -158,7 +171,7 @@ take_replies(struct backend *b)
         if (reply_is_error(piece.kind)) {
             worker_count(b->worker, METRIC_ID_BACKEND_ERRORS, 1);
         }
-        if (!answer_piece(leg, &piece)) {
+        if (!take_piece(b, leg, &piece)) {
             leg->begun = true;
             return false;
         }
@@ -329,7 +342,7 @@ backend_end_turn(struct backend *b)
 void
 backend_wake_at(struct backend *b, uint64_t due_us)
 {
-    if (b->timer_due_us != 0 && b->timer_due_us <= due_us) {
+    if (due_us == UINT64_MAX || (b->timer_due_us != 0 && b->timer_due_us <= due_us)) {
         return;
     }
     uint64_t now = worker_now_us(b->worker);
@@ -361,9 +374,16 @@ sleep_until_due(struct backend *b)
     if (b->state == BACKEND_CONNECTED && owes_late_replies(b)) {
         backend_wake_at(b, stalled_at_us(b));
     }
-    if (backend_is_down(b) && b->probe == NULL && !b->retired && !b->masked) {
+    if (b->health.state == HEALTH_DOWN && b->probe == NULL && !b->retired && !b->masked) {
         backend_wake_at(b, b->health.probe_due_us);
     }
+    backend_wake_at(b, rejoin_due_us(b));
+}
+
+void
+backend_tick(struct backend *b)
+{
+    sleep_until_due(b);
 }
 
 /* A timer that comes much too late says that we were not running, so nobody may
@@ -392,6 +412,7 @@ on_timer(void *arg)
         lose_connection(b, "owes replies and makes no progress");
     }
     prober_run(b, now);
+    rejoin_run(b, now);
     sleep_until_due(b);
     backend_busy(b);
 }
@@ -404,7 +425,9 @@ backend_note(struct backend *b, enum health_event event)
     struct worker *w = b->worker;
     switch (health_note(&b->health, event, worker_now_us(w))) {
     case HEALTH_SAME: break;
+    case HEALTH_REACHED: rejoin_begin(b); break;
     case HEALTH_WENT_DOWN:
+        b->rejoin.down_since_us = worker_now_us(w);
         worker_count(w, METRIC_ID_WENT_DOWN, 1);
         worker_count(w, METRIC_ID_BACKENDS_DOWN, 1);
         LOG_LIMITED(STATE_LINES_A_SECOND, LOG_WARN, "backend_down", "node=%s after=%s",
@@ -454,6 +477,8 @@ backend_destroy(struct backend **backend)
     list_remove(&b->link);
     list_remove(&b->busy_link);
     node_stats_unref(&b->stats);
+    journal_unref(&b->journal);
+    buf_deinit(&b->keys);
     endpoint_unref(&b->endpoint);
     free(b->name);
     free(b);

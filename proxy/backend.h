@@ -20,8 +20,10 @@
 #include "common/proto/reply.h"
 #include "proxy/failure.h"
 #include "proxy/health.h"
+#include "proxy/journal.h"
 #include "proxy/placement.h"
 #include "proxy/proxy_worker.h"
+#include "proxy/rejoin.h"
 
 #define BACKEND_OUT_MAX  (16u << 20) /* unsent bytes; beyond, the node is overloaded */
 #define BACKEND_DUE_MAX  (4u << 20)  /* bytes of replies expected; beyond, clients must wait */
@@ -50,7 +52,9 @@ struct backend {
     struct leg **last;
     struct leg *live; /* the first that has not timed out */
     unsigned queued;
+    struct buf keys;           /* of the legs that have a duty, in the queue's order */
     size_t owed_bytes;         /* of requests that timed out and are still in the queue */
+    size_t owed_keys;          /* bytes of their keys, the first in `keys` */
     bool gave_bytes;           /* this connection has brought at least one */
     uint64_t progress_us;      /* when a byte came last, or the queue began */
     uint64_t connect_until_us; /* while CONNECTING */
@@ -60,6 +64,8 @@ struct backend {
     bool excused;          /* the timer came late, and time was given for it */
     struct health health;
     struct leg *probe; /* the one on its way */
+    struct journal *journal;
+    struct rejoin rejoin;
     struct endpoint *endpoint;
     unsigned addr_at;     /* which of its addresses is the one to connect to */
     unsigned addrs_tried; /* since one of them could be connected to */
@@ -69,6 +75,7 @@ struct backend {
     bool masked; /* the table calls it down: no requests, no probes */
     uint64_t connect_timeout_us;
     uint64_t request_timeout_us;
+    enum rejoin_policy rejoin_policy;
     struct node_stats *stats;
     uint64_t stats_requests; /* not yet added to stats->requests */
     bool retired;            /* in no roster: ends when nothing is on its way */
@@ -120,7 +127,10 @@ backend_undo(struct backend *b, size_t mark)
 /* The end of the turn: connects if needed, sends. */
 void backend_end_turn(struct backend *b);
 
-/* --- between backend.c, leg_queue.c and prober.c ---------------------------- */
+/* Once a second: other workers may have left something to do. */
+void backend_tick(struct backend *b);
+
+/* --- between backend.c, leg_queue.c, prober.c and rejoin.c ---------------------------- */
 /* Something waits for the end of the turn: bytes, a connect, or its own end. */
 void backend_busy(struct backend *b);
 void backend_busy_if_retired(struct backend *b);
@@ -131,5 +141,5 @@ void prober_answered(struct backend *b);
 void prober_failed(struct backend *b);
 /* An event for the judge; carries a change of state out. */
 void backend_note(struct backend *b, enum health_event event);
-/* Wakes backend's timer no later than `due_us`. */
+/* Wakes backend's timer no later than `due_us`; UINT64_MAX: never. */
 void backend_wake_at(struct backend *b, uint64_t due_us);

@@ -2,6 +2,7 @@
 #include "proxy/answer.h"
 #include "proxy/backend.h"
 #include "proxy/client.h"
+#include "proxy/leg_queue.h"
 #include "proxy/local_command.h"
 #include "proxy/pending.h"
 #include "proxy/proxy_worker.h"
@@ -79,22 +80,31 @@ compose(struct buf *out, const struct request *r, struct span block)
     return request_put_line(out, r) && buf_append_span(out, block);
 }
 
+static void
+fail_unsent(const struct way *way, struct pending *p, const struct request *r, enum failure failure)
+{
+    p->request.journaled = way_do_duty(way, r, failure);
+    pending_fail(p, failure);
+}
+
 /* One leg, whose reply passes through. NULL if there is none, and all is told. */
 static struct leg *
 send_to(const struct way *way, struct pending *p, const struct request *r, struct span block)
 {
     if (!way->open) {
-        pending_fail(p, way->failure);
+        fail_unsent(way, p, r, way->failure);
         return NULL;
     }
     size_t mark = backend_mark(way->backend);
     if (!compose(&way->backend->out, r, block)) {
         backend_undo(way->backend, mark);
         way_count_failure(p->worker, FAILURE_OVERLOADED);
-        pending_fail(p, FAILURE_OVERLOADED);
+        fail_unsent(way, p, r, FAILURE_OVERLOADED);
         return NULL;
     }
-    return way_queue(way, p, LEG_ONE, mark);
+    struct leg *leg = way_queue(way, p, LEG_ONE, mark);
+    leg_queue_set_duty(way->backend, leg, failure_duty(r), r->key);
+    return leg;
 }
 
 /* What a pending that waits has to remember of an mg: "<key> <flags>". */
@@ -153,6 +163,26 @@ to_one(struct client *c, const struct request *r, struct span block)
     }
 }
 
+/* A flush of some time to come is not remembered: whoever asks for one has time
+ * to ask again. */
+static void
+flush_one(const struct way *way, struct pending *p, const struct request *r)
+{
+    enum failure_duty duty = r->exptime == 0 ? DUTY_ALWAYS : DUTY_NONE;
+    size_t mark = backend_mark(way->backend);
+    if (way->open && request_put_line(&way->backend->out, r)) {
+        struct leg *leg = way_queue(way, p, LEG_BROADCAST, mark);
+        leg_is_write(p->worker, leg, LEG_WRITES_ALL, 0);
+        leg_queue_set_duty(way->backend, leg, duty, SPAN_LIT(""));
+        return;
+    }
+    backend_undo(way->backend, mark);
+    if (duty != DUTY_NONE) {
+        rejoin_remember_flush(way->backend);
+    }
+    answer_part_failure(p, way->open ? FAILURE_OVERLOADED : way->failure);
+}
+
 /* One leg to each node of the pool. */
 static void
 broadcast(struct pending *p, const struct request *r, struct roster_pool *pool)
@@ -160,16 +190,7 @@ broadcast(struct pending *p, const struct request *r, struct roster_pool *pool)
     p->policy = pool->policy;
     for (unsigned i = 0; i < pool->nodes; i++) {
         struct way way = way_to_node(p->worker, pool, i);
-        size_t mark = backend_mark(way.backend);
-        if (!way.open) {
-            answer_part_failure(p, way.failure);
-        } else if (!request_put_line(&way.backend->out, r)) {
-            backend_undo(way.backend, mark);
-            answer_part_failure(p, FAILURE_OVERLOADED);
-        } else {
-            struct leg *leg = way_queue(&way, p, LEG_BROADCAST, mark);
-            leg_is_write(p->worker, leg, LEG_WRITES_ALL, 0);
-        }
+        flush_one(&way, p, r);
     }
 }
 

@@ -17,10 +17,10 @@ static const enum failure_manner manners[CMD_COUNT] = {
     [CMD_INCR] = FAILS_AS_ERROR,
     [CMD_DECR] = FAILS_AS_ERROR,
     [CMD_TOUCH] = FAILS_AS_NOT_FOUND,
-    [CMD_DELETE] = FAILS_AS_ERROR,
+    [CMD_DELETE] = FAILS_AS_DELETE,
     [CMD_MG] = FAILS_AS_EN,
     [CMD_MS] = FAILS_AS_META,
-    [CMD_MD] = FAILS_AS_META,
+    [CMD_MD] = FAILS_AS_MD,
     [CMD_MA] = FAILS_AS_META,
     [CMD_ME] = FAILS_AS_ERROR,
     [CMD_FLUSH_ALL] = FAILS_AS_ERROR,
@@ -31,6 +31,46 @@ failure_manner(enum proto_command cmd)
 {
     ASSERT(cmd < CMD_COUNT);
     return manners[cmd];
+}
+
+static enum failure_duty
+ms_duty(const struct meta_args *m)
+{
+    switch (m->mode) {
+    case MODE_DEFAULT:
+    case MODE_SET: return meta_has(m, 'C') ? DUTY_IF_SENT : DUTY_IF_LOST;
+    case MODE_ADD: return DUTY_NONE;
+    case MODE_REPLACE:
+    case MODE_APPEND:
+    case MODE_PREPEND: return DUTY_IF_SENT;
+    case MODE_INCR:
+    case MODE_DECR: break; /* of ma */
+    }
+    UNREACHABLE();
+}
+
+enum failure_duty
+failure_duty(const struct request *r)
+{
+    static const enum failure_duty duties[CMD_COUNT] = {
+        [CMD_SET] = DUTY_IF_LOST,     [CMD_REPLACE] = DUTY_IF_SENT, [CMD_APPEND] = DUTY_IF_SENT,
+        [CMD_PREPEND] = DUTY_IF_SENT, [CMD_CAS] = DUTY_IF_SENT,     [CMD_INCR] = DUTY_IF_SENT,
+        [CMD_DECR] = DUTY_IF_SENT,    [CMD_DELETE] = DUTY_ALWAYS,   [CMD_MA] = DUTY_IF_SENT,
+        [CMD_MD] = DUTY_ALWAYS,
+    };
+    return r->cmd == CMD_MS ? ms_duty(&r->meta) : duties[r->cmd];
+}
+
+bool
+failure_duty_applies(enum failure_duty duty, enum failure failure)
+{
+    switch (duty) {
+    case DUTY_NONE: return false;
+    case DUTY_IF_SENT: return failure == FAILURE_TIMEOUT;
+    case DUTY_IF_LOST: return failure == FAILURE_TIMEOUT || failure == FAILURE_DOWN;
+    case DUTY_ALWAYS: return failure != FAILURE_NO_ROUTE;
+    }
+    return false;
 }
 
 static struct failure_reply
@@ -76,6 +116,12 @@ failure_answer(const struct failure_request *request, const struct failure_polic
         }
         return request->quiet ? nothing : (struct failure_reply){SPAN_LIT("EN"), true};
     case FAILS_AS_NOT_FOUND: return (struct failure_reply){SPAN_LIT("NOT_FOUND"), false};
+    case FAILS_AS_DELETE:
+        return request->journaled ? (struct failure_reply){SPAN_LIT("NOT_FOUND"), false}
+                                  : error_reply(failure);
+    case FAILS_AS_MD:
+        return request->journaled ? (struct failure_reply){SPAN_LIT("NF"), true}
+                                  : meta_reply(request, policy, failure);
     case FAILS_AS_STORE:
         if (policy->on_write_error == WRITE_ERROR_NOT_STORED) {
             return (struct failure_reply){SPAN_LIT("NOT_STORED"), false};

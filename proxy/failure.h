@@ -7,7 +7,7 @@
 #pragma once
 #include "common/core/span.h"
 #include "common/fleet/table.h"
-#include "common/proto/command.h"
+#include "common/proto/request.h"
 
 /* clang-format off */
 /*    id           the line of a failed write */
@@ -35,6 +35,7 @@ struct failure_request {
     enum proto_command cmd;
     bool noreply;
     bool quiet;
+    bool journaled; /* what failed is a delete that the node will still have */
 };
 
 struct failure_reply {
@@ -45,11 +46,24 @@ struct failure_reply {
 struct failure_reply failure_answer(const struct failure_request *request,
                                     const struct failure_policy *policy, enum failure failure);
 
+/* After which failures the key must be deleted at its node as soon as that can be
+ * reached, because its value there is old, or nobody knows what it is. */
+enum failure_duty {
+    DUTY_NONE,    /* reads, and writes that leave a value as good as it was */
+    DUTY_IF_SENT, /* what builds on the value: it was done, or not */
+    DUTY_IF_LOST, /* set: also when nothing was sent, or the old value would be read on */
+    DUTY_ALWAYS,  /* delete */
+};
+enum failure_duty failure_duty(const struct request *r);
+bool failure_duty_applies(enum failure_duty duty, enum failure failure);
+
 /* How a command fails, apart from the pool's options. */
 enum failure_manner {
     FAILS_AS_END,       /* a read: END */
     FAILS_AS_EN,        /* a meta read: EN */
     FAILS_AS_NOT_FOUND, /* touch: as if the item had gone */
+    FAILS_AS_DELETE,    /* an error, or NOT_FOUND if the node will still have it */
+    FAILS_AS_MD,        /* the same in meta */
     FAILS_AS_STORE,     /* an error, or NOT_STORED where the pool says so */
     FAILS_AS_ERROR,     /* an error */
     FAILS_AS_META,      /* an error, or NS in quiet mode */

@@ -34,14 +34,16 @@ forget_requests(struct health *h)
     h->window_timeouts = 0;
 }
 
+/* From UP, or from REJOINING, which to everybody else is as DOWN. */
 static enum health_change
 go_down(struct health *h, uint64_t now_us)
 {
+    bool was_up = h->state == HEALTH_UP;
     h->state = HEALTH_DOWN;
     h->probe_successes = 0;
     h->probe_wait_ms = HEALTH_PROBE_FIRST_MS;
     h->probe_due_us = jittered(h, h->probe_wait_ms, now_us);
-    return HEALTH_WENT_DOWN;
+    return was_up ? HEALTH_WENT_DOWN : HEALTH_SAME;
 }
 
 static enum health_change
@@ -89,7 +91,8 @@ static enum health_change
 probe_answered(struct health *h, uint64_t now_us)
 {
     if (++h->probe_successes >= HEALTH_PROBE_SUCCESSES) {
-        return go_up(h);
+        h->state = HEALTH_REJOINING;
+        return HEALTH_REACHED;
     }
     h->probe_wait_ms = HEALTH_PROBE_FIRST_MS;
     h->probe_due_us = jittered(h, h->probe_wait_ms, now_us);
@@ -99,15 +102,17 @@ probe_answered(struct health *h, uint64_t now_us)
 enum health_change
 health_note(struct health *h, enum health_event event, uint64_t now_us)
 {
-    bool up = h->state == HEALTH_UP;
+    bool up = h->state == HEALTH_UP, down = h->state == HEALTH_DOWN;
+    bool rejoining = h->state == HEALTH_REJOINING;
     switch (event) {
     case HEALTH_ANSWERED: count_request(h, false, now_us); return HEALTH_SAME;
     case HEALTH_TIMED_OUT:
         count_request(h, true, now_us);
-        return up && too_many_timeouts(h) ? go_down(h, now_us) : HEALTH_SAME;
-    case HEALTH_CONNECT_FAILED: return up ? go_down(h, now_us) : HEALTH_SAME;
-    case HEALTH_PROBE_ANSWERED: return up ? HEALTH_SAME : probe_answered(h, now_us);
-    case HEALTH_PROBE_FAILED: return up ? HEALTH_SAME : probe_failed(h, now_us);
+        return rejoining || (up && too_many_timeouts(h)) ? go_down(h, now_us) : HEALTH_SAME;
+    case HEALTH_CONNECT_FAILED: return down ? HEALTH_SAME : go_down(h, now_us);
+    case HEALTH_PROBE_ANSWERED: return down ? probe_answered(h, now_us) : HEALTH_SAME;
+    case HEALTH_PROBE_FAILED: return down ? probe_failed(h, now_us) : HEALTH_SAME;
+    case HEALTH_CAUGHT_UP: return rejoining ? go_up(h) : HEALTH_SAME;
     }
     return HEALTH_SAME;
 }

@@ -6,7 +6,8 @@
  * (three in a row alone never come about while some requests are answered). A
  * DOWN node gets no requests, only probes: 100 ms after it went down, then
  * twice as long each time up to 5 s, each wait varied by 30 % so that workers
- * and proxies do not probe in step. Two answered probes say UP.
+ * and proxies do not probe in step. Two answered probes say that it can be
+ * reached; once it has had what it missed (rejoin.h) it is UP.
  *
  * Each worker judges by its own connection. One owner, no lock. */
 #pragma once
@@ -20,7 +21,7 @@
 #define HEALTH_PROBE_CAP_MS      5000
 #define HEALTH_PROBE_SUCCESSES   2
 
-enum health_state { HEALTH_UP, HEALTH_DOWN };
+enum health_state { HEALTH_UP, HEALTH_DOWN, HEALTH_REJOINING };
 
 /* clang-format off */
 /*    id               name in logs */
@@ -29,7 +30,8 @@ enum health_state { HEALTH_UP, HEALTH_DOWN };
     X(TIMED_OUT,       "timeouts")       /* a request */                                           \
     X(CONNECT_FAILED,  "connect_failed") /* refused, reset, or not connected in time */            \
     X(PROBE_ANSWERED,  "probe_answered")                                                           \
-    X(PROBE_FAILED,    "probe_failed")
+    X(PROBE_FAILED,    "probe_failed")                                                             \
+    X(CAUGHT_UP,       "caught_up")      /* it has had all that it missed */
 /* clang-format on */
 enum health_event {
 #define X(id, name) HEALTH_##id,
@@ -38,7 +40,7 @@ enum health_event {
 };
 const char *health_event_name(enum health_event event);
 
-enum health_change { HEALTH_SAME, HEALTH_WENT_DOWN, HEALTH_WENT_UP };
+enum health_change { HEALTH_SAME, HEALTH_WENT_DOWN, HEALTH_REACHED, HEALTH_WENT_UP };
 
 struct health {
     enum health_state state;

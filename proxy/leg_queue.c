@@ -38,11 +38,39 @@ leg_queue_append(struct backend *b, struct leg *leg, size_t mark, uint64_t timeo
     backend_busy(b);
 }
 
+/* Without memory for the key all keys are meant. */
+void
+leg_queue_set_duty(struct backend *b, struct leg *leg, enum failure_duty duty, struct span key)
+{
+    if (duty == DUTY_NONE) {
+        return;
+    }
+    leg->duty = (uint8_t)duty;
+    if (buf_append_span(&b->keys, key)) {
+        leg->key_bytes = (uint8_t)key.len;
+    }
+}
+
+/* `key_at`: where its key stands in b->keys. */
+static void
+do_duty(struct backend *b, struct leg *leg, size_t key_at, enum failure failure)
+{
+    if (!failure_duty_applies((enum failure_duty)leg->duty, failure)) {
+        return;
+    }
+    struct span key = span_make(buf_span(&b->keys).ptr + key_at, leg->key_bytes);
+    bool kept = key.len > 0 ? rejoin_remember(b, key) : rejoin_remember_flush(b);
+    if (leg->pending != NULL) {
+        leg->pending->request.journaled = kept;
+    }
+}
+
 void
 leg_queue_finish_first(struct backend *b)
 {
     struct leg *leg = b->first;
     bool late = leg != b->live;
+    buf_consume(&b->keys, leg->key_bytes);
     b->first = leg->next;
     b->queued--;
     if (b->first == NULL) {
@@ -51,6 +79,7 @@ leg_queue_finish_first(struct backend *b)
     }
     if (late) {
         b->owed_bytes -= leg->bytes;
+        b->owed_keys -= leg->key_bytes;
         worker_count(b->worker, METRIC_ID_LATE_REPLIES, 1);
     } else {
         b->live = leg->next;
@@ -68,15 +97,22 @@ void
 leg_queue_time_out(struct backend *b)
 {
     struct leg *leg = b->live;
+    size_t key_at = b->owed_keys;
     b->live = leg->next;
     b->owed_bytes += leg->bytes;
+    b->owed_keys += leg->key_bytes;
     atomic_fetch_add_explicit(&b->stats->timeouts, 1, memory_order_relaxed);
     if (leg->kind == LEG_PROBE) {
         prober_failed(b);
         return;
     }
-    worker_count(b->worker, METRIC_ID_FAILED_TIMEOUT, 1);
-    answer_failure(leg, FAILURE_TIMEOUT);
+    if (rejoin_owns(leg)) {
+        rejoin_failed(b, leg);
+    } else {
+        worker_count(b->worker, METRIC_ID_FAILED_TIMEOUT, 1);
+        do_duty(b, leg, key_at, FAILURE_TIMEOUT);
+        answer_failure(leg, FAILURE_TIMEOUT);
+    }
     backend_note(b, HEALTH_TIMED_OUT);
 }
 
@@ -85,11 +121,15 @@ fail_leg(struct backend *b, struct leg *leg, bool alive, enum failure failure)
 {
     if (alive && leg->kind == LEG_PROBE) {
         prober_failed(b);
+    } else if (alive && rejoin_owns(leg)) {
+        rejoin_failed(b, leg);
     } else if (alive) {
         atomic_fetch_add_explicit(&b->stats->broken, 1, memory_order_relaxed);
         way_count_failure(b->worker, failure);
+        do_duty(b, leg, 0, failure);
         answer_failure(leg, failure);
     }
+    buf_consume(&b->keys, leg->key_bytes);
     leg_destroy(b->worker, leg);
 }
 
@@ -102,6 +142,7 @@ leg_queue_fail(struct backend *b, struct leg *kept, size_t sent)
         b->last = &b->first;
     }
     b->owed_bytes = 0;
+    b->owed_keys = 0;
     bool alive = false;
     for (size_t at = 0; leg != kept;) {
         struct leg *next = leg->next;

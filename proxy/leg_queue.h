@@ -5,9 +5,14 @@
  *              owed_bytes of these               those behind what was sent
  *                                                are still in b->out
  *
+ * Legs with a duty (failure.h) have their keys in b->keys, in the same order.
+ *
  * Timeouts are nearly equal, so legs time out from the front: one timer for the
  * first live leg serves all. Worker's thread only. */
 #pragma once
+#include "common/core/span.h"
+#include "proxy/failure.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +21,11 @@ struct leg;
 
 /* Queues the leg of what was appended to b->out since `mark`. */
 void leg_queue_append(struct backend *b, struct leg *leg, size_t mark, uint64_t timeout_us);
+
+/* What a failure of the leg that was queued last leaves to be done, and for which
+ * key; none: for all. */
+void leg_queue_set_duty(struct backend *b, struct leg *leg, enum failure_duty duty,
+                        struct span key);
 
 /* The first leg has had its whole reply. */
 void leg_queue_finish_first(struct backend *b);

@@ -27,6 +27,7 @@ libmfproxy_a_SOURCES = \
 	proxy/proxy_stats.c \
 	proxy/proxy_worker.c proxy/proxy_worker.h \
 	proxy/retry_budget.h \
+	proxy/rejoin.c proxy/rejoin.h \
 	proxy/roster.c proxy/roster.h \
 	proxy/split.c proxy/split.h \
 	proxy/way.c proxy/way.h \

@@ -31,7 +31,7 @@ pending_create(struct client *c, const struct request *r)
     p->client = c;
     p->worker = c->worker;
     if (r != NULL) {
-        p->request = (struct failure_request){r->cmd, r->noreply, r->quiet};
+        p->request = (struct failure_request){r->cmd, r->noreply, r->quiet, false};
         if (command_shape(r->cmd) == SHAPE_META &&
             (meta_has(&r->meta, 'O') || meta_has(&r->meta, 'k'))) {
             keep_echo(p, r);
@@ -201,6 +201,7 @@ leg_destroy(struct worker *worker, struct leg *leg)
     worker->retry_budget.on_their_way--;
     worker->retry_budget.retries -= leg->retry;
     move_marks(worker, leg);
+    ASSERT(leg->entry == NULL);
     roster_unref(&leg->roster);
     objpool_give_back(&worker->legs, leg);
 }

@@ -51,6 +51,9 @@ enum leg_kind {
     LEG_BROADCAST, /* one of many that do the same; the worst line counts */
     LEG_FETCH,     /* for those who wait for its flight. No pending. */
     LEG_PROBE,     /* is it alive? No pending. */
+    LEG_AGE,       /* the three of rejoin.h, without a pending */
+    LEG_REPLAY,
+    LEG_FLUSH,
 };
 
 struct leg {
@@ -59,14 +62,17 @@ struct leg {
     struct roster *roster;   /* of the epoch under which it was sent */
     struct flight *flight;   /* LEG_ONE, LEG_FETCH: others may wait for the answer; or NULL */
     uint64_t deadline_us;
-    uint64_t written_hash; /* LEG_WRITES_KEY: the key's */
-    size_t bytes;          /* of the request */
-    uint32_t shard;        /* LEG_SHARD: which */
-    uint8_t kind;          /* enum leg_kind */
-    uint8_t shape;         /* enum reply_shape */
-    uint8_t writes;        /* enum leg_writes */
-    bool retry;            /* counts against the retry budget */
-    bool begun;            /* a part of the reply has come */
+    uint64_t written_hash;       /* LEG_WRITES_KEY: the key's */
+    size_t bytes;                /* of the request */
+    uint32_t shard;              /* LEG_SHARD: which */
+    uint8_t kind;                /* enum leg_kind */
+    uint8_t shape;               /* enum reply_shape */
+    uint8_t writes;              /* enum leg_writes */
+    bool retry;                  /* counts against the retry budget */
+    bool begun;                  /* a part of the reply has come */
+    uint8_t duty;                /* enum failure_duty */
+    uint8_t key_bytes;           /* of the key in the backend's `keys`; 0: all its keys are meant */
+    struct journal_entry *entry; /* LEG_REPLAY, until it is answered or given up */
 };
 
 /* What the request may change: reads that are asked from now on, and again from

@@ -2,6 +2,7 @@
 #include "common/core/assert.h"
 #include "common/core/hash.h"
 #include "common/core/mem.h"
+#include "proxy/journal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,15 +54,16 @@ index_entry(const struct placement *p, const struct table_node *node)
 
 /* False if the address is malformed. */
 static bool
-begin_node(struct place_node *node, struct resolver *resolver)
+begin_node(struct place_node *node, const struct placement_host *host)
 {
     struct addr_name name;
     if (!addr_parse(span_cstr(node->node->addr), DEFAULT_PORT, &name)) {
         return false;
     }
     node->same_as = PLACE_NEW;
-    node->endpoint = endpoint_create(resolver, &name);
+    node->endpoint = endpoint_create(host->resolver, &name);
     node->stats = node_stats_create();
+    node->journal = journal_create(host->budget, host->workers);
     endpoint_look_up(node->endpoint);
     return true;
 }
@@ -72,18 +74,19 @@ continue_node(struct place_node *node, const struct placement *previous, unsigne
     node->same_as = index;
     node->endpoint = endpoint_ref(previous->nodes[index].endpoint);
     node->stats = node_stats_ref(previous->nodes[index].stats);
+    node->journal = journal_ref(previous->nodes[index].journal);
 }
 
 static bool
 add_node(struct placement *p, const struct place_node *template, const struct placement *previous,
-         struct resolver *resolver)
+         const struct placement_host *host)
 {
     struct place_node *node = &p->nodes[p->node_count];
     *node = *template;
     unsigned entry = previous != NULL ? *index_entry(previous, node->node) : 0;
     if (entry != 0) {
         continue_node(node, previous, entry - 1);
-    } else if (!begin_node(node, resolver)) {
+    } else if (!begin_node(node, host)) {
         return false;
     }
     p->node_count++;
@@ -92,7 +95,7 @@ add_node(struct placement *p, const struct place_node *template, const struct pl
 
 static bool
 place_pool(struct placement *p, unsigned pool_index, const struct placement *previous,
-           struct resolver *resolver, char *error)
+           const struct placement_host *host, char *error)
 {
     const struct table_pool *pool = &p->table->pools[pool_index];
     struct place_pool *place = &p->pools[pool_index];
@@ -103,7 +106,7 @@ place_pool(struct placement *p, unsigned pool_index, const struct placement *pre
         unsigned *entry = index_entry(p, node.node);
         if (*entry != 0) {
             p->nodes[*entry - 1].shared = true;
-        } else if (add_node(p, &node, previous, resolver)) {
+        } else if (add_node(p, &node, previous, host)) {
             *entry = p->node_count;
         } else {
             snprintf(error, TABLE_ERROR_MAX, "pool %s, node %s: malformed address %s", pool->name,
@@ -138,17 +141,17 @@ allocate(struct table *table, unsigned workers)
 }
 
 struct placement *
-placement_create(struct table *table, const struct placement *previous, unsigned workers,
-                 struct resolver *resolver, char *error)
+placement_create(struct table *table, const struct placement *previous,
+                 const struct placement_host *host, char *error)
 {
-    struct placement *p = allocate(table, workers);
+    struct placement *p = allocate(table, host->workers);
     for (unsigned i = 0; i < table->pool_count; i++) {
-        if (!place_pool(p, i, previous, resolver, error)) {
+        if (!place_pool(p, i, previous, host, error)) {
             placement_unref(&p);
             return NULL;
         }
     }
-    resolver_wait(resolver, PLACEMENT_LOOKUP_MS);
+    resolver_wait(host->resolver, PLACEMENT_LOOKUP_MS);
     return p;
 }
 
@@ -181,6 +184,7 @@ placement_unref(struct placement **placement)
     for (unsigned i = 0; i < p->node_count; i++) {
         node_stats_unref(&p->nodes[i].stats);
         endpoint_unref(&p->nodes[i].endpoint);
+        journal_unref(&p->nodes[i].journal);
     }
     for (unsigned i = 0; i < p->table->pool_count; i++) {
         free(p->pools[i].nodes);

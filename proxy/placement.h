@@ -26,6 +26,7 @@ struct node_stats {
     _Atomic uint64_t broken;   /* of them, lost with their connection */
     _Atomic uint64_t refused;  /* not sent: DOWN or over the limit */
     _Atomic uint64_t connects; /* connections made */
+    _Atomic uint64_t journal;  /* entries of its journal */
 };
 struct node_stats *node_stats_ref(struct node_stats *stats);
 void node_stats_unref(struct node_stats **stats);
@@ -41,6 +42,7 @@ struct place_node {
     unsigned pool_index;
     bool shared; /* other pools name it too */
     struct node_stats *stats;
+    struct journal *journal; /* lives as long as tables name the node, one after another */
 };
 
 struct place_pool {
@@ -59,12 +61,20 @@ struct placement {
     unsigned index_mask;
 };
 
-/* `previous` may be NULL; nodes that it names too keep their endpoint. The
+struct journal_budget;
+/* What placements of one proxy share. */
+struct placement_host {
+    unsigned workers;
+    struct resolver *resolver;
+    struct journal_budget *budget;
+};
+
+/* `previous` may be NULL; nodes that it names too keep what they have. The
  * placement takes its own reference to the table and comes with one of its own.
  * NULL and a sentence in `error` (TABLE_ERROR_MAX bytes) if an address is
  * malformed. */
 struct placement *placement_create(struct table *table, const struct placement *previous,
-                                   unsigned workers, struct resolver *resolver, char *error);
+                                   const struct placement_host *host, char *error);
 struct placement *placement_ref(struct placement *p);
 void placement_unref(struct placement **p);
 

@@ -9,7 +9,7 @@
 void
 prober_run(struct backend *b, uint64_t now_us)
 {
-    bool due = backend_is_down(b) && b->health.probe_due_us <= now_us;
+    bool due = b->health.state == HEALTH_DOWN && b->health.probe_due_us <= now_us;
     if (!due || b->probe != NULL || b->retired || b->masked) {
         return;
     }

@@ -144,8 +144,8 @@ adopt(void *arg, struct table *table, char *why)
 {
     struct proxy *proxy = arg;
     struct placement *previous = proxy_placement(proxy);
-    struct placement *next =
-        placement_create(table, previous, proxy->worker_count, proxy->resolver, why);
+    struct placement_host host = {proxy->worker_count, proxy->resolver, &proxy->journal_budget};
+    struct placement *next = placement_create(table, previous, &host, why);
     placement_unref(&previous);
     if (next == NULL) {
         return false;
@@ -217,6 +217,7 @@ table_of_servers(const struct proxy_options *o)
     table->pools[0].connect_timeout_ms = o->connect_timeout;
     table->pools[0].request_timeout_ms = o->request_timeout;
     table->pools[0].coalesce = strcmp(o->coalesce, "on") == 0;
+    rejoin_policy_find(span_cstr(o->rejoin), &table->pools[0].rejoin);
     return table;
 }
 
@@ -275,7 +276,7 @@ start_workers(struct proxy *proxy)
     proxy->workers = mem_zalloc(proxy->worker_count * sizeof(proxy->workers[0]));
     for (unsigned i = 0; i < proxy->worker_count; i++) {
         proxy->workers[i] =
-            worker_create(&proxy->limits, &proxy->host, metric_set_block(proxy->metrics));
+            worker_create(i, &proxy->limits, &proxy->host, metric_set_block(proxy->metrics));
     }
     for (unsigned i = 0; i < proxy->worker_count; i++) {
         worker_start(proxy->workers[i]);
@@ -327,6 +328,7 @@ fill_limits(struct proxy *proxy)
         .buffer_bytes = share > one_value ? share : one_value, /* one always fits */
         .half_command_ms = o->half_command,
         .hash_seed = random_seed(),
+        .replay_rate = o->replay_rate / o->threads,
     };
     proxy->host = (struct worker_host){
         .arg = proxy,
@@ -347,6 +349,8 @@ proxy_start(struct proxy *proxy, const struct proxy_options *options)
     proxy->started_ms = clock_mono_ms();
     proxy->loop = loop_create();
     proxy->resolver = resolver_create(NULL);
+    proxy->journal_budget.max_entries = options->journal_entries;
+    proxy->journal_budget.max_bytes = options->journal_memory;
     proxy->metrics = metric_set_create("mfproxy", descs, PROXY_METRIC_COUNT);
     proxy->accept_metrics = metric_set_block(proxy->metrics);
     pthread_mutex_init(&proxy->lock, NULL);

@@ -10,6 +10,7 @@
 #include "common/core/list.h"
 #include "common/net/http.h"
 #include "common/net/listener.h"
+#include "proxy/journal.h"
 #include "proxy/placement.h"
 #include "proxy/proxy_metrics.h"
 #include "proxy/proxy_options.h"
@@ -33,6 +34,7 @@ struct proxy {
     unsigned listener_count;
     struct http_server *http;
     struct resolver *resolver;
+    struct journal_budget journal_budget;
     pthread_mutex_t lock;         /* covers the two below */
     struct follower *follower;    /* NULL when it has ended */
     struct placement *placement;  /* the newest; NULL before there is a table */

@@ -19,7 +19,9 @@
     X("node_broken_total",   broken,        counter, "Of them, lost with their connection.")       \
     X("node_refused_total",  refused,       counter,                                               \
       "Requests not sent because the node was DOWN or over the limit.")                            \
-    X("node_connects_total", connects,      counter, "Connections made to the node.")
+    X("node_connects_total", connects,      counter, "Connections made to the node.")              \
+    X("node_journal_entries", journal,      gauge,                                                 \
+      "Deletes that the node has not had yet; reads of these keys miss.")
 /* clang-format on */
 
 static void

@@ -70,7 +70,17 @@
       "Requests sent once more for those who waited, because the first failed.")                   \
     X(FLIGHT_OVERFLOWS, "coalesced_overflows_total",  COUNTER,                                     \
       "Reads sent alone because as many waited, or were on their way, as may.")                    \
-    X(PROBES,           "backend_probes_total",       COUNTER, "Probes sent to DOWN nodes.")
+    X(PROBES,           "backend_probes_total",       COUNTER, "Probes sent to DOWN nodes.")          \
+    X(JOURNALED,        "journal_puts_total",         COUNTER,                                     \
+      "Invalidations that could not be delivered and were remembered.")                            \
+    X(REPLAYED,         "journal_replays_total",      COUNTER,                                     \
+      "Remembered deletes that their node has had since.")                                         \
+    X(JOURNAL_MOOT,     "journal_moot_total",         COUNTER,                                     \
+      "Remembered deletes that a node did not need because it came back empty.")                   \
+    X(JOURNAL_OVERFLOWS, "journal_overflows_total",   COUNTER,                                     \
+      "Times the journal was over its limit, and a flush took the place of its keys.")             \
+    X(REJOIN_FLUSHES,   "rejoin_flushes_total",       COUNTER,                                     \
+      "flush_all sent to nodes instead of the deletes that they had missed.")
 /* clang-format on */
 
 enum proxy_metric {

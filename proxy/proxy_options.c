@@ -1,5 +1,6 @@
 #include "proxy/proxy_options.h"
 #include "common/core/version.h"
+#include "common/fleet/table.h"
 
 #define THREADS_MAX 256
 
@@ -37,6 +38,13 @@ find_fault(const void *options)
     }
     if (strcmp(o->coalesce, "on") != 0 && strcmp(o->coalesce, "off") != 0) {
         return "option --coalesce: expected on or off";
+    }
+    enum rejoin_policy rejoin;
+    if (!rejoin_policy_find(span_cstr(o->rejoin), &rejoin)) {
+        return "option --rejoin: expected " REJOIN_POLICIES_TEXT;
+    }
+    if (o->replay_rate == 0) {
+        return "option --replay-rate: expected at least 1";
     }
     return daemon_options_fault(o->log_level);
 }

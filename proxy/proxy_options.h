@@ -38,6 +38,15 @@
     X(0,   "coalesce",          STRING,   coalesce,        "on|off",  "on",                        \
       "whether reads of one key that come together are one request to its node of --servers; "     \
       "tables have their own")                                                                     \
+    X(0,   "rejoin",            STRING,   rejoin,          "HOW",     "replay-then-flush-if-lossy", \
+      "what a node of --servers gets that was away and kept its memory: "                          \
+      "replay-then-flush-if-lossy, flush or trust; tables have their own")                         \
+    X(0,   "journal-entries",   NUMBER,   journal_entries, "N",       "1000000",                   \
+      "keys to remember whose deletes could not be delivered; beyond, their nodes are flushed")    \
+    X(0,   "journal-memory",    SIZE,     journal_memory,  "SIZE",    "64m",                       \
+      "memory for them")                                                                           \
+    X(0,   "replay-rate",       NUMBER,   replay_rate,     "N",       "10000",                     \
+      "deletes a second to a node that has come back")                                             \
     X('c', "max-connections",   NUMBER,   max_connections, "N",       "16384",                     \
       "client connections at a time")                                                              \
     X(0,   "max-inflight",      NUMBER,   max_inflight,    "N",       "1000",                      \

@@ -20,11 +20,12 @@ static void end_turn(void *arg);
 static void on_tick(void *arg);
 
 struct worker *
-worker_create(const struct worker_limits *limits, const struct worker_host *host,
+worker_create(unsigned index, const struct worker_limits *limits, const struct worker_host *host,
               struct metric_block *metrics)
 {
     struct worker *w = mem_zalloc_lines(sizeof(*w));
     w->loop = loop_create();
+    w->index = index;
     w->limits = limits;
     w->host = host;
     w->metrics = metrics;
@@ -106,12 +107,18 @@ worker_destroy(struct worker **worker)
     free(w);
 }
 
+uint64_t
+worker_key_hash(const struct worker *w, struct span key)
+{
+    return hash_span_seeded(key, w->limits->hash_seed);
+}
+
 struct lookup_key
 worker_lookup_key(const struct worker *w, struct span key)
 {
     return (struct lookup_key){
         .bytes = key,
-        .hash = hash_span_seeded(key, w->limits->hash_seed),
+        .hash = worker_key_hash(w, key),
         .pool = route_pool(w->roster->placement->table, key),
     };
 }
@@ -244,6 +251,9 @@ on_tick(void *arg)
     atomic_store_explicit(&w->beat_us, now, memory_order_relaxed);
     LIST_EACH (it, &w->clients) {
         client_check_half(LIST_ENTRY(it, struct client, link), now);
+    }
+    LIST_EACH (it, &w->backends) {
+        backend_tick(LIST_ENTRY(it, struct backend, link));
     }
     if (w->draining) {
         close_some_idle(w);

@@ -33,6 +33,7 @@ struct worker_limits {
     uint64_t buffer_bytes;    /* of a worker: for values coming in, and for replies not taken */
     uint64_t half_command_ms; /* half a command may stand so long */
     uint64_t hash_seed;       /* of lookup_key.hash; secret, one for all workers */
+    uint64_t replay_rate;     /* deletes a second, of a worker to one node that rejoins */
 };
 
 /* What the program around the workers offers them. Any thread. */
@@ -52,6 +53,7 @@ struct worker_host {
 
 struct worker {
     struct loop *loop;
+    unsigned index; /* among the proxy's workers, from 0 */
     const struct worker_limits *limits;
     const struct worker_host *host;
     struct metric_block *metrics;
@@ -90,7 +92,7 @@ struct worker {
     bool started;
 };
 
-struct worker *worker_create(const struct worker_limits *limits, const struct worker_host *host,
+struct worker *worker_create(unsigned index, const struct worker_limits *limits, const struct worker_host *host,
                              struct metric_block *metrics);
 void worker_start(struct worker *w);
 /* Stops the thread, closes all connections, frees. Any thread but its own. */
@@ -128,6 +130,8 @@ worker_note_read(struct worker *w, const struct lookup_key *key)
 
 /* A key by the routing table in use. */
 struct lookup_key worker_lookup_key(const struct worker *w, struct span key);
+/* Its hash alone; needs no roster. */
+uint64_t worker_key_hash(const struct worker *w, struct span key);
 
 static inline uint64_t
 worker_now_us(const struct worker *w)

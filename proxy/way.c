@@ -34,7 +34,18 @@ struct way
 way_to_owner(struct worker *w, const struct lookup_key *key)
 {
     unsigned node = route_owner(w->roster->placement->table, key->pool, key->bytes);
-    return way_to_node(w, &w->roster->pools[key->pool], node);
+    struct way way = way_to_node(w, &w->roster->pools[key->pool], node);
+    if (way.open && journal_blocks(way.backend->journal, key->bytes)) {
+        way.open = false; /* its value there is old */
+        way_count_failure(w, way.failure);
+    }
+    return way;
+}
+
+bool
+way_do_duty(const struct way *way, const struct request *r, enum failure failure)
+{
+    return failure_duty_applies(failure_duty(r), failure) && rejoin_remember(way->backend, r->key);
 }
 
 /* A node that is only asked because most of its pool looks DOWN gets less time:

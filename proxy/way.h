@@ -30,6 +30,9 @@ struct leg *way_queue(const struct way *way, struct pending *p, enum leg_kind ki
 /* The same without a pending: a leg for those who wait for a flight. */
 struct leg *way_queue_fetch(const struct way *way, struct worker *w, enum proto_command cmd,
                             size_t mark);
+/* What the request's failure leaves to be done, for a way that is not open or
+ * whose request could not be composed. True if the node will still have it. */
+bool way_do_duty(const struct way *way, const struct request *r, enum failure failure);
 
 /* Counts a request, or a part of one, that is not sent. */
 void way_count_failure(struct worker *w, enum failure failure);

@@ -45,6 +45,7 @@ PROXY_TESTS = \
 	t/proxy/descriptors.t \
 	t/proxy/failures.t \
 	t/proxy/hotkeys.t \
+	t/proxy/journal.t \
 	t/proxy/memccapable.t \
 	t/proxy/names.t \
 	t/proxy/order.t \

@@ -55,6 +55,19 @@ enum read_error_policy { READ_ERROR_MISS, READ_ERROR_ERROR };
 enum write_error_policy { WRITE_ERROR_ERROR, WRITE_ERROR_NOT_STORED };
 enum meta_error_policy { META_ERRORS_NS, META_ERRORS_RAW };
 
+/* What a node gets that could not be reached and comes back with its memory. */
+#define REJOIN_POLICIES(X)                                                                         \
+    X(REPLAY, "replay-then-flush-if-lossy") /* the deletes it missed */                            \
+    X(FLUSH, "flush")                       /* flush_all, always */                                \
+    X(TRUST, "trust")                       /* nothing, and nothing is remembered */
+enum rejoin_policy {
+#define X(id, word) REJOIN_##id,
+    REJOIN_POLICIES(X)
+#undef X
+};
+#define REJOIN_POLICIES_TEXT "replay-then-flush-if-lossy, flush or trust"
+bool rejoin_policy_find(struct span word, enum rejoin_policy *out);
+
 struct table_pool {
     char *name;
     struct ring_config ring_config;
@@ -72,6 +85,7 @@ struct table_pool {
     enum write_error_policy on_write_error;
     enum meta_error_policy meta_errors;
     bool coalesce; /* reads of one key share a request; default true */
+    enum rejoin_policy rejoin;
     bool routed; /* keys lead here: it is the default pool, or a route names it */
 };
 

@@ -18,7 +18,20 @@ table_pool_defaults(struct table_pool *pool)
         .on_write_error = WRITE_ERROR_ERROR,
         .meta_errors = META_ERRORS_NS,
         .coalesce = true,
+        .rejoin = REJOIN_REPLAY,
     };
+}
+
+bool
+rejoin_policy_find(struct span word, enum rejoin_policy *out)
+{
+    for (unsigned i = 0; i < WORD_COUNT(rejoin_words); i++) {
+        if (span_eq_cstr(word, rejoin_words[i])) {
+            *out = (enum rejoin_policy)i;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Jansson takes over `value`; only a string that is not UTF-8 or a lack of
@@ -90,6 +103,7 @@ pool_json(bool *ok, const struct table_pool *pool)
     put_string(ok, json, "on_write_error", write_error_words[pool->on_write_error]);
     put_string(ok, json, "meta_errors", meta_error_words[pool->meta_errors]);
     put(ok, json, "coalesce", json_boolean(pool->coalesce));
+    put_string(ok, json, "rejoin", rejoin_words[pool->rejoin]);
     json_t *nodes = json_array();
     for (unsigned i = 0; i < pool->node_count; i++) {
         *ok = json_array_append_new(nodes, node_json(ok, &pool->nodes[i])) == 0 && *ok;

@@ -9,6 +9,11 @@
 # begin with "miss" is a hit whose value is "NAME:KEY" (so a test sees who
 # answered), every write succeeds, incr and decr answer 7.
 #
+# Its `stats` tell its uptime, a long one unless uptime(SECONDS) has set another.
+#
+# busy(VERB) makes it answer SERVER_ERROR busy to these commands, or LINE with
+# busy(VERB, LINE), whatever the mode; busy('') ends that.
+#
 # Modes, for all connections, of whatever is answered from now on:
 #     answer          at once, in order
 #     hang            not at all, until another mode, in which what is owed is answered first
@@ -90,6 +95,18 @@ sub seen {
     return split(/\t/, $lines);
 }
 
+sub busy {
+    my ($self, $verb, $line) = @_;
+    $self->_tell("busy $verb " . ($line // 'SERVER_ERROR busy'));
+    return;
+}
+
+sub uptime {
+    my ($self, $seconds) = @_;
+    $self->_tell("uptime $seconds");
+    return;
+}
+
 # Connections it has accepted in its life.
 sub connections {
     my ($self) = @_;
@@ -124,7 +141,7 @@ sub main {
     my $listener = MockBackend::_listen($port);
     my $self = bless { name => $name, port => $listener->sockport, listener => $listener,
                        control => \*STDIN, mode => 'answer', arg => '', conns => {}, seen => [],
-                       accepted => 0 }, __PACKAGE__;
+                       accepted => 0, uptime => 1_000_000, busy => '' }, __PACKAGE__;
     $self->run;
     return;
 }
@@ -176,6 +193,10 @@ sub _obey {
         $self->{seen} = [];
     } elsif ($verb eq 'connections') {
         $answer = $self->{accepted};
+    } elsif ($verb eq 'busy') {
+        @$self{qw(busy busy_line)} = ($mode, $arg);
+    } elsif ($verb eq 'uptime') {
+        $self->{uptime} = $mode;
     } elsif ($verb eq 'port') {
         $answer = $self->{port};
     }
@@ -242,6 +263,7 @@ sub _read {
 
 sub _reply {
     my ($self, $verb, @words) = @_;
+    return "$self->{busy_line}\r\n" if $verb eq $self->{busy};
     return "$self->{arg}\r\n" if $self->{mode} eq 'line';
     return $self->{arg} =~ s/\\r/\r/gr =~ s/\\n/\n/gr if $self->{mode} eq 'bytes';
     return $self->_values($verb, @words) if $verb =~ /^(?:get|gets|gat|gats)$/;
@@ -254,6 +276,7 @@ sub _reply {
     return "ME $words[0] mock=1\r\n" if $verb eq 'me';
     return "VERSION mock\r\n" if $verb eq 'version';
     return "OK\r\n" if $verb eq 'flush_all';
+    return "STAT pid $$\r\nSTAT uptime $self->{uptime}\r\nEND\r\n" if $verb eq 'stats';
     return "ERROR\r\n";
 }
 

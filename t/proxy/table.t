@@ -90,7 +90,9 @@ is($c->ask("get $kb\r\nset $kb 0 0 1\r\nx\r\nmg $kb v q\r\n"), "END\r\nSERVER_ER
 is_deeply([$mb->seen], [], 'and it hears nothing of it');
 publish(6, [$mb, $mc]);
 epoch_is(6);
-is($c->get($kb), "b:$kb", 'called active again it serves');
+wait_until(sub { ($c->get($kb) // '') eq "b:$kb" }, deadline(10),
+           'called active again it serves, once it has had what it missed');
+is(scalar(grep { $_ eq "delete $kb" } $mb->seen), 1, 'the delete of a value that could not be set');
 
 # What a pool may choose.
 publish(7, [$mb, $mc], pool => { on_read_error => 'error', on_write_error => 'not_stored',

@@ -45,7 +45,7 @@ sub command {
     return ("mg $key v $o k\r\n", qr/VA \d+ $o k$key\r\n[abc]:$key\r\n|EN $o k$key\r\n/) if $kind == 4;
     return ("mg miss$key v q $o\r\n", qr//) if $kind == 5;
     return ("ms $key 2 q $o\r\nhi\r\n", qr/(?:NS $o\r\n)?/) if $kind == 6;
-    return ("md $key\r\n", qr/HD\r\n|$failed/) if $kind == 7;
+    return ("md $key\r\n", qr/HD\r\n|NF\r\n/) if $kind == 7;
     return ("incr $key 1\r\n", qr/7\r\n|$failed/) if $kind == 8;
     return ("delete $key noreply\r\n", qr//) if $kind == 9;
     return ("touch $key 1\r\n", qr/TOUCHED\r\n|NOT_FOUND\r\n/) if $kind == 10;

@@ -98,9 +98,30 @@ START_TEST(two_answered_probes_are_up)
     wait_for_probe(70, 130);
     note(HEALTH_PROBE_FAILED); /* one is forgotten by a failure */
     ck_assert_int_eq(note(HEALTH_PROBE_ANSWERED), HEALTH_SAME);
-    ck_assert_int_eq(note(HEALTH_PROBE_ANSWERED), HEALTH_WENT_UP);
+    ck_assert_int_eq(note(HEALTH_PROBE_ANSWERED), HEALTH_REACHED);
+    ck_assert_int_eq(h.state, HEALTH_REJOINING);
+    ck_assert(!health_admits(&h, 1, 3));
+    ck_assert_int_eq(note(HEALTH_PROBE_ANSWERED), HEALTH_SAME);
+    ck_assert_int_eq(note(HEALTH_CAUGHT_UP), HEALTH_WENT_UP);
     ck_assert_int_eq(h.state, HEALTH_UP);
+    ck_assert_int_eq(note(HEALTH_CAUGHT_UP), HEALTH_SAME);
     ck_assert_int_eq(note(HEALTH_TIMED_OUT), HEALTH_SAME); /* the past is forgotten */
+}
+END_TEST
+
+START_TEST(one_that_fails_while_rejoining_is_down_again)
+{
+    static const enum health_event failures[] = {HEALTH_TIMED_OUT, HEALTH_CONNECT_FAILED};
+    for (size_t i = 0; i < 2; i++) {
+        health_init(&h, SEED);
+        note(HEALTH_CONNECT_FAILED);
+        note(HEALTH_PROBE_ANSWERED);
+        ck_assert_int_eq(note(HEALTH_PROBE_ANSWERED), HEALTH_REACHED);
+        ck_assert_int_eq(note(failures[i]), HEALTH_SAME); /* it was never UP */
+        ck_assert_int_eq(h.state, HEALTH_DOWN);
+        wait_for_probe(70, 130);
+        ck_assert_int_eq(note(HEALTH_CAUGHT_UP), HEALTH_SAME);
+    }
 }
 END_TEST
 
@@ -144,5 +165,6 @@ END_TEST
 
 UNIT_MAIN("health", connect_failure_is_down_at_once, three_timeouts_in_a_row_are_down,
           more_than_half_of_twenty_in_a_second_are_down, half_is_not_more_than_half_and_windows_end,
-          probes_double_up_to_the_cap, two_answered_probes_are_up, late_answers_do_not_bring_it_up,
+          probes_double_up_to_the_cap, two_answered_probes_are_up,
+          one_that_fails_while_rejoining_is_down_again, late_answers_do_not_bring_it_up,
           probes_are_not_in_step, fails_open_when_most_look_down)

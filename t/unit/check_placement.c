@@ -1,3 +1,4 @@
+#include "proxy/journal.h"
 #include "proxy/placement.h"
 #include "proxy/route/route.h"
 #include "t/unit/unit.h"
@@ -7,6 +8,7 @@
 
 static char error[TABLE_ERROR_MAX];
 static struct resolver *resolver; /* each test is a process of its own */
+static struct journal_budget budget;
 
 static struct placement *
 place(const char *json, const struct placement *previous)
@@ -16,7 +18,8 @@ place(const char *json, const struct placement *previous)
     if (resolver == NULL) {
         resolver = resolver_create(NULL);
     }
-    struct placement *p = placement_create(table, previous, 2, resolver, error);
+    struct placement_host host = {2, resolver, &budget};
+    struct placement *p = placement_create(table, previous, &host, error);
     table_unref(&table);
     return p;
 }
