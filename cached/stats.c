@@ -238,6 +238,8 @@ put_general(struct node *node, struct buf *out)
     getrusage(RUSAGE_SELF, &usage);
     buf_printf(out, "STAT pid %ld\r\n", (long)getpid());
     buf_printf(out, "STAT uptime %" PRIu64 "\r\n", info_value(node, INFO_UPTIME));
+    /* Proxies ask what was stored since when: more than the uptime after a warm restart. */
+    buf_printf(out, "STAT memory_uptime %" PRIu64 "\r\n", node_now_ms(node) / 1000);
     buf_printf(out, "STAT time %" PRIu64 "\r\n", info_value(node, INFO_TIME));
     put_text(out, "version", WIRE_VERSION);
     put_text(out, "libevent", loop_backend_version());

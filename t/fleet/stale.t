@@ -62,4 +62,21 @@ for my $round (1 .. 3) {
        scalar(grep { !$deleted{$_} && !$lost{$_} } @mine), 'and nothing else was lost');
     $clients[0]->set($_, 'old') for @mine;
 }
+
+# A node that is started anew with its items in a file has kept its memory too,
+# though its uptime says otherwise.
+my $kept  = mfcached(args => ['-e', scratch_dir() . '/items']);
+my $other = mfproxy(args => ['--servers', $kept->addr, '--threads', 1]);
+my $c     = $other->connect;
+$kept->listen_again;
+is($c->set('k', 'old'), 'STORED', 'a value');
+is($c->set('l', 'old'), 'STORED', 'another');
+$kept->stop;
+wait_until(sub { $c->ask("get k\r\n"); $other->log_text =~ /event=backend_down/ }, deadline(10), 'the node is gone');
+is($c->ask("delete k\r\n"), "NOT_FOUND\r\n", 'the delete is remembered');
+my $later = Memfleet::Deadline::now() + 2.5; # longer than the proxy allows the uptime to be off
+wait_until(sub { Memfleet::Deadline::now() > $later }, deadline(10), 'time passes');
+$kept->restart;
+wait_until(sub { ($c->get('l') // '') eq 'old' }, deadline(20), 'the node serves what it had');
+is($c->get('k'), undef, 'but not what was deleted meanwhile');
 done_testing;

@@ -44,7 +44,7 @@ $proxy->stop;
 write_hosts();
 $proxy = mfproxy(path => $wrapped, args => ['--servers', "later.test:$port", '--threads', 1, patient()]);
 my $c = $proxy->connect;
-is($c->ask("get k\r\nset k 0 0 1\r\nx\r\n"), "END\r\nSERVER_ERROR backend down\r\n",
+is($c->ask("get k\r\nset other 0 0 1\r\nx\r\n"), "END\r\nSERVER_ERROR backend down\r\n",
    'a name without an address: the proxy serves, the node is DOWN');
 write_hosts("127.0.0.2 later.test");
 wait_until(sub { ($c->get('k') // '') eq 'two' }, deadline(20), 'it is found when it has one');
