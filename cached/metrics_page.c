@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 /* clang-format off */
 /*    command   status     counter */
@@ -27,7 +28,6 @@
     X("cas",    "badval",  METRIC_ID_NODE_CAS_BADVAL)            \
     X("touch",  "hit",     METRIC_ID_NODE_TOUCH_HITS)            \
     X("touch",  "miss",    METRIC_ID_NODE_TOUCH_MISSES)          \
-    X("set",    "hit",     METRIC_ID_NODE_SETS)                  \
     X("flush",  "hit",     METRIC_ID_NODE_FLUSHES)
 
 /*    name                                set    which                               kind     sentence */
@@ -42,7 +42,10 @@
     X("memcached_items_total",            STORE, METRIC_ID_STORE_ITEMS_TOTAL,        COUNTER, "Items ever stored.")       \
     X("memcached_current_bytes",          STORE, METRIC_ID_STORE_ITEM_BYTES,         GAUGE,   "Memory of stored items.")  \
     X("memcached_items_evicted_total",    STORE, METRIC_ID_STORE_EVICTIONS,          COUNTER, "Live items removed for room.") \
-    X("memcached_items_reclaimed_total",  STORE, METRIC_ID_STORE_RECLAIMED,          COUNTER, "Dead items removed for room.")
+    X("memcached_items_reclaimed_total",  STORE, METRIC_ID_STORE_RECLAIMED,          COUNTER, "Dead items removed for room.") \
+    X("memcached_lru_crawler_reclaimed_total", STORE, METRIC_ID_STORE_SWEPT,         COUNTER, "Dead items that the sweep removed.") \
+    X("memcached_item_too_large_total",   STORE, METRIC_ID_STORE_REFUSED_SIZE,       COUNTER, "Values refused for size.") \
+    X("memcached_item_no_memory_total",   STORE, METRIC_ID_STORE_REFUSED_MEMORY,     COUNTER, "Values refused for lack of memory.")
 /* clang-format on */
 
 enum { SET_NODE, SET_STORE };
@@ -78,15 +81,50 @@ put_one(struct buf *out, const char *name, enum metric_kind kind, const char *he
 }
 
 static void
+put_command(struct buf *out, const char *command, const char *status, uint64_t count)
+{
+    buf_printf(out, "memcached_commands_total{command=\"%s\",status=\"%s\"} %" PRIu64 "\n", command,
+               status, count);
+}
+
+/* The exporter counts a cas as such and not as a set. The counters are read one
+ * after the other, so the difference may come out below 0 for a moment. */
+static uint64_t
+plain_sets(const struct node *node)
+{
+    uint64_t cas = metric_sum(node->metrics, METRIC_ID_NODE_CAS_HITS) +
+                   metric_sum(node->metrics, METRIC_ID_NODE_CAS_MISSES) +
+                   metric_sum(node->metrics, METRIC_ID_NODE_CAS_BADVAL);
+    uint64_t all = metric_sum(node->metrics, METRIC_ID_NODE_SETS);
+    return all > cas ? all - cas : 0;
+}
+
+static void
 put_commands(const struct node *node, struct buf *out)
 {
     buf_printf(out, "# HELP memcached_commands_total Commands by outcome.\n"
                     "# TYPE memcached_commands_total counter\n");
     for (size_t i = 0; i < COUNT_OF(command_rows); i++) {
-        buf_printf(out, "memcached_commands_total{command=\"%s\",status=\"%s\"} %" PRIu64 "\n",
-                   command_rows[i].command, command_rows[i].status,
-                   metric_sum(node->metrics, command_rows[i].id));
+        put_command(out, command_rows[i].command, command_rows[i].status,
+                    metric_sum(node->metrics, command_rows[i].id));
     }
+    put_command(out, "set", "hit", plain_sets(node));
+}
+
+static void
+put_cpu_time(struct buf *out)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    buf_printf(out,
+               "# HELP memcached_process_user_cpu_seconds_total CPU time outside the kernel.\n"
+               "# TYPE memcached_process_user_cpu_seconds_total counter\n"
+               "memcached_process_user_cpu_seconds_total %ld.%06ld\n"
+               "# HELP memcached_process_system_cpu_seconds_total CPU time in the kernel.\n"
+               "# TYPE memcached_process_system_cpu_seconds_total counter\n"
+               "memcached_process_system_cpu_seconds_total %ld.%06ld\n",
+               (long)usage.ru_utime.tv_sec, (long)usage.ru_utime.tv_usec,
+               (long)usage.ru_stime.tv_sec, (long)usage.ru_stime.tv_usec);
 }
 
 static void
@@ -96,6 +134,15 @@ put_process(const struct node *node, struct buf *out)
     put_one(out, "memcached_up", METRIC_GAUGE, "1: this node answers.", 1);
     put_one(out, "memcached_uptime_seconds", METRIC_COUNTER, "Seconds since the start.",
             (node_wall_ms(node) - node->started_wall_ms) / 1000);
+    put_one(out, "memcached_time_seconds", METRIC_GAUGE, "The node's clock.",
+            node_wall_ms(node) / 1000);
+    put_cpu_time(out);
+    put_one(out, "memcached_accepting_connections", METRIC_GAUGE, "1: connections are accepted.",
+            atomic_load(&node->accepting));
+    put_one(out, "memcached_connections_listener_disabled_total", METRIC_COUNTER,
+            "Times that accepting has stopped.", node_pauses(node));
+    put_one(out, "memcached_malloced_bytes", METRIC_GAUGE, "Memory that counts against the limit.",
+            info.memory_bytes);
     put_one(out, "memcached_max_connections", METRIC_GAUGE, "Connections allowed.",
             node->options.connections_max);
     put_one(out, "memcached_limit_bytes", METRIC_GAUGE, "Memory allowed.", info.memory_limit);
@@ -126,6 +173,7 @@ on_metrics(void *arg, struct http_reply *reply)
         put_one(out, exporter_rows[i].name, exporter_rows[i].kind, exporter_rows[i].help,
                 metric_sum(set, exporter_rows[i].id));
     }
+    stats_put_class_metrics(node, out);
     stats_put_service_seconds(node, out);
     metric_render_prometheus(node->metrics, "", out);
     metric_render_prometheus(store_metrics(node->store), "", out);

@@ -28,6 +28,8 @@ void stats_put_hotkeys(struct node *node, struct buf *out);
 void stats_put_items(struct worker *w, struct buf *out);
 /* "stats slabs". Any thread. */
 void stats_put_slabs(struct node *node, struct buf *out);
+/* The same for Prometheus, since the start. Any thread. */
+void stats_put_class_metrics(struct node *node, struct buf *out);
 /* `stats reset` for both. Any thread. */
 void stats_reset_classes(struct node *node);
 

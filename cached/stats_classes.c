@@ -1,4 +1,5 @@
-/* stats_classes.c - `stats items` and `stats slabs`: items by size.
+/* stats_classes.c - `stats items`, `stats slabs`, and the exporter's metrics of
+ * slabs: items by size.
  *
  * There are no slab classes here and no LRU segments. A class is a band of sizes,
  * numbered as memcached numbers its slab classes (store.h), and its rows have
@@ -58,7 +59,7 @@ struct class
 #define SLAB_ROWS(X)                                                         \
     X("chunk_size",            c->band.limit_bytes)                          \
     X("chunks_per_page",       PAGE_BYTES / c->band.limit_bytes)             \
-    X("total_pages",           (c->band.item_bytes + PAGE_BYTES - 1) / PAGE_BYTES) \
+    X("total_pages",           pages_of(c))                                  \
     X("total_chunks",          c->band.items)                                \
     X("used_chunks",           c->band.items)                                \
     X("free_chunks",           0)                                            \
@@ -73,6 +74,12 @@ struct class
     X("cas_badval",            c->band.cas_badval)                           \
     X("touch_hits",            c->band.touches)
 /* clang-format on */
+
+static uint64_t
+pages_of(const struct class *c)
+{
+    return (c->band.item_bytes + PAGE_BYTES - 1) / PAGE_BYTES;
+}
 
 /* What there is has no baseline. */
 static void
@@ -97,15 +104,20 @@ hits_of(struct node *node, unsigned class)
     return hits;
 }
 
+enum since { SINCE_START, SINCE_RESET };
+
 /* Fills in all classes. used[i]: it has or had items. */
 static void
-gather(struct node *node, struct class classes[STORE_BANDS], bool used[STORE_BANDS])
+gather(struct node *node, enum since since, struct class classes[STORE_BANDS],
+       bool used[STORE_BANDS])
 {
+    static const struct class_baseline nothing;
     struct store_band bands[STORE_BANDS];
     store_bands(node->store, bands);
     pthread_mutex_lock(&node->registry_lock);
     for (unsigned i = 0; i < STORE_BANDS; i++) {
-        const struct class_baseline *baseline = &node->class_baseline[i];
+        const struct class_baseline *baseline =
+            since == SINCE_RESET ? &node->class_baseline[i] : &nothing;
         used[i] = bands[i].items > 0 || bands[i].stored > 0;
         subtract(&bands[i], &baseline->band);
         classes[i] = (struct class){bands[i], hits_of(node, i) - baseline->get_hits, 0};
@@ -159,7 +171,7 @@ stats_put_items(struct worker *w, struct buf *out)
 {
     struct class classes[STORE_BANDS];
     bool used[STORE_BANDS];
-    gather(w->node, classes, used);
+    gather(w->node, SINCE_RESET, classes, used);
     find_ages(w, classes);
     for (unsigned i = 0; i < STORE_BANDS; i++) {
         const struct class *c = &classes[i];
@@ -179,7 +191,7 @@ stats_put_slabs(struct node *node, struct buf *out)
     struct class classes[STORE_BANDS];
     bool used[STORE_BANDS];
     unsigned active = 0;
-    gather(node, classes, used);
+    gather(node, SINCE_RESET, classes, used);
     for (unsigned i = 0; i < STORE_BANDS; i++) {
         const struct class *c = &classes[i];
         if (!used[i]) {
@@ -192,4 +204,102 @@ stats_put_slabs(struct node *node, struct buf *out)
     }
     buf_printf(out, "STAT active_slabs %u\r\nSTAT total_malloced %" PRIu64 "\r\n", active,
                store_info(node->store).memory_bytes);
+}
+
+/* --- for Prometheus ---------------------------------------------------------- */
+
+/* clang-format off */
+/*    name                             kind       value                 sentence */
+#define METRIC_ROWS(X)                                                                             \
+    X("current_items",                 "gauge",   c->band.items,        "Items of this size.")     \
+    X("cold_items",                    "gauge",   c->band.items,        "The same.")               \
+    X("mem_requested_bytes",           "gauge",   c->band.item_bytes,   "Memory that they take.")  \
+    X("chunk_size_bytes",              "gauge",   c->band.limit_bytes,  "The largest of them.")    \
+    X("chunks_per_page",               "gauge",   PAGE_BYTES / c->band.limit_bytes, "As memcached's.") \
+    X("current_pages",                 "gauge",   pages_of(c),          "Megabytes of memory.")    \
+    X("current_chunks",                "gauge",   c->band.items,        "Items.")                  \
+    X("chunks_used",                   "gauge",   c->band.items,        "Items.")                  \
+    X("chunks_free",                   "gauge",   0,                    "Nothing is set aside.")   \
+    X("chunks_free_end",               "gauge",   0,                    "Nothing is set aside.")   \
+    X("items_evicted_total",           "counter", c->band.evictions,    "Live items removed for room.") \
+    X("items_evicted_nonzero_total",   "counter", c->band.evicted_mortal, "Those that would have expired.") \
+    X("items_evicted_unfetched_total", "counter", c->band.evicted_unfetched, "Those never read.") \
+    X("items_evicted_time_seconds",    "gauge",   c->band.evicted_idle_ms / 1000, "How long nobody had asked for the last of them.") \
+    X("items_expired_unfetched_total", "counter", c->band.expired_unfetched, "Expired items never read.") \
+    X("items_reclaimed_total",         "counter", c->band.reclaimed,    "Dead items whose room was needed.") \
+    X("items_crawler_reclaimed_total", "counter", c->band.swept,        "Dead items that the sweep removed.") \
+    X("items_outofmemory_total",       "counter", c->band.refused,      "Stores that found no memory.")
+
+/*    command   status    value */
+#define COMMAND_ROWS(X)                             \
+    X("get",    "hit",    c->get_hits)              \
+    X("set",    "hit",    c->band.stored - c->band.cas_hits) \
+    X("delete", "hit",    c->band.deletes)          \
+    X("incr",   "hit",    c->band.increments)       \
+    X("decr",   "hit",    c->band.decrements)       \
+    X("touch",  "hit",    c->band.touches)          \
+    X("cas",    "hit",    c->band.cas_hits)         \
+    X("cas",    "badval", c->band.cas_badval)
+/* clang-format on */
+
+static void
+put_class_commands(const struct class classes[STORE_BANDS], const bool used[STORE_BANDS],
+                   struct buf *out)
+{
+    buf_printf(out, "# HELP memcached_slab_commands_total Commands by size and outcome.\n"
+                    "# TYPE memcached_slab_commands_total counter\n");
+    for (unsigned i = 0; i < STORE_BANDS; i++) {
+        const struct class *c = &classes[i];
+        if (!used[i]) {
+            continue;
+        }
+#define X(command, status, value)                                                                  \
+    buf_printf(out,                                                                                \
+               "memcached_slab_commands_total{slab=\"%u\",command=\"%s\",status=\"%s\"} %" PRIu64  \
+               "\n",                                                                               \
+               i, command, status, (uint64_t)(value));
+        COMMAND_ROWS(X)
+#undef X
+    }
+}
+
+static const struct {
+    const char *name, *kind, *help;
+} metric_rows[] = {
+#define X(name, kind, value, help) {name, kind, help},
+    METRIC_ROWS(X)
+#undef X
+};
+
+#define METRIC_ROW_COUNT (sizeof(metric_rows) / sizeof(metric_rows[0]))
+
+static uint64_t
+metric_value(const struct class *c, size_t row)
+{
+    const uint64_t values[] = {
+#define X(name, kind, value, help) value,
+        METRIC_ROWS(X)
+#undef X
+    };
+    return values[row];
+}
+
+void
+stats_put_class_metrics(struct node *node, struct buf *out)
+{
+    struct class classes[STORE_BANDS];
+    bool used[STORE_BANDS];
+    gather(node, SINCE_START, classes, used);
+    for (size_t row = 0; row < METRIC_ROW_COUNT; row++) {
+        const char *name = metric_rows[row].name;
+        buf_printf(out, "# HELP memcached_slab_%s %s\n# TYPE memcached_slab_%s %s\n", name,
+                   metric_rows[row].help, name, metric_rows[row].kind);
+        for (unsigned i = 0; i < STORE_BANDS; i++) {
+            if (used[i]) {
+                buf_printf(out, "memcached_slab_%s{slab=\"%u\"} %" PRIu64 "\n", name, i,
+                           metric_value(&classes[i], row));
+            }
+        }
+    }
+    put_class_commands(classes, used, out);
 }

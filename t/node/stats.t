@@ -100,7 +100,11 @@ $c->ask("get kept\r\nget kept\r\nget none\r\n");
 my ($status, $page) = http_get($http, '/metrics');
 is($status, 200, '/metrics');
 for my $line ('memcached_up 1', 'memcached_current_items 1', 'memcached_limit_bytes 67108864',
-              'memcached_max_connections 1024',
+              'memcached_max_connections 1024', 'memcached_accepting_connections 1',
+              'memcached_connections_listener_disabled_total 0', 'memcached_item_too_large_total 1',
+              'memcached_commands_total{command="cas",status="badval"} 1',
+              'memcached_slab_current_items{slab="1"} 1', 'memcached_slab_chunk_size_bytes{slab="1"} 96',
+              'memcached_slab_commands_total{slab="1",command="cas",status="badval"} 1',
               'memcached_commands_total{command="delete",status="hit"} 1') {
     like($page, qr/^\Q$line\E$/m, $line);
 }
