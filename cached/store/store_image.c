@@ -23,8 +23,6 @@ _Static_assert(sizeof(struct image_head) == IMAGE_HEAD_BYTES, "a file must have 
 
 _Static_assert(sizeof(struct image_segment) == 40, "a file must have no padding");
 
-_Static_assert(sizeof(struct image_segment) == 40, "a file must have no padding");
-
 /* Another build that writes images or items in another way has another number. */
 static uint64_t
 layout_number(void)
@@ -93,12 +91,14 @@ store_image_save(struct store *st, uint64_t now_ms, struct buf *out)
     struct saving saving = {
         .work = {.step = save_segment, .steps = count}, .st = st, .segments = segments};
     parallel_run(&saving.work, parallel_threads(st->options.concurrency));
+    uint32_t generation =
+        generation_at(st, now_ms); /* a flush that is due is not to come any more */
     struct image_head head = {
         .layout = layout_number(),
         .segment_bytes = s->segment_bytes,
         .unit_bytes = 1u << s->unit_shift,
         .cas_enabled = st->options.cas,
-        .generation = generation_at(st, now_ms),
+        .generation = generation,
         .flush_at_ms = atomic_load(&st->flush_at_ms),
         .cas_last = last_cas(st),
         .items = metric_sum(st->metrics, METRIC_ID_STORE_ITEMS),

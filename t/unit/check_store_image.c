@@ -1,5 +1,6 @@
 /* A store that ends and comes back: everything that can be asked for is as it
  * was, what was damaged is refused, and the new one works on. */
+#include "cached/store/image_items.h"
 #include "cached/store/memory_file.h"
 #include "cached/store/store_image.h"
 #include "common/core/clock.h"
@@ -433,6 +434,36 @@ START_TEST(damaged_memory_is_refused)
 }
 END_TEST
 
+/* Right checksums make no items. */
+START_TEST(what_is_no_item_is_refused)
+{
+    begin();
+    fill(0, 1000);
+    save();
+    open_store();
+    struct image_segment is;
+    char *at = (char *)buf_span(&image).ptr + IMAGE_HEAD_BYTES;
+    memcpy(&is, at, sizeof(is));
+    struct image_segment right = is;
+    const char *memory = segment_memory(&st->segments, &st->segments.all[is.number]);
+    is.end -= 4; /* the last item is cut */
+    is.checksum = image_segment_checksum(&is, memory);
+    memcpy(at, &is, sizeof(is));
+    ck_assert_str_eq(store_image_load(st, buf_span(&image)), "it is damaged");
+    drop_store();
+    open_store();
+    memory = segment_memory(&st->segments, &st->segments.all[is.number]);
+    is.end += 8; /* an item of zeros */
+    is.checksum = image_segment_checksum(&is, memory);
+    memcpy(at, &is, sizeof(is));
+    ck_assert_str_eq(store_image_load(st, buf_span(&image)), "it is damaged");
+    drop_store();
+    memcpy(at, &right, sizeof(right));
+    ck_assert_ptr_null(load());
+    end();
+}
+END_TEST
+
 START_TEST(a_short_file_is_refused)
 {
     begin();
@@ -453,4 +484,5 @@ END_TEST
 UNIT_MAIN("store_image", an_empty_one_comes_back, items_come_back, many_come_back_again_and_again,
           large_ones_come_back, threads_may_change, goes_on_at_its_limit, a_lower_limit_evicts,
           cas_values_never_go_back, flushes_stay_flushes, other_settings_are_refused,
-          a_short_image_is_refused, damaged_memory_is_refused, a_short_file_is_refused)
+          a_short_image_is_refused, damaged_memory_is_refused, what_is_no_item_is_refused,
+          a_short_file_is_refused)
