@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-/* Items to a bucket of twelve: more would save memory and make one lookup in
- * eight read a second bucket. */
-#define ITEMS_PER_BUCKET 9
+/* Items to a bucket of twelve. As some buckets are split and some are not yet,
+ * that makes one lookup in ten read a second bucket; with more the spill buckets
+ * would cost what is saved. */
+#define ITEMS_PER_BUCKET 10
 #define BUCKETS_FIRST    4
 #define ITEMS_TO_KEEP_IT 6     /* with fewer to a bucket the table shrinks */
 #define MAPPED_FROM      65536 /* bytes; smaller shelves come from the allocator */
@@ -187,22 +188,49 @@ assoc_insert_new(struct assoc *a, const struct segments *s, uint64_t hash, uint8
     return put(a, room, place, tag, at);
 }
 
-/* Takes empty spill buckets out of the chain. */
+/* The bucket behind this one, empty and the last of its chain, is used no more. */
 static void
-trim_chain(struct assoc *a, struct bucket *b)
+drop_next(struct assoc *a, struct bucket *b)
 {
-    struct bucket *next;
+    uint32_t ticket = atomic_load_explicit(&b->next, memory_order_relaxed);
+    struct bucket *next = shelves_at(&a->spills, ticket - 1);
+    atomic_store_explicit(&b->next, 0, memory_order_release);
+    atomic_store_explicit(&next->next, a->spill_free, memory_order_release);
+    a->spill_free = ticket;
+    a->spill_used--;
+}
+
+static void
+move_one(struct bucket *from, struct bucket *to, unsigned hole)
+{
+    unsigned i = 0;
+    while (bucket_at(from, i) == 0) {
+        i++;
+    }
+    bucket_set(to, hole, bucket_tag_at(from, i), bucket_at(from, i));
+    bucket_set(from, i, 0, 0);
+}
+
+/* Fills the holes of a chain from its last bucket. Without that, where items come
+ * and go, every bucket that was ever overfull would keep its spill bucket. */
+static void
+tighten(struct assoc *a, struct bucket *home)
+{
+    struct bucket *next, *b = home;
     while ((next = assoc_next(a, b)) != NULL) {
-        if (!bucket_is_empty(next)) {
-            b = next;
-            continue;
+        struct bucket *behind, *last = next, *before = b;
+        while ((behind = assoc_next(a, last)) != NULL) {
+            before = last;
+            last = behind;
         }
-        uint32_t ticket = atomic_load_explicit(&b->next, memory_order_relaxed);
-        atomic_store_explicit(&b->next, atomic_load_explicit(&next->next, memory_order_relaxed),
-                              memory_order_release);
-        atomic_store_explicit(&next->next, a->spill_free, memory_order_release);
-        a->spill_free = ticket;
-        a->spill_used--;
+        unsigned hole = bucket_free_place(b);
+        if (bucket_is_empty(last)) {
+            drop_next(a, before);
+        } else if (hole != BUCKET_PLACES) {
+            move_one(last, b, hole);
+        } else {
+            b = next;
+        }
     }
 }
 
@@ -211,10 +239,7 @@ assoc_remove(struct assoc *a, uint64_t hash, struct place where)
 {
     bucket_set(where.bucket, where.index, 0, 0);
     a->count--;
-    struct bucket *home = assoc_home(a, hash);
-    if (home != where.bucket && bucket_is_empty(where.bucket)) {
-        trim_chain(a, home);
-    }
+    tighten(a, assoc_home(a, hash));
 }
 
 /* --- growing ----------------------------------------------------------------- */
@@ -239,7 +264,7 @@ split(struct assoc *a, const struct segments *s, struct bucket *from, uint32_t b
             }
         }
     }
-    trim_chain(a, from);
+    tighten(a, from);
 }
 
 bool
@@ -287,7 +312,7 @@ merge(struct assoc *a, struct bucket *from, struct bucket *to)
             ASSERT(moved); /* as in a split */
         }
     }
-    trim_chain(a, from);
+    tighten(a, from);
 }
 
 /* Single ones stand anywhere, so this waits until none is used. If one is while

@@ -7,7 +7,7 @@
  * there is such a bucket already, else its k low bits. Growing by one adds
  * bucket n and moves to it what belongs there from bucket n - 2^k; shrinking by
  * one moves it back. What does not fit into a bucket goes on in spill buckets
- * chained to it.
+ * chained to it; all but the last of a chain are full.
  *
  * Buckets stand on shelves: pieces of memory, each as large as all before it
  * together, which are added and never moved or unmapped while the table lives.

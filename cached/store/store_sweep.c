@@ -2,30 +2,51 @@
 
 typedef void visit_fn(void *arg, struct shard *sh, struct place where);
 
+struct visit {
+    const struct segments *segments;
+    struct shard *sh;
+    visit_fn *fn;
+    void *arg;
+    uint64_t from;
+    bool inside; /* some items may stand before `from` */
+};
+
+/* If `fn` removes an item, one from the end of the chain may take its place: that
+ * is visited then. Returns how many were. */
+static unsigned
+visit_bucket(const struct visit *v, struct bucket *b)
+{
+    unsigned seen = 0;
+    for (unsigned i = 0; i < BUCKET_PLACES; i++) {
+        locator at = 0, now;
+        while ((now = bucket_at(b, i)) != 0 && now != at) {
+            at = now;
+            struct store_item *it = segments_item(v->segments, at);
+            uint64_t hash = v->inside ? table_hash(store_key(item_key(it)).hash) : 0;
+            if (!v->inside || assoc_is_ahead(v->from, hash)) {
+                v->fn(v->arg, v->sh, (struct place){b, i, it, segments_find(v->segments, it)});
+            }
+            seen++;
+        }
+    }
+    return seen;
+}
+
 /* Visits buckets of one shard from `position` on until about `items` items were
  * seen or the order ends. Returns where to go on, 0 at the end. */
 static uint64_t
 visit_shard(const struct segments *s, struct shard *sh, uint64_t position, unsigned items,
             visit_fn *fn, void *arg)
 {
+    struct visit v = {.segments = s, .sh = sh, .fn = fn, .arg = arg};
     do {
-        bool inside;
-        uint64_t from = position;
-        struct bucket *next, *b = assoc_walk(&sh->assoc, position, &position, &inside);
-        for (; b != NULL; b = next) {
-            next = assoc_next(&sh->assoc, b); /* `fn` may take the bucket out of the chain */
-            for (unsigned i = 0; i < BUCKET_PLACES; i++) {
-                locator at = bucket_at(b, i);
-                if (at == 0) {
-                    continue;
-                }
-                struct store_item *it = segments_item(s, at);
-                if (!inside || assoc_is_ahead(from, table_hash(store_key(item_key(it)).hash))) {
-                    fn(arg, sh, (struct place){b, i, it, segments_find(s, it)});
-                }
-                items -= items > 0;
-            }
-            items -= items > 0; /* an empty bucket costs time too */
+        v.from = position;
+        struct bucket *b = assoc_walk(&sh->assoc, position, &position, &v.inside);
+        while (b != NULL) {
+            unsigned seen = visit_bucket(&v, b) + 1; /* an empty bucket costs time too */
+            items -= seen < items ? seen : items;
+            /* One that was emptied was the last, and is out of the chain. */
+            b = bucket_is_empty(b) ? NULL : assoc_next(&sh->assoc, b);
         }
     } while (position != 0 && items > 0);
     return position;

@@ -168,6 +168,41 @@ START_TEST(shrinks_to_what_its_items_need)
 }
 END_TEST
 
+/* Whatever comes and goes, only the last bucket of a chain has free places. */
+static void
+check_chains(void)
+{
+    for (uint32_t n = 0; n < atomic_load(&assoc.buckets); n++) {
+        struct bucket *b = shelves_at(&assoc.homes, n);
+        for (struct bucket *next; (next = assoc_next(&assoc, b)) != NULL; b = next) {
+            ck_assert_uint_eq(bucket_free_place(b), BUCKET_PLACES);
+            ck_assert(!bucket_is_empty(next));
+        }
+    }
+}
+
+START_TEST(chains_have_no_holes)
+{
+    begin();
+    for (unsigned round = 0; round < 5; round++) {
+        put_all();
+        check_chains();
+        remove_but_each(2 + round);
+        check_chains();
+        while (assoc_shrink(&assoc)) {
+        }
+        check_chains();
+        for (unsigned i = 0; i < ITEMS; i++) {
+            struct place where = assoc_find(&assoc, &segments, keys[i].hash, &keys[i]);
+            ck_assert_int_eq(where.item != NULL, i % (2 + round) == 0);
+        }
+        remove_but_each(ITEMS + 1);
+        assoc_remove(&assoc, keys[0].hash, assoc_find(&assoc, &segments, keys[0].hash, &keys[0]));
+    }
+    end();
+}
+END_TEST
+
 /* In the middle of a walk the table gets much smaller, then larger again. */
 START_TEST(a_walk_sees_each_once_while_the_table_changes)
 {
@@ -190,7 +225,7 @@ START_TEST(a_walk_sees_each_once_while_the_table_changes)
                 }
             }
         }
-        for (unsigned i = 0; i < 40; i++) {
+        for (unsigned i = 0; i < 400; i++) {
             if (step / 8 % 2 == 0) {
                 assoc_shrink(&assoc);
             }
@@ -232,5 +267,5 @@ START_TEST(tags_are_compared_at_once)
 END_TEST
 
 UNIT_MAIN("assoc", finds_what_is_there, chains_come_and_go, a_walk_passes_each_bucket_once,
-          shrinks_to_what_its_items_need, a_walk_sees_each_once_while_the_table_changes,
-          tags_are_compared_at_once)
+          shrinks_to_what_its_items_need, chains_have_no_holes,
+          a_walk_sees_each_once_while_the_table_changes, tags_are_compared_at_once)
