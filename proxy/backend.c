@@ -152,6 +152,19 @@ take_piece(struct backend *b, struct leg *leg, const struct reply_piece *piece)
     return late || rejoin_piece(b, leg, piece);
 }
 
+/* A hit of a get of one key mostly comes with its END: both are one piece then,
+ * and are told and accounted for at once. */
+static void
+take_end_along(const struct backend *b, const struct leg *leg, struct reply_piece *piece)
+{
+    struct span rest = span_skip(buf_span(&b->in), piece->raw.len);
+    bool one_key = leg->kind == LEG_ONE || leg->kind == LEG_FETCH;
+    if (one_key && span_starts_with(rest, SPAN_LIT("END\r\n"))) {
+        piece->raw.len += sizeof("END\r\n") - 1;
+        piece->final = true;
+    }
+}
+
 /* Parses what has come. False if the connection is lost for it. */
 static bool
 take_replies(struct backend *b)
@@ -168,7 +181,9 @@ take_replies(struct backend *b)
         case REPLY_GARBAGE: leg->begun = true; return false;
         case REPLY_PIECE: break;
         }
-        if (reply_is_error(piece.kind)) {
+        if (piece.kind == REPLY_VALUE) {
+            take_end_along(b, leg, &piece);
+        } else if (reply_is_error(piece.kind)) {
             worker_count(b->worker, METRIC_ID_BACKEND_ERRORS, 1);
         }
         if (!take_piece(b, leg, &piece)) {

@@ -404,8 +404,8 @@ land_shared(struct coalesce *co, struct flight *f, const struct reply_piece *pie
 }
 
 void
-coalesce_land(struct coalesce *co, struct flight **flight, const struct reply_piece *piece,
-              bool leads)
+coalesce_land_slowly(struct coalesce *co, struct flight **flight, const struct reply_piece *piece,
+                     bool leads)
 {
     struct flight *f = *flight;
     *flight = NULL;

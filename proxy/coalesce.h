@@ -70,8 +70,19 @@ struct flight *coalesce_lead(struct coalesce *co, const struct coalesce_read *re
 /* A piece of the reply to the leg or the part of a multiget on which *flight
  * hangs. `leads`: its leader is still there and is told what the piece says.
  * Ends the flight, and leaves NULL, unless somebody is to be asked again. */
-void coalesce_land(struct coalesce *co, struct flight **flight, const struct reply_piece *piece,
-                   bool leads);
+void coalesce_land_slowly(struct coalesce *co, struct flight **flight,
+                          const struct reply_piece *piece, bool leads);
+static inline void
+coalesce_land(struct coalesce *co, struct flight **flight, const struct reply_piece *piece,
+              bool leads)
+{
+    uint64_t hash = (*flight)->hash;
+    if ((*flight)->waiting == 0 && co->large[hash % COALESCE_LARGE_KEYS] != hash) {
+        flight_close(&co->flights, flight);
+    } else {
+        coalesce_land_slowly(co, flight, piece, leads);
+    }
+}
 
 /* There will be no reply. `begun`: a part of it had come. Leaves NULL. */
 void coalesce_fail(struct coalesce *co, struct flight **flight, enum failure failure, bool begun);

@@ -39,7 +39,7 @@ is_of_key(const struct flight *f, const struct lookup_key *k)
 }
 
 struct flight *
-flight_find(struct flight_table *t, const struct lookup_key *key, uint8_t form, uint32_t mark)
+flight_search(struct flight_table *t, const struct lookup_key *key, uint8_t form, uint32_t mark)
 {
     struct flight **at = bucket_of(t, key->hash);
     while (*at != NULL) {
@@ -91,7 +91,7 @@ borrow(struct flight_table *t)
     return f;
 }
 
-static struct flight *
+static inline struct flight *
 make(struct flight_table *t, const struct lookup_key *key, uint8_t form, uint32_t mark)
 {
     ASSERT(key->bytes.len > 0 && key->bytes.len <= KEY_MAX_BYTES);

@@ -55,10 +55,17 @@ void flight_table_init(struct flight_table *t);
 /* No flight is left. */
 void flight_table_deinit(struct flight_table *t);
 
+struct flight *flight_search(struct flight_table *t, const struct lookup_key *key, uint8_t form,
+                             uint32_t mark);
+
 /* A flight that a read of this form may join, or NULL. `mark` is what the key's
- * write mark is now. */
-struct flight *flight_find(struct flight_table *t, const struct lookup_key *key, uint8_t form,
-                           uint32_t mark);
+ * write mark is now. Mostly nobody else asks for the key, and its bucket is
+ * empty. */
+static inline struct flight *
+flight_find(struct flight_table *t, const struct lookup_key *key, uint8_t form, uint32_t mark)
+{
+    return t->buckets[key->hash & t->mask] == NULL ? NULL : flight_search(t, key, form, mark);
+}
 
 /* A new flight, about to be queued. NULL if there are too many. */
 struct flight *flight_open(struct flight_table *t, const struct lookup_key *key, uint8_t form,

@@ -17,6 +17,7 @@ libmfproxy_a_SOURCES = \
 	proxy/lookup_key.h \
 	proxy/multiget.c proxy/multiget.h \
 	proxy/objpool.h \
+	proxy/owner_cache.c proxy/owner_cache.h \
 	proxy/pending.c proxy/pending.h \
 	proxy/placement.c proxy/placement.h \
 	proxy/prober.c \

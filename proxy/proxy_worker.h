@@ -92,8 +92,8 @@ struct worker {
     bool started;
 };
 
-struct worker *worker_create(unsigned index, const struct worker_limits *limits, const struct worker_host *host,
-                             struct metric_block *metrics);
+struct worker *worker_create(unsigned index, const struct worker_limits *limits,
+                             const struct worker_host *host, struct metric_block *metrics);
 void worker_start(struct worker *w);
 /* Stops the thread, closes all connections, frees. Any thread but its own. */
 void worker_destroy(struct worker **w);

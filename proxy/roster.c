@@ -2,6 +2,7 @@
 #include "common/core/assert.h"
 #include "common/core/mem.h"
 #include "proxy/backend.h"
+#include "proxy/owner_cache.h"
 #include "proxy/proxy_worker.h"
 
 #include <stdlib.h>
@@ -32,6 +33,13 @@ retire_rest(struct roster *previous)
     }
 }
 
+static bool
+is_slow(const struct table_pool *pool)
+{
+    enum key_hash hash = pool->ring_config.hash;
+    return pool->node_count > 1 && (hash == KEY_HASH_MD5 || hash == KEY_HASH_OWN);
+}
+
 static void
 fill_pool(struct roster *r, unsigned index)
 {
@@ -45,6 +53,7 @@ fill_pool(struct roster *r, unsigned index)
                    place->pool->meta_errors},
         .flush_all = place->pool->flush_all,
         .coalesce = place->pool->coalesce,
+        .slow_ring = is_slow(place->pool),
     };
     for (unsigned i = 0; i < pool->nodes; i++) {
         pool->backends[i] = r->backends[place->nodes[i]];
@@ -59,6 +68,7 @@ roster_create(struct worker *worker, struct placement *placement, struct roster 
     r->worker = worker;
     r->placement = placement_ref(placement);
     r->refs = 1;
+    r->owners = owner_cache_create();
     r->backends = mem_zalloc(placement->node_count * sizeof(r->backends[0]));
     take_backends(r, previous);
     r->pools = mem_zalloc(placement->table->pool_count * sizeof(r->pools[0]));
@@ -84,6 +94,7 @@ roster_unref(struct roster **roster)
     for (unsigned i = 0; i < r->placement->table->pool_count; i++) {
         free(r->pools[i].backends);
     }
+    owner_cache_destroy(&r->owners);
     free(r->pools);
     free(r->backends);
     placement_unref(&r->placement);

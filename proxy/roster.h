@@ -11,6 +11,7 @@
 #include "proxy/route/route.h"
 
 struct backend;
+struct owner_cache;
 struct worker;
 
 struct roster_pool {
@@ -21,6 +22,7 @@ struct roster_pool {
     struct failure_policy policy;
     bool flush_all;
     bool coalesce;
+    bool slow_ring; /* finding an owner costs more than remembering it */
 };
 
 struct roster {
@@ -28,7 +30,8 @@ struct roster {
     struct placement *placement;
     struct backend **backends; /* by placement node */
     struct roster_pool *pools;
-    uint64_t refs; /* the worker's, and one of every request on its way */
+    struct owner_cache *owners; /* of pools with a slow ring */
+    uint64_t refs;              /* the worker's, and one of every request on its way */
 };
 
 /* Takes over the connections that `previous` (may be NULL) has to the same

@@ -1,6 +1,7 @@
 #include "proxy/way.h"
 #include "proxy/backend.h"
 #include "proxy/leg_queue.h"
+#include "proxy/owner_cache.h"
 #include "proxy/proxy_worker.h"
 #include "proxy/roster.h"
 #include "proxy/route/route.h"
@@ -30,10 +31,24 @@ way_to_node(struct worker *w, struct roster_pool *pool, unsigned node)
     return way;
 }
 
+static uint32_t
+find_owner(const struct roster *r, const struct lookup_key *key)
+{
+    if (!r->pools[key->pool].slow_ring) {
+        return route_owner(r->placement->table, key->pool, key->bytes);
+    }
+    uint32_t node = owner_cache_find(r->owners, key);
+    if (node == OWNER_UNKNOWN) {
+        node = route_owner(r->placement->table, key->pool, key->bytes);
+        owner_cache_put(r->owners, key, node);
+    }
+    return node;
+}
+
 struct way
 way_to_owner(struct worker *w, const struct lookup_key *key)
 {
-    unsigned node = route_owner(w->roster->placement->table, key->pool, key->bytes);
+    uint32_t node = find_owner(w->roster, key);
     struct way way = way_to_node(w, &w->roster->pools[key->pool], node);
     if (way.open && journal_blocks(way.backend->journal, key->bytes)) {
         way.open = false; /* its value there is old */

@@ -32,6 +32,11 @@ t_unit_check_multiget_SOURCES = t/unit/check_multiget.c t/unit/unit.h
 t_unit_check_multiget_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_multiget_LDADD = $(PROXY_UNIT_LIBS)
 
+UNIT_TESTS += t/unit/check_owner_cache
+t_unit_check_owner_cache_SOURCES = t/unit/check_owner_cache.c t/unit/unit.h
+t_unit_check_owner_cache_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_owner_cache_LDADD = $(PROXY_UNIT_LIBS)
+
 UNIT_TESTS += t/unit/check_placement
 t_unit_check_placement_SOURCES = t/unit/check_placement.c t/unit/unit.h
 t_unit_check_placement_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

@@ -1,6 +1,7 @@
 #include "common/fleet/keyhash.h"
 #include "common/core/assert.h"
 
+#include <endian.h>
 #include <md5.h>
 #include <zlib.h>
 
@@ -54,9 +55,8 @@ key_hash_md5(struct span key, uint32_t words[4])
         MD5Transform(words, block);
         memset(block, 0, sizeof(block));
     }
-    for (unsigned i = 0; i < 8; i++) {
-        block[sizeof(block) - 8 + i] = (uint8_t)(bits >> (8 * i));
-    }
+    uint64_t little = htole64(bits);
+    memcpy(block + sizeof(block) - sizeof(little), &little, sizeof(little));
     MD5Transform(words, block);
 }
 

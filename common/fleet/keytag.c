@@ -22,7 +22,7 @@ before(struct span key, struct span stop)
 }
 
 struct span
-keytag_part(const struct keytag *tag, struct span key)
+keytag_cut(const struct keytag *tag, struct span key)
 {
     if (tag->strip_prefix.len > 0 && key.len > tag->strip_prefix.len &&
         span_starts_with(key, tag->strip_prefix)) {

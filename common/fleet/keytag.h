@@ -8,6 +8,13 @@ struct keytag {
     struct span stop;         /* hash only what stands before this, e.g. "|#|"; empty: none */
 };
 
+struct span keytag_cut(const struct keytag *tag, struct span key);
+
 /* The part of `key` to hash: never empty unless the key is. The wire key is
- * untouched. */
-struct span keytag_part(const struct keytag *tag, struct span key);
+ * untouched. Most pools hash keys as they are. */
+static inline struct span
+keytag_part(const struct keytag *tag, struct span key)
+{
+    bool whole = tag->strip_prefix.len == 0 && tag->open == '\0' && tag->stop.len == 0;
+    return whole ? key : keytag_cut(tag, key);
+}

@@ -267,6 +267,12 @@ reply_parse(struct reply_parser *p, struct span input, enum reply_shape shape, u
     if (input.len < p->need || input.len == p->scanned) {
         return REPLY_NEED_MORE;
     }
+    if (shape == REPLY_SHAPE_VALUES && span_starts_with(input, SPAN_LIT("END\r\n"))) {
+        *p = REPLY_PARSER_INIT;
+        *piece = (struct reply_piece){
+            .kind = REPLY_END, .final = true, .raw = {input.ptr, 5}, .line = {input.ptr, 3}};
+        return REPLY_PIECE;
+    }
     const char *newline = memchr(input.ptr + p->scanned, '\n', input.len - p->scanned);
     if (newline == NULL) {
         p->scanned = input.len;

@@ -292,6 +292,19 @@ is(seen(), 'get k, get k', 'it was asked for twice, no more');
 $mock->mode('answer');
 wait_until(sub { $c[0]->get('k') }, deadline(10), 'the node is well again');
 
+# A delete that was given up is remembered, and told as done: nobody joins a
+# fetch that was sent before.
+$mock->mode('hang');
+asks($c[0] => "delete k\r\n");
+passes(0.7);
+asks($c[1] => "get k\r\n");
+is($c[0]->read_line, "NOT_FOUND\r\n", 'a delete is given up');
+asks($c[2] => "get k\r\n");
+$mock->mode('answer');
+is($c[1]->ask(''), whole('k'), 'who asked before it was has what there was');
+is($c[2]->ask(''), "END\r\n", 'who asked after it has not');
+wait_until(sub { $c[0]->get('k') }, deadline(10), 'the node is told');
+
 # ---- a node that is DOWN -----------------------------------------------------------------------------------------
 $mock->mode('hang');
 seen();
