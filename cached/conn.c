@@ -41,6 +41,7 @@ conn_open(struct worker *w, int fd)
     list_push_back(&w->conns, &c->link);
     list_init(&c->half);
     list_init(&c->yield);
+    list_init(&c->unsent);
     sock_keepalive(fd, KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES);
     loop_io_init(&c->io, w->loop, fd, on_io, c);
     loop_io_want(&c->io, LOOP_READ);
@@ -80,6 +81,7 @@ conn_close(struct conn *c, enum conn_end why)
     list_remove(&c->half);
     worker_note_halves(w);
     list_remove(&c->yield);
+    list_remove(&c->unsent);
     loop_io_deinit(&c->io);
     close(c->io.fd);
     outbox_deinit(&c->out, w->store);

@@ -68,10 +68,11 @@ struct get_rest {
 };
 
 struct conn {
-    struct list link;  /* worker's conns */
-    struct list half;  /* worker's halves */
-    struct list yield; /* worker's yielded */
-    struct list entry; /* node's registry */
+    struct list link;   /* worker's conns */
+    struct list half;   /* worker's halves */
+    struct list yield;  /* worker's yielded */
+    struct list unsent; /* worker's memory.unsent */
+    struct list entry;  /* node's registry */
     struct worker *worker;
     struct loop_io io;
     struct request_parser parser;
@@ -84,6 +85,7 @@ struct conn {
     struct dump *dump;   /* a listing of all items that goes on, or NULL */
     struct watch *watch; /* what it is told, or NULL; then its input means nothing */
     uint64_t half_since_ms;
+    uint64_t look_ms;      /* while it has unsent output: when to look at it again */
     uint32_t memory_bytes; /* that it takes, as counted (conn_memory.h) */
     _Atomic uint64_t active_ms;
     _Atomic uint8_t state;

@@ -14,10 +14,19 @@
 #define STEP_BYTES 65536
 #define EASE_MS    100
 
+/* Who has unsent output is looked at so often, */
+#define LOOK_MS 100
+/* as far as so many bytes to copy or connections in a tick; */
+#define LOOK_BYTES (256u << 10)
+#define LOOKS_MAX  256
+/* and who took nothing for so long is stuck. */
+#define STUCK_MS 1000
+
 void
 conn_memory_init(struct conn_memory *m)
 {
     *m = (struct conn_memory){.output_max = CONN_OUTPUT_MAX, .read_max = WORKER_SCRATCH_BYTES};
+    list_init(&m->unsent);
 }
 
 bool
@@ -60,10 +69,26 @@ hold(struct worker *w, uint64_t before, uint64_t now)
     }
 }
 
+static void
+look_later(struct conn *c)
+{
+    c->look_ms = c->worker->now_ms + LOOK_MS;
+    list_remove(&c->unsent);
+    list_push_back(&c->worker->memory.unsent, &c->unsent);
+}
+
 bool
 conn_memory_settle(struct conn *c)
 {
     uint64_t before = c->memory_bytes, now = bytes_of(c);
+    bool unsent = outbox_unsent(&c->out) > 0;
+    if (__builtin_expect(unsent != list_linked(&c->unsent), 0)) {
+        if (unsent) {
+            look_later(c);
+        } else {
+            list_remove(&c->unsent);
+        }
+    }
     if (__builtin_expect(now == before, 1)) {
         return true;
     }
@@ -79,10 +104,54 @@ conn_memory_leave(struct conn *c)
     c->memory_bytes = 0;
 }
 
+/* --- who does not read -------------------------------------------------------- */
+
+static bool
+is_stuck(const struct conn *c)
+{
+    return atomic_load_explicit(&c->active_ms, memory_order_relaxed) + STUCK_MS <=
+           c->worker->now_ms;
+}
+
+/* Bytes looked through; at least one. */
+static size_t
+look_at(struct conn *c)
+{
+    size_t bytes = outbox_unsent(&c->out) + 1;
+    if ((conn_memory_crowded(c->worker->node) && is_stuck(c)) ||
+        !outbox_let_go(&c->out, c->worker->store) || !conn_memory_settle(c)) {
+        worker_count(c->worker, METRIC_ID_NODE_MEMORY_KICKS);
+        conn_close(c, END_ERROR);
+    } else {
+        look_later(c);
+    }
+    return bytes;
+}
+
+static bool
+look_at_unsent(struct worker *w)
+{
+    size_t bytes = 0;
+    struct list *link;
+    while ((link = list_first(&w->memory.unsent)) != NULL) {
+        struct conn *c = LIST_ENTRY(link, struct conn, unsent);
+        if (c->look_ms > w->now_ms) {
+            return false;
+        }
+        if (bytes >= LOOK_BYTES) {
+            return true;
+        }
+        bytes += look_at(c) + LOOK_BYTES / LOOKS_MAX;
+    }
+    return false;
+}
+
+/* --- now and then ------------------------------------------------------------- */
+
 /* Half of what is no longer held at a time: about as slowly as the allocator
  * gives it back to the system (malloc_conf in main.c). */
-void
-conn_memory_tick(struct worker *w)
+static void
+ease(struct worker *w)
 {
     struct conn_memory *m = &w->memory;
     uint64_t steps = (m->charged - m->held) / STEP_BYTES;
@@ -92,5 +161,13 @@ conn_memory_tick(struct worker *w)
         store_uncharge_others(w->store, less);
         m->charged -= less;
     }
+}
+
+bool
+conn_memory_tick(struct worker *w)
+{
+    bool again = look_at_unsent(w);
+    ease(w);
     heed(w);
+    return again;
 }

@@ -169,6 +169,57 @@ outbox_send(struct outbox *o, struct store_thread *th, int fd, uint64_t *sent)
     return OUTBOX_EMPTY;
 }
 
+/* --- letting go -------------------------------------------------------------- */
+
+/* Bytes that would have to be copied. */
+static size_t
+shared_bytes(const struct outbox *o, const struct store_thread *th)
+{
+    size_t bytes = 0;
+    for (unsigned i = o->first; i < o->count; i++) {
+        bytes += store_stands_alone(th, o->pieces[i].item) ? 0 : o->pieces[i].rest.len;
+    }
+    return bytes;
+}
+
+bool
+outbox_let_go(struct outbox *o, struct store_thread *th)
+{
+    size_t shared = shared_bytes(o, th);
+    if (shared == 0) {
+        return true;
+    }
+    /* Nothing is added while the client does not read, so no more than needed. */
+    size_t needed = buf_len(&o->bytes) + shared;
+    struct buf bytes = {.mem = malloc(needed), .cap = needed};
+    if (bytes.mem == NULL) {
+        return false;
+    }
+    struct span own = buf_span(&o->bytes);
+    uint64_t at = o->sent;
+    unsigned kept = o->first;
+    for (unsigned i = o->first; i < o->count; i++) {
+        struct outbox_piece piece = o->pieces[i];
+        size_t before = own_before(o, i, at, own.len);
+        buf_append(&bytes, own.ptr, before);
+        own = span_skip(own, before);
+        at += before;
+        if (store_stands_alone(th, piece.item)) {
+            piece.at = o->sent + buf_len(&bytes);
+            o->pieces[kept++] = piece;
+        } else {
+            buf_append_span(&bytes, piece.rest);
+            store_release(th, &piece.item);
+        }
+    }
+    buf_append_span(&bytes, own);
+    o->count = kept;
+    o->referenced -= shared;
+    buf_deinit(&o->bytes);
+    o->bytes = bytes;
+    return true;
+}
+
 void
 outbox_free_room(struct outbox *o)
 {

@@ -90,6 +90,11 @@ void outbox_put_value(struct outbox *o, struct store_thread *th, struct store_vi
 /* Sends what the socket takes; adds what it took to *sent. */
 enum outbox_status outbox_send(struct outbox *o, struct store_thread *th, int fd, uint64_t *sent);
 
+/* Copies the values it refers to, but for those that have their memory to
+ * themselves: a value that shares its memory keeps all of that from being used
+ * again. False if there is no memory for it. */
+bool outbox_let_go(struct outbox *o, struct store_thread *th);
+
 /* Frees the room of an outbox that is empty. */
 void outbox_free_room(struct outbox *o);
 

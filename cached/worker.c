@@ -12,7 +12,7 @@
 #define SWEEP_SLICE_NS   50000 /* of a tick's sweep */
 #define SWEEP_ITEMS      50    /* between two looks at the clock */
 #define SWEEP_ROUNDS_MAX 100   /* an empty store is not swept for the whole slice */
-#define SWEEP_AGAIN_MS   1     /* with work left behind: a twentieth of the thread */
+#define AGAIN_MS         1     /* with work left behind: a twentieth of the thread */
 #define LAST_TURNS       8     /* in which what was sent before the end is answered */
 
 struct handover {
@@ -111,8 +111,9 @@ on_tick(void *arg)
     if (w->index == 0) {
         watch_hotkeys(w);
     }
-    conn_memory_tick(w);
-    loop_timer_start(&w->tick_timer, sweep(w) ? SWEEP_AGAIN_MS : TICK_MS);
+    bool again = conn_memory_tick(w);
+    again |= sweep(w);
+    loop_timer_start(&w->tick_timer, again ? AGAIN_MS : TICK_MS);
 }
 
 /* Each goes on once; whoever yields again stands behind them on a new list. */

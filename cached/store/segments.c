@@ -12,7 +12,7 @@
 #define LIMBO_SHARE         64     /* of the limit: what may pass it for waiting */
 #define LIMBO_SEGMENTS      8
 #define WARM_SHARE          32         /* of the limit: free memory that is kept resident */
-#define HOPS_MAX            64         /* held segments that are skipped in one search */
+#define HOPS_MAX            512        /* held segments that are skipped in one search */
 #define TRIM_SHARE          16         /* of a segment: less is not worth a system call */
 #define SHED_MAX            (8u << 20) /* at once: a third of a millisecond */
 

@@ -180,6 +180,10 @@ struct store_item *store_keep(struct store_thread *th, const struct store_sight 
 /* Gives a reference back and clears it; NULL is allowed. */
 void store_release(struct store_thread *th, struct store_item **item);
 
+/* Does the item have its memory to itself? A reference to one that has not keeps
+ * what stands around it, up to some 64 KB, from being used again. */
+bool store_stands_alone(const struct store_thread *th, const struct store_item *item);
+
 /* Sets the expiry only: STORE_OK or STORE_NOT_FOUND. */
 enum store_outcome store_touch(struct store_thread *th, const struct store_key *key,
                                uint64_t expiry_ms, uint64_t now_ms);

@@ -15,6 +15,12 @@ store_release(struct store_thread *th, struct store_item **item)
     }
 }
 
+bool
+store_stands_alone(const struct store_thread *th, const struct store_item *item)
+{
+    return segments_find(&th->st->segments, item)->large;
+}
+
 /* Decides who refills the item; `view` shows it as it was. */
 static void
 hand_out_token(struct store_item *it, const struct store_lookup *how, struct store_view *view)

@@ -166,6 +166,41 @@ START_TEST(short_values_are_copied_long_ones_referred_to)
 }
 END_TEST
 
+/* What was sent by halves, what shares its segment and what does not: all comes in
+ * order, and only the latter are still referred to. */
+START_TEST(lets_go_of_what_shares_its_memory)
+{
+    begin();
+    static const size_t sizes[] = {5000, 9000, 3000, 300000, 4000, 10, 5000, 200000, 7000};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        put_text("VALUE k 0 ");
+        put_value(sizes[i], (char)('a' + i));
+        if (i == 2) {
+            uint64_t sent = 0;
+            ck_assert_int_eq(outbox_send(&box, th, fds[0], &sent), OUTBOX_MORE);
+            ck_assert_uint_gt(sent, 0);
+        }
+    }
+    put_text("END");
+    size_t unsent = outbox_unsent(&box);
+    ck_assert(outbox_let_go(&box, th));
+    ck_assert_uint_eq(outbox_unsent(&box), unsent);
+    ck_assert_uint_eq(box.count - box.first, 2);
+    ck_assert_uint_eq(box.referenced, 300000 + 200000 + 2 * STORE_TRAILER_BYTES);
+    ck_assert(outbox_let_go(&box, th)); /* nothing is left to do */
+    put_text("VALUE k 0 ");
+    put_value(8000, 'z');
+    while (outbox_send(&box, th, fds[0], &(uint64_t){0}) == OUTBOX_MORE) {
+        read_some(3001);
+    }
+    while (buf_len(&got) < buf_len(&wanted)) {
+        read_some(3001);
+    }
+    ck_assert_mem_eq(buf_span(&got).ptr, buf_span(&wanted).ptr, buf_len(&wanted));
+    end();
+}
+END_TEST
+
 START_TEST(gives_references_back_unsent)
 {
     begin();
@@ -189,5 +224,6 @@ START_TEST(says_when_the_peer_is_gone)
 END_TEST
 
 UNIT_MAIN("outbox", sends_in_order_by_little, goes_on_while_it_is_filled,
-          more_pieces_than_one_send_takes, short_values_are_copied_long_ones_referred_to,
-          gives_references_back_unsent, says_when_the_peer_is_gone)
+          lets_go_of_what_shares_its_memory, more_pieces_than_one_send_takes,
+          short_values_are_copied_long_ones_referred_to, gives_references_back_unsent,
+          says_when_the_peer_is_gone)
