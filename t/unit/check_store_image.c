@@ -394,11 +394,11 @@ START_TEST(a_short_image_is_refused)
     fill(0, 1000);
     save();
     struct span whole = buf_span(&image);
+    open_store(); /* one for all: what is refused at once leaves it empty */
     for (size_t length = 0; length < whole.len; length++) {
-        open_store();
         ck_assert_ptr_nonnull(store_image_load(st, span_make(whole.ptr, length)));
-        drop_store();
     }
+    drop_store();
     ck_assert_ptr_null(load());
     end();
 }
@@ -413,7 +413,7 @@ START_TEST(damaged_memory_is_refused)
     FILE *f = fopen(path, "r+");
     ck_assert_ptr_nonnull(f);
     unsigned refused = 0; /* or the byte is behind a segment's end, where nothing is */
-    for (long at = 16384; at < 16384 + 200000; at += 3331) {
+    for (long at = 16384; at < 16384 + 200000; at += 9973) {
         fseek(f, at, SEEK_SET);
         int byte = fgetc(f);
         fseek(f, at, SEEK_SET);
@@ -426,7 +426,7 @@ START_TEST(damaged_memory_is_refused)
         fputc(byte, f);
         fflush(f);
     }
-    ck_assert_uint_ge(refused, 50);
+    ck_assert_uint_ge(refused, 15);
     fclose(f);
     ck_assert_ptr_null(load());
     ck_assert_uint_eq(count_right(0, 3000), 3000);
