@@ -1,4 +1,5 @@
 #include "cached/latency.h"
+#include "common/core/backoff.h"
 #include "common/core/clock.h"
 
 #define COUNTERS_MAX 2
@@ -20,9 +21,10 @@ static const struct class classes[LATENCY_CLASS_COUNT] = {
 #undef X
 };
 
-const char *latency_class_name(enum latency_class class)
+const char *
+latency_class_name(enum latency_class which)
 {
-    return classes[class].name;
+    return classes[which].name;
 }
 
 /* Random, so that clients whose requests repeat in some rhythm are not measured
@@ -30,10 +32,7 @@ const char *latency_class_name(enum latency_class class)
 static uint32_t
 next_distance(struct latency *l)
 {
-    l->random ^= l->random << 13;
-    l->random ^= l->random >> 7;
-    l->random ^= l->random << 17;
-    return 1 + (uint32_t)((l->random >> 32) % (2 * LATENCY_EVERY - 1));
+    return 1 + (uint32_t)(random_next(&l->random) % (2 * LATENCY_EVERY - 1));
 }
 
 void
@@ -73,13 +72,6 @@ bucket_of(uint64_t took_us)
     return bucket;
 }
 
-static void
-add(_Atomic uint64_t *to, uint64_t n)
-{
-    uint64_t v = atomic_load_explicit(to, memory_order_relaxed);
-    atomic_store_explicit(to, v + n, memory_order_relaxed);
-}
-
 void
 latency_close(struct latency *l, const struct metric_block *metrics, uint64_t begun_us)
 {
@@ -90,8 +82,8 @@ latency_close(struct latency *l, const struct metric_block *metrics, uint64_t be
     for (unsigned i = 0; i < LATENCY_CLASS_COUNT; i++) {
         uint64_t stands_for = (done_so_far(&classes[i], metrics) - l->before[i]) * LATENCY_EVERY;
         if (stands_for > 0) {
-            add(&l->counts[i][bucket], stands_for);
-            add(&l->sum_us[i], stands_for * took_us);
+            metric_bump(&l->counts[i][bucket], stands_for);
+            metric_bump(&l->sum_us[i], stands_for * took_us);
         }
     }
 }

@@ -43,7 +43,7 @@ enum latency_class {
 #define LATENCY_BUCKETS 22
 extern const uint64_t latency_bounds_us[LATENCY_BUCKETS - 1];
 
-const char *latency_class_name(enum latency_class class);
+const char *latency_class_name(enum latency_class which);
 
 struct latency_histogram {
     uint64_t counts[LATENCY_BUCKETS];

@@ -166,10 +166,7 @@ worker_look_at(struct worker *w, const struct store_key *key, uint64_t bytes, bo
     w->hotkeys_distance = hotkeys_count(w->hotkeys, key->key, key->hash, bytes, w->now_ms);
     worker_count(w, METRIC_ID_NODE_HOTKEY_SAMPLES);
     if (hit) {
-        /* Only this thread writes. */
-        _Atomic uint64_t *hits = &w->class_hits[store_band_of(key->key.len, bytes)];
-        uint64_t so_far = atomic_load_explicit(hits, memory_order_relaxed);
-        atomic_store_explicit(hits, so_far + HOTKEYS_EVERY, memory_order_relaxed);
+        metric_bump(&w->class_hits[store_band_of(key->key.len, bytes)], HOTKEYS_EVERY);
     }
 }
 

@@ -38,8 +38,7 @@ struct band_counts {
 static inline void
 band_add(_Atomic uint64_t *count, uint64_t n)
 {
-    uint64_t v = atomic_load_explicit(count, memory_order_relaxed);
-    atomic_store_explicit(count, v + n, memory_order_relaxed);
+    metric_bump(count, n);
 }
 
 static inline void

@@ -1,5 +1,6 @@
 #include "common/core/hotkeys.h"
 #include "common/core/assert.h"
+#include "common/core/backoff.h"
 #include "common/core/mem.h"
 
 #include <pthread.h>
@@ -117,10 +118,7 @@ halve(struct hotkeys *h, uint64_t now_ms)
 static uint32_t
 next_distance(struct hotkeys *h)
 {
-    h->random ^= h->random << 13;
-    h->random ^= h->random >> 7;
-    h->random ^= h->random << 17;
-    return 1 + (uint32_t)((h->random >> 32) % (2 * HOTKEYS_EVERY - 1));
+    return 1 + (uint32_t)(random_next(&h->random) % (2 * HOTKEYS_EVERY - 1));
 }
 
 /* `bytes` may be NULL. */

@@ -46,11 +46,18 @@ void metric_set_destroy(struct metric_set **set);
 /* A new block of zeros for the calling thread; owned by the set. */
 struct metric_block *metric_set_block(struct metric_set *set);
 
+/* Adds to a number that only the caller writes, and anybody may read. */
+static inline void
+metric_bump(_Atomic uint64_t *number, uint64_t n)
+{
+    uint64_t v = atomic_load_explicit(number, memory_order_relaxed);
+    atomic_store_explicit(number, v + n, memory_order_relaxed);
+}
+
 static inline void
 metric_add(struct metric_block *b, unsigned id, uint64_t n)
 {
-    uint64_t v = atomic_load_explicit(&b->values[id], memory_order_relaxed);
-    atomic_store_explicit(&b->values[id], v + n, memory_order_relaxed);
+    metric_bump(&b->values[id], n);
 }
 
 static inline void
