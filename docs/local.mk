@@ -32,7 +32,8 @@ EXTRA_DIST += \
 	docs/decisions/0016-items-in-a-file-table-anew.md \
 	docs/decisions/0017-the-loop-waits-by-itself.md \
 	docs/decisions/0018-statistics-by-memcacheds-classes.md \
-	docs/decisions/0019-a-turn-is-measured.md
+	docs/decisions/0019-a-turn-is-measured.md \
+	docs/decisions/0020-items-have-what-they-need.md
 
 MANUAL_PAGES = docs/mfcached.1 docs/mfcontrol.1 docs/mfctl.1 docs/mfproxy.1
 man1_MANS = $(MANUAL_PAGES)

@@ -51,8 +51,28 @@ t_unit_check_store_threads_SOURCES = t/unit/check_store_threads.c t/unit/unit.h
 t_unit_check_store_threads_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_store_threads_LDADD = $(STORE_TEST_LIBS)
 
+UNIT_TESTS += t/unit/check_item
+t_unit_check_item_SOURCES = t/unit/check_item.c t/unit/unit.h
+t_unit_check_item_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_item_LDADD = $(STORE_TEST_LIBS)
+
+UNIT_TESTS += t/unit/check_store_change
+t_unit_check_store_change_SOURCES = t/unit/check_store_change.c t/unit/store_steps.h t/unit/unit.h
+t_unit_check_store_change_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_store_change_LDADD = $(STORE_TEST_LIBS)
+
+UNIT_TESTS += t/unit/check_store_memory
+t_unit_check_store_memory_SOURCES = t/unit/check_store_memory.c t/unit/store_steps.h t/unit/unit.h
+t_unit_check_store_memory_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_store_memory_LDADD = $(STORE_TEST_LIBS)
+
+UNIT_TESTS += t/unit/check_store_width
+t_unit_check_store_width_SOURCES = t/unit/check_store_width.c t/unit/store_steps.h t/unit/unit.h
+t_unit_check_store_width_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_store_width_LDADD = $(STORE_TEST_LIBS)
+
 UNIT_TESTS += t/unit/check_store
-t_unit_check_store_SOURCES = t/unit/check_store.c t/unit/unit.h
+t_unit_check_store_SOURCES = t/unit/check_store.c t/unit/store_steps.h t/unit/unit.h
 t_unit_check_store_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_store_LDADD = $(STORE_TEST_LIBS)
 

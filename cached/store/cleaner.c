@@ -201,7 +201,7 @@ cleaner_make_room(struct store_thread *th, uint64_t now_ms)
     if (!c.evict) {
         n = segments_sparse(&st->segments, taken, BATCH, 0, 0, UINT32_MAX);
     } else if ((n = segments_oldest(&st->segments, taken, BATCH)) == 0) {
-        heads_close(st, true);
+        heads_close(st, true, now_ms);
         n = segments_oldest(&st->segments, taken, BATCH);
     }
     clean(&c, taken, n);

@@ -117,9 +117,9 @@ void item_bury(struct store_thread *th, struct store_item *it);
 struct store_item *item_create_moved(struct store_thread *th, struct store_item *from,
                                      const struct item_base *from_base, uint64_t now_ms);
 
-/* Closes the open segments of all threads: those without anything alive, or
- * all. */
-void heads_close(struct store *st, bool all);
+/* Closes the open segments of all threads: those without anything alive, those
+ * that are too old or flushed, or all. */
+void heads_close(struct store *st, bool all, uint64_t now_ms);
 
 /* Evicts while memory is over the limit, at most so many rounds. */
 void memory_enforce(struct store_thread *th, unsigned rounds, uint64_t now_ms);

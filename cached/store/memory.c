@@ -88,12 +88,14 @@ open_next(struct store *st, struct head *head, struct segment *next)
     }
 }
 
+/* What is alive in it stays open, unless no more items may come into it. */
 static void
-close_head(struct store *st, struct head *head, bool all)
+close_head(struct store *st, struct head *head, bool all, uint64_t now_ms)
 {
     lock_take(&head->lock);
     struct segment *seg = head->open;
-    if (seg != NULL && !all && atomic_load_explicit(&seg->live, memory_order_relaxed) > 0) {
+    if (seg != NULL && !all && atomic_load_explicit(&seg->live, memory_order_relaxed) > 0 &&
+        is_current(st, &seg->base, now_ms)) {
         seg = NULL;
     }
     if (seg != NULL) {
@@ -106,11 +108,11 @@ close_head(struct store *st, struct head *head, bool all)
 }
 
 void
-heads_close(struct store *st, bool all)
+heads_close(struct store *st, bool all, uint64_t now_ms)
 {
     for (struct store_thread *th = atomic_load(&st->threads); th != NULL; th = th->next) {
-        close_head(st, &th->fresh, all);
-        close_head(st, &th->moved, all);
+        close_head(st, &th->fresh, all, now_ms);
+        close_head(st, &th->moved, all, now_ms);
     }
 }
 

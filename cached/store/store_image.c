@@ -83,7 +83,7 @@ bool
 store_image_save(struct store *st, uint64_t now_ms, struct buf *out)
 {
     struct segments *s = &st->segments;
-    heads_close(st, true);
+    heads_close(st, true, now_ms);
     segments_reclaim(s);
     segments_chill(s);
     uint64_t count;
