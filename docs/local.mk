@@ -3,6 +3,7 @@ EXTRA_DIST += \
 	docs/manpage.awk \
 	docs/protocol.md \
 	docs/architecture.md \
+	docs/benchmarks.md \
 	docs/compatibility.md \
 	docs/control-plane.md \
 	docs/etcd.md \

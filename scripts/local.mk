@@ -3,6 +3,7 @@ EXTRA_DIST += \
 	.ci/run \
 	LICENSE \
 	README.md \
+	scripts/bench \
 	scripts/common.sh \
 	scripts/memcached-suite \
 	scripts/packages \

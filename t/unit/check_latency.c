@@ -1,116 +1,62 @@
-/* Service times: which turns are measured, and what is told of them. */
-#include "cached/latency.h"
-#include "common/core/clock.h"
+#include "t/bench/keychoice.h"
+#include "t/bench/latency.h"
 #include "t/unit/unit.h"
 
-static const struct metric_desc descs[] = {NODE_METRICS(METRIC_DESC)};
-static struct metric_set *set;
-static struct metric_block *metrics;
-static struct latency latency;
-
-static void
-begin(void)
+START_TEST(percentiles_are_near)
 {
-    set = metric_set_create("t", descs, NODE_METRIC_COUNT);
-    metrics = metric_set_block(set);
-    latency_init(&latency, 1);
-    clock_test_begin(1000, 1000);
-}
-
-static void
-end(void)
-{
-    clock_test_end();
-    metric_set_destroy(&set);
-}
-
-/* A turn that brings some gets and deletes and takes so long. */
-static void
-turn(unsigned gets, unsigned deletes, uint64_t ms)
-{
-    uint64_t begun_us = clock_mono_us();
-    latency_turn_begins(&latency, metrics);
-    metric_add(metrics, METRIC_ID_NODE_GETS, gets);
-    metric_add(metrics, METRIC_ID_NODE_DELETE_HITS, deletes / 2);
-    metric_add(metrics, METRIC_ID_NODE_DELETE_MISSES, deletes - deletes / 2);
-    clock_test_advance_ms(ms);
-    latency_turn_sent(&latency, metrics, begun_us);
-}
-
-static struct latency_histogram of(enum latency_class class)
-{
-    struct latency_histogram h = {{0}, 0};
-    latency_add(&latency, class, &h);
-    return h;
-}
-
-START_TEST(a_sample_stands_for_all)
-{
-    begin();
-    for (unsigned i = 0; i < 100000; i++) {
-        turn(3, 2, i % 100 == 0 ? 40 : 1);
+    static struct latency l;
+    ck_assert_uint_eq(latency_percentile_ns(&l, 0.5), 0);
+    for (uint64_t ns = 1; ns <= 100000; ns++) {
+        latency_add(&l, ns);
     }
-    struct latency_histogram gets = of(LATENCY_GET), deletes = of(LATENCY_DELETE);
-    uint64_t count = latency_count(&gets);
-    ck_assert_uint_gt(count, 300000 * 9 / 10);
-    ck_assert_uint_lt(count, 300000 * 11 / 10);
-    ck_assert_uint_eq(latency_count(&deletes), count / 3 * 2);
-    ck_assert_uint_eq(latency_quantile_us(&gets, 500), 1000);
-    ck_assert_uint_eq(latency_quantile_us(&gets, 980), 1000);
-    ck_assert_uint_eq(latency_quantile_us(&gets, 999), 50000);
-    uint64_t mean_us = gets.sum_us / count;
-    ck_assert_uint_gt(mean_us, 1200);
-    ck_assert_uint_lt(mean_us, 1600);
-    struct latency_histogram sets = of(LATENCY_SET);
-    ck_assert_uint_eq(latency_count(&sets), 0);
-    ck_assert_uint_eq(latency_quantile_us(&sets, 999), 0);
-    end();
+    for (unsigned percent = 1; percent < 100; percent++) {
+        uint64_t ns = latency_percentile_ns(&l, percent / 100.0);
+        ck_assert_uint_ge(ns, percent * 1000);
+        ck_assert_uint_le(ns, percent * 1000 * 17 / 16 + 1);
+    }
+    ck_assert_uint_eq(latency_percentile_ns(&l, 1.0), 100000);
 }
 END_TEST
 
-START_TEST(times_have_their_buckets)
+START_TEST(nothing_is_too_long)
 {
-    begin();
-    for (unsigned i = 0; i < LATENCY_BUCKETS - 1; i++) {
-        struct latency_histogram h = {{0}, 0};
-        h.counts[i] = 1000;
-        ck_assert_uint_eq(latency_quantile_us(&h, 1), latency_bounds_us[i]);
-        ck_assert_uint_eq(latency_quantile_us(&h, 1000), latency_bounds_us[i]);
-    }
-    struct latency_histogram late = {{0}, 0};
-    late.counts[LATENCY_BUCKETS - 1] = 1;
-    ck_assert_uint_eq(latency_quantile_us(&late, 500), 5000000);
-    for (unsigned i = 0; i < 100; i++) {
-        turn(1, 0, 5000);
-        turn(1, 0, 5001);
-    }
-    struct latency_histogram h = of(LATENCY_GET);
-    ck_assert_uint_gt(h.counts[LATENCY_BUCKETS - 2], 0);
-    ck_assert_uint_gt(h.counts[LATENCY_BUCKETS - 1], 0);
-    ck_assert_uint_eq(h.counts[LATENCY_BUCKETS - 2] + h.counts[LATENCY_BUCKETS - 1],
-                      latency_count(&h));
-    end();
+    static struct latency l;
+    latency_add(&l, 0);
+    latency_add(&l, UINT64_MAX);
+    ck_assert_uint_eq(l.count, 2);
+    ck_assert_uint_eq(l.max_ns, UINT64_MAX);
+    ck_assert_uint_eq(latency_percentile_ns(&l, 0.5), 0);
 }
 END_TEST
 
-/* A turn that ends without a send is not told, and not mixed with the next. */
-START_TEST(a_turn_that_breaks_off_is_forgotten)
+START_TEST(zipf_prefers_the_first)
 {
-    begin();
-    for (unsigned i = 0; i < 1000; i++) {
-        latency_turn_begins(&latency, metrics);
-        metric_add(metrics, METRIC_ID_NODE_GETS, 1000);
+    enum { KEYS = 1000, DRAWS = 100000 };
+    static unsigned drawn[KEYS];
+    struct keychoice *c = keychoice_create(KEYS, 0, 1.2, 7);
+    for (unsigned i = 0; i < DRAWS; i++) {
+        uint32_t key = keychoice_next(c);
+        ck_assert_uint_lt(key, KEYS);
+        drawn[key]++;
     }
-    struct latency_histogram h = of(LATENCY_GET);
-    ck_assert_uint_eq(latency_count(&h), 0);
-    for (unsigned i = 0; i < 1000; i++) {
-        turn(1, 0, 1);
-    }
-    h = of(LATENCY_GET);
-    ck_assert_uint_lt(latency_count(&h), 2000);
-    end();
+    /* The first has 1/sum(i^-1.2), a little under a quarter. */
+    ck_assert_uint_gt(drawn[0], DRAWS / 5);
+    ck_assert_uint_lt(drawn[0], DRAWS / 4);
+    ck_assert_uint_gt(drawn[0], drawn[1]);
+    ck_assert_uint_gt(drawn[1], drawn[10]);
+    keychoice_destroy(&c);
 }
 END_TEST
 
-UNIT_MAIN("latency", a_sample_stands_for_all, times_have_their_buckets,
-          a_turn_that_breaks_off_is_forgotten)
+START_TEST(in_turn_each_comes_once)
+{
+    struct keychoice *c = keychoice_create(5, 1, 0, 1);
+    for (uint32_t i = 0; i < 12; i++) {
+        ck_assert_uint_eq(keychoice_next(c), i % 5);
+    }
+    keychoice_destroy(&c);
+}
+END_TEST
+
+UNIT_MAIN("latency", percentiles_are_near, nothing_is_too_long, zipf_prefers_the_first,
+          in_turn_each_comes_once)
