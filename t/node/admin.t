@@ -117,4 +117,27 @@ is(setting('maxbytes') . ' ' . $c->stats->{limit_maxbytes}, '16777216 16777216',
     is($d->wait_end, 0, 'ends the node');
 }
 
+# --- as memcached answers ------------------------------------------------------------------
+
+# What differs is in docs/compatibility.md and docs/protocol.md.
+{
+    my $fresh = mfcached(args => [qw(-m 64)]);
+    my $conn = $fresh->connect;
+    memcached_compare($conn, "$_\r\n", "'$_' as memcached answers") for (
+        'verbosity x', 'verbosity 1 noreply', 'verbosity 1 2', 'misbehave', 'lru', 'lru tune',
+        'lru tune 1 2 3 4', 'lru mode', 'lru mode segmented', 'lru temp_ttl -1', 'slabs',
+        'slabs automove', 'slabs automove 0', 'slabs reassign 1', 'slabs reassign 1 2',
+        'slabs reassign 0 1', 'slabs reassign 1 -5', 'slabs reassign 1 39', 'slabs reassign 1 40',
+        'slabs reassign 40 1', 'lru_crawler', 'lru_crawler crawl', 'lru_crawler crawl 1,2',
+        'lru_crawler crawl 64', 'lru_crawler crawl all', 'lru_crawler tocrawl 5',
+        'lru_crawler sleep 2000000', 'lru_crawler sleep 100', 'lru_crawler metadump',
+        'lru_crawler metadump 64', 'lru_crawler nothing 1', 'cache_memlimit', 'cache_memlimit 64',
+        'cache_memlimit 64 noreply', 'cache_memlimit x', 'cache_memlimit 1', 'refresh_certs',
+        'stats foo', 'stats items x', 'stats reset', 'stats reset x', 'stats sizes',
+        'stats cachedump', 'stats cachedump 1', 'stats cachedump 1 1', 'stats cachedump 63 1',
+        'stats cachedump 64 1', 'stats cachedump x y', 'stats extstore', 'stats proxy',
+        'stats detail', 'stats detail on', 'stats detail dump', 'stats detail off', 'stats detail x',
+        'flush_all', 'flush_all 10', 'flush_all -1', 'flush_all x', 'flush_all noreply', 'watch foo',
+        'touch a x', 'config get cluster');
+}
 done_testing;
