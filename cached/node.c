@@ -337,7 +337,7 @@ static void
 init_crawler(struct node *node)
 {
     const struct node_options *o = &node->options;
-    bool off = o->extended_no_lru_crawler || (o->extended_no_modern && !o->extended_lru_crawler);
+    bool off = o->no_lru_crawler || (o->no_modern && !o->lru_crawler);
     atomic_init(&node->crawler.enabled, !off);
     atomic_init(&node->crawler.sleep_us, CRAWLER_SLEEP_US);
 }
@@ -349,7 +349,7 @@ init_reports(struct node *node)
     tuning_init(&node->tuning);
     node->detail.delimiter = o->prefix_delimiter != NULL ? o->prefix_delimiter[0] : ':';
     atomic_init(&node->detail.enabled, o->prefix_delimiter != NULL);
-    atomic_init(&node->sizes_enabled, o->extended_track_sizes);
+    atomic_init(&node->sizes_enabled, o->track_sizes);
 }
 
 static void

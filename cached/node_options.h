@@ -98,7 +98,15 @@
     X("items_memory_only", BOOL,    items_memory_only, "",                                         \
       "let -m bound items and their tables only, as in memcached")                                 \
     X("idle_timeout",      NUMBER,  idle_timeout_s,   "SECONDS",                                   \
-      "close connections that send and take nothing for so long; 0 never")
+      "close connections that send and take nothing for so long; 0 never")                         \
+    X("track_sizes",       BOOL,    track_sizes,      "",                                          \
+      "answer \"stats sizes\" from the start")                                                     \
+    X("lru_crawler",       BOOL,    lru_crawler,      "",                                          \
+      "serve metadump and mgdump (default)")                                                       \
+    X("no_lru_crawler",    BOOL,    no_lru_crawler,   "",                                          \
+      "serve them after \"lru_crawler enable\" only")                                              \
+    X("no_modern",         BOOL,    no_modern,        "",                                          \
+      "the same, unless lru_crawler is given too")
 
 /* What tunes memcached's own engine: accepted, so that existing command lines
  * start, and said in the log with -v. The names as fields. */
@@ -106,12 +114,12 @@
     X(hashpower) X(no_hashexpand) X(hash_algorithm) X(tail_repair_time)                            \
     X(slab_reassign) X(no_slab_reassign) X(slab_automove) X(no_slab_automove)                      \
     X(slab_automove_ratio) X(slab_automove_window) X(slab_automove_freeratio)                      \
-    X(slab_chunk_max) X(slab_sizes) X(no_chunked_items) X(track_sizes)                             \
-    X(lru_crawler) X(no_lru_crawler) X(lru_crawler_sleep) X(lru_crawler_tocrawl)                   \
+    X(slab_chunk_max) X(slab_sizes) X(no_chunked_items)                            \
+    X(lru_crawler_sleep) X(lru_crawler_tocrawl)                                                    \
     X(lru_maintainer) X(no_lru_maintainer) X(hot_lru_pct) X(warm_lru_pct)                          \
     X(hot_max_factor) X(warm_max_factor) X(temporary_ttl)                                          \
     X(watcher_logbuf_size) X(worker_logbuf_size) X(read_buf_mem_limit) X(resp_obj_mem_limit)       \
-    X(inline_ascii_resp) X(no_inline_ascii_resp) X(modern) X(no_modern)                            \
+    X(inline_ascii_resp) X(no_inline_ascii_resp) X(modern)                                         \
     X(drop_privileges) X(no_drop_privileges) X(relaxed_privileges) X(sock_cookie_id)
 /* clang-format on */
 
