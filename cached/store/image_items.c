@@ -67,11 +67,11 @@ is_item(const struct store *st, const struct store_item *it, size_t room)
 static bool
 is_alive(struct store_item *it)
 {
-    bool alive = item_marks(it) & ITEM_LINKED;
-    if (!alive) {
+    unsigned marks = item_marks(it);
+    if (!(marks & (ITEM_LINKED | ITEM_STALE))) {
         item_mark(it, ITEM_STALE, 0);
     }
-    return alive;
+    return marks & ITEM_LINKED;
 }
 
 static bool

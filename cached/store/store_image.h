@@ -27,5 +27,5 @@ bool store_image_save(struct store *st, uint64_t now_ms, struct buf *out);
 
 /* Fills a store that was just made, on the memory file that belongs to the
  * image. NULL, or why the image is refused: then the store is to be destroyed
- * and the file cleared, which is unchanged so far. */
+ * and the file cleared. */
 const char *store_image_load(struct store *st, struct span image);

@@ -288,16 +288,17 @@ END_TEST
 
 START_TEST(goes_on_at_its_limit)
 {
+    options.memory_bytes = 2 * MB;
     begin();
     for (unsigned round = 0; round < 4; round++) {
-        fill(round * 40000, (round + 1) * 40000);
-        ck_assert_uint_ge(metric(METRIC_ID_STORE_EVICTIONS), 10000);
-        ck_assert_uint_le(store_info(st).memory_bytes, 8 * MB + MB);
-        unsigned right = count_right(0, (round + 1) * 40000);
-        ck_assert_uint_ge(right, 10000);
+        fill(round * 10000, (round + 1) * 10000);
+        ck_assert_uint_ge(metric(METRIC_ID_STORE_EVICTIONS), 2000);
+        ck_assert_uint_le(store_info(st).memory_bytes, 2 * MB + MB / 2);
+        unsigned right = count_right(0, (round + 1) * 10000);
+        ck_assert_uint_ge(right, 3000);
         ck_assert_uint_eq(right, metric(METRIC_ID_STORE_ITEMS));
         come_back();
-        ck_assert_uint_eq(count_right(0, (round + 1) * 40000), right);
+        ck_assert_uint_eq(count_right(0, (round + 1) * 10000), right);
     }
     end();
 }
@@ -305,18 +306,18 @@ END_TEST
 
 START_TEST(a_lower_limit_evicts)
 {
-    options.memory_bytes = 12 * MB;
+    options.memory_bytes = 3 * MB;
     begin();
-    fill(0, 32000);
+    fill(0, 8000);
     uint64_t before = metric(METRIC_ID_STORE_ITEMS);
     save();
-    options.memory_bytes = 9 * MB;
+    options.memory_bytes = 2 * MB;
     ck_assert_ptr_null(load());
     ck_assert_uint_eq(metric(METRIC_ID_STORE_ITEMS), before);
     for (int i = 0; i < 1000; i++) {
         store_sweep(th, 0, 1, 100, T0);
     }
-    ck_assert_uint_le(store_info(st).memory_bytes, 9 * MB);
+    ck_assert_uint_le(store_info(st).memory_bytes, 2 * MB);
     ck_assert_uint_ge(metric(METRIC_ID_STORE_ITEMS), before / 2);
     end();
 }
