@@ -231,6 +231,24 @@ for my $signal (qw(USR1 TERM INT)) {
     cmp_ok($used->(), '<', 4 << 20, 'and has shrunk');
 }
 
+# A file that cannot grow any more costs items and perhaps writes, not the node.
+{
+    my $limited = "$dir/limited";
+    spew($limited, "#!/bin/bash\nulimit -f 16384\nexec '" . program_path('mfcached') . "' \"\$@\"\n");
+    chmod(0755, $limited);
+    my $node = mfcached(path => $limited, args => ['-e', new_file()]);
+    my $c = $node->connect;
+    $c->ask(join('', map { "set k$_ 0 0 1000 noreply\r\n" . ('v' x 1000) . "\r\n" } $_ * 1000 .. $_ * 1000 + 999))
+        for 0 .. 39;
+    like($node->log_text, qr/event=memory_file_full/, 'the log says that the file is full');
+    my $stats = $c->stats;
+    cmp_ok($stats->{curr_items}, '>', 10_000, 'it is well used');
+    cmp_ok($stats->{curr_items}, '<', 17_000, 'and no further');
+    cmp_ok($stats->{evictions}, '>', 10_000, 'what is old made room');
+    is($c->set('last', 'x'), 'STORED', 'the node works');
+    is(again($node)->get('last'), 'x', 'and comes back');
+}
+
 # The boot id is that of the memory: a control plane that a node registers with
 # can tell whether it still has what it had.
 {

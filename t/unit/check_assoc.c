@@ -104,6 +104,33 @@ START_TEST(chains_come_and_go)
 }
 END_TEST
 
+/* As many buckets at once as it would have grown to, and each key once. */
+START_TEST(is_filled_in_one_go)
+{
+    begin();
+    put_all();
+    uint32_t grown = atomic_load(&assoc.buckets);
+    assoc_deinit(&assoc);
+    assoc = (struct assoc){0};
+    assoc_init(&assoc);
+    assoc_expect(&assoc, ITEMS);
+    ck_assert_uint_ge(atomic_load(&assoc.buckets), grown - 1);
+    ck_assert_uint_le(atomic_load(&assoc.buckets), grown);
+    for (unsigned i = 0; i < ITEMS; i++) {
+        ck_assert(
+            assoc_insert_new(&assoc, &segments, keys[i].hash, bucket_tag(keys[i].hash), at[i]));
+    }
+    for (unsigned i = 0; i < ITEMS; i++) {
+        ck_assert(
+            !assoc_insert_new(&assoc, &segments, keys[i].hash, bucket_tag(keys[i].hash), at[i]));
+        ck_assert_ptr_eq(assoc_find(&assoc, &segments, keys[i].hash, &keys[i]).item,
+                         segments_item(&segments, at[i]));
+    }
+    ck_assert_uint_eq(assoc.count, ITEMS);
+    end();
+}
+END_TEST
+
 START_TEST(a_walk_passes_each_bucket_once)
 {
     begin();
@@ -266,6 +293,6 @@ START_TEST(tags_are_compared_at_once)
 }
 END_TEST
 
-UNIT_MAIN("assoc", finds_what_is_there, chains_come_and_go, a_walk_passes_each_bucket_once,
-          shrinks_to_what_its_items_need, chains_have_no_holes,
+UNIT_MAIN("assoc", finds_what_is_there, chains_come_and_go, is_filled_in_one_go,
+          a_walk_passes_each_bucket_once, shrinks_to_what_its_items_need, chains_have_no_holes,
           a_walk_sees_each_once_while_the_table_changes, tags_are_compared_at_once)

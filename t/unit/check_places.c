@@ -32,6 +32,24 @@ START_TEST(single_places_come_lowest_first)
 }
 END_TEST
 
+START_TEST(a_certain_place_can_be_had_once)
+{
+    places_init(&p, COUNT);
+    ck_assert(!places_take_this(&p, 0));
+    ck_assert(places_take_this(&p, 1));
+    ck_assert(places_take_this(&p, 100));
+    ck_assert(!places_take_this(&p, 100));
+    ck_assert_uint_eq(take(false), 2);
+    ck_assert(!places_take_this(&p, 2));
+    places_give(&p, 100, false);
+    ck_assert(places_take_this(&p, 100));
+    places_give(&p, 100, true);
+    ck_assert(!places_take_this(&p, 100)); /* somebody counts its memory */
+    ck_assert_uint_eq(take(true), 100);
+    places_deinit(&p);
+}
+END_TEST
+
 START_TEST(warm_places_come_first)
 {
     places_init(&p, COUNT);
@@ -188,5 +206,6 @@ START_TEST(agrees_with_a_plain_array)
 }
 END_TEST
 
-UNIT_MAIN("places", single_places_come_lowest_first, warm_places_come_first,
-          runs_come_highest_first, the_highest_warm_places_are_chilled, agrees_with_a_plain_array)
+UNIT_MAIN("places", single_places_come_lowest_first, a_certain_place_can_be_had_once,
+          warm_places_come_first, runs_come_highest_first, the_highest_warm_places_are_chilled,
+          agrees_with_a_plain_array)
