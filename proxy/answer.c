@@ -209,7 +209,6 @@ answer_failure(struct leg *leg, enum failure failure)
     struct pending *p = leg->pending;
     struct coalesce *co = &leg->roster->worker->coalesce;
     leg->pending = NULL;
-    leg_write_is_over(co->worker, leg);
     if (leg->flight != NULL) {
         coalesce_fail(co, &leg->flight, failure, leg->begun);
     }

@@ -137,14 +137,10 @@ send_alone(struct pending *p, const struct request *r, const struct lookup_key *
            struct span block)
 {
     struct way way = way_to_owner(p->worker, key);
-    struct write_marks *writes = p->worker->host->writes;
-    bool changes = form_changes_item(r);
     struct leg *leg = send_to(&way, p, r, block);
-    if (changes && leg != NULL) {
+    if (leg != NULL && form_changes_item(r)) {
         client_begins_write(p, key->hash);
         leg_is_write(p->worker, leg, LEG_WRITES_KEY, key->hash);
-    } else if (changes) {
-        write_marks_move(writes, key->hash); /* it may have been remembered as done */
     }
 }
 
@@ -181,7 +177,6 @@ flush_one(const struct way *way, struct pending *p, const struct request *r)
         return;
     }
     backend_undo(way->backend, mark);
-    write_marks_move_all(p->worker->host->writes);
     if (duty != DUTY_NONE) {
         rejoin_remember_flush(way->backend);
     }

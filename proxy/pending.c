@@ -188,12 +188,6 @@ leg_is_write(struct worker *worker, struct leg *leg, enum leg_writes writes, uin
 }
 
 void
-leg_write_is_over(struct worker *worker, const struct leg *leg)
-{
-    move_marks(worker, leg);
-}
-
-void
 leg_is_retry(struct worker *worker, struct leg *leg)
 {
     leg->retry = true;

@@ -102,8 +102,6 @@ struct leg *leg_create(struct worker *worker, struct pending *p, enum leg_kind k
                        enum proto_command cmd, struct roster *roster);
 /* Call when it has been queued. `hash` is the key's. */
 void leg_is_write(struct worker *worker, struct leg *leg, enum leg_writes writes, uint64_t hash);
-/* Nobody waits for its answer any longer; whoever asked is told something now. */
-void leg_write_is_over(struct worker *worker, const struct leg *leg);
 void leg_is_retry(struct worker *worker, struct leg *leg);
 
 /* Gives the leg and its hold on the roster back. */
