@@ -9,11 +9,8 @@ bufpool_deinit(struct bufpool *pool)
 }
 
 void
-bufpool_give_back(struct bufpool *pool, struct buf *b)
+bufpool_take_back(struct bufpool *pool, struct buf *b)
 {
-    if (b->mem == NULL) {
-        return;
-    }
     if (pool->count == BUFPOOL_SPARES || b->cap > BUFPOOL_SPARE_BYTES) {
         buf_deinit(b);
         return;

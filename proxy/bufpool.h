@@ -31,8 +31,17 @@ bufpool_borrow(struct bufpool *pool)
     return pool->spares[pool->count];
 }
 
-/* Takes the memory back, content and all; *b is empty afterwards. */
-void bufpool_give_back(struct bufpool *pool, struct buf *b);
+void bufpool_take_back(struct bufpool *pool, struct buf *b);
+
+/* Takes the memory back, content and all; *b is empty afterwards. Most bufs of a
+ * request never had any. */
+static inline void
+bufpool_give_back(struct bufpool *pool, struct buf *b)
+{
+    if (b->mem != NULL) {
+        bufpool_take_back(pool, b);
+    }
+}
 
 /* Frees the spares that nobody borrowed since the last call. */
 void bufpool_trim(struct bufpool *pool);

@@ -30,7 +30,7 @@ t_fuzz_fuzz_request_SOURCES = t/fuzz/fuzz_request.c t/fuzz/fuzz.h t/unit/parse_s
 t_fuzz_fuzz_request_LDADD = $(PROTO_LIBS) $(CORE_LIBS) $(SYSTEM_LIBS)
 t_fuzz_fuzz_request_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 t_fuzz_fuzz_reply_SOURCES = t/fuzz/fuzz_reply.c t/fuzz/fuzz.h
-t_fuzz_fuzz_reply_LDADD = $(PROTO_LIBS) $(CORE_LIBS) $(SYSTEM_LIBS)
+t_fuzz_fuzz_reply_LDADD = libmfproxy.a $(PROTO_LIBS) $(CORE_LIBS) $(SYSTEM_LIBS)
 t_fuzz_fuzz_reply_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 if !LIBFUZZER
 t_fuzz_fuzz_request_SOURCES += t/fuzz/replay.c

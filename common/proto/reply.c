@@ -128,10 +128,26 @@ take_block(struct reply_parser *p, struct span input, size_t line_bytes, uint64_
 }
 
 static enum reply_status
+parse_value(struct reply_parser *p, struct span input, struct cursor c, uint64_t value_max,
+            struct reply_piece *piece)
+{
+    uint64_t bytes;
+    return parse_value_line(c, piece, &bytes)
+               ? take_block(p, input, piece->raw.len, bytes, value_max, piece)
+               : REPLY_GARBAGE;
+}
+
+static enum reply_status
 parse_line(struct reply_parser *p, struct span input, enum reply_shape shape, uint64_t value_max,
            struct reply_piece *piece)
 {
     struct cursor c = {piece->line.ptr, piece->line.ptr + piece->line.len};
+    if (shape == REPLY_SHAPE_VALUES && span_starts_with(piece->line, SPAN_LIT("VALUE "))) {
+        piece->kind = REPLY_VALUE; /* what mostly comes need not be looked up */
+        piece->final = false;
+        c.at += sizeof("VALUE") - 1;
+        return parse_value(p, input, c, value_max, piece);
+    }
     c.at = scan_key_bytes(c.at, c.end);
     struct span word = {piece->line.ptr, (size_t)(c.at - piece->line.ptr)};
     if (word.len == 0 || (c.at != c.end && *c.at != ' ')) {
@@ -144,13 +160,11 @@ parse_line(struct reply_parser *p, struct span input, enum reply_shape shape, ui
     if (!fits_shape(piece->kind, shape, &piece->final)) {
         return REPLY_GARBAGE;
     }
-    uint64_t bytes;
     if (piece->kind == REPLY_VALUE) {
-        return parse_value_line(c, piece, &bytes)
-                   ? take_block(p, input, piece->raw.len, bytes, value_max, piece)
-                   : REPLY_GARBAGE;
+        return REPLY_GARBAGE; /* without a blank behind it */
     }
     if (piece->kind == REPLY_VA) {
+        uint64_t bytes;
         return scan_u64(&c, &bytes) == WORD_OK
                    ? take_block(p, input, piece->raw.len, bytes, value_max, piece)
                    : REPLY_GARBAGE;

@@ -4,6 +4,7 @@
 
 #include "common/core/assert.h"
 #include "common/proto/reply.h"
+#include "proxy/form.h"
 
 #include <stdlib.h>
 
@@ -22,6 +23,26 @@ mix(struct summary *s, uint64_t v)
     s->hash = (s->hash ^ v) * 0x100000001b3ull;
 }
 
+/* What others who asked are told of the piece. */
+static void
+tell_others(struct span key, const struct reply_piece *piece)
+{
+    static const char *const asks[] = {"k", "k v f s c t k O1 q", "aw== k b v t O22", "k q v"};
+    char head[FORM_HEAD_MAX];
+    struct fetched f;
+    fetched_read(piece, &f);
+    if (piece->kind == REPLY_VALUE && key.len <= KEY_MAX_BYTES) {
+        ASSERT(form_text_head(&f, key, true, head) > form_text_head(&f, key, false, head));
+    }
+    for (unsigned i = 0; i < sizeof(asks) / sizeof(asks[0]); i++) {
+        size_t winner = form_meta_head(&f, span_cstr(asks[i]), true, head);
+        size_t other = form_meta_head(&f, span_cstr(asks[i]), false, head);
+        ASSERT(winner <= FORM_HEAD_MAX && other <= FORM_HEAD_MAX);
+        ASSERT(other < 2 || memcmp(head + other - 2, "\r\n", 2) == 0);
+        ASSERT(memmem(head, other, " W\r\n", 4) == NULL);
+    }
+}
+
 static void
 take_piece(struct summary *s, struct span input, const struct reply_piece *piece)
 {
@@ -29,6 +50,7 @@ take_piece(struct summary *s, struct span input, const struct reply_piece *piece
     ASSERT(piece->line.ptr == input.ptr && piece->line.len + 2 <= piece->raw.len);
     ASSERT(memcmp(piece->raw.ptr + piece->raw.len - 2, "\r\n", 2) == 0);
     ASSERT(piece->value.len <= VALUE_MAX);
+    tell_others(piece->key, piece);
     if (piece->value.ptr != NULL) {
         ASSERT(piece->line.len + 2 + piece->value.len + 2 == piece->raw.len);
     }
