@@ -448,7 +448,7 @@ end_turn(struct conn *c, struct turn turn)
     uint64_t sent = 0;
     enum outbox_status status = outbox_send(&c->out, w->store, c->io.fd, &sent);
     metric_add(w->metrics, METRIC_ID_NODE_BYTES_WRITTEN, sent);
-    latency_turn_sent(&w->latency, w->metrics, loop_now_us(w->loop));
+    service_turn_sent(&w->service_times, w->metrics, loop_now_us(w->loop));
     if (status == OUTBOX_BROKEN || (c->eof && status == OUTBOX_EMPTY)) {
         conn_close(c, status == OUTBOX_BROKEN ? END_ERROR : END_NORMAL);
         return;
@@ -492,7 +492,7 @@ static void
 begin_turn(struct conn *c)
 {
     note_active(c);
-    latency_turn_begins(&c->worker->latency, c->worker->metrics);
+    service_turn_begins(&c->worker->service_times, c->worker->metrics);
     atomic_store_explicit(&c->state, CONN_PARSE, memory_order_relaxed);
     borrow_spare(c);
 }

@@ -14,7 +14,6 @@ mfcached_SOURCES = \
 	cached/exec_meta.c \
 	cached/exec_text.c \
 	cached/ingest.c cached/ingest.h \
-	cached/latency.c cached/latency.h \
 	cached/main.c \
 	cached/memory_report.c cached/memory_report.h \
 	cached/metaline.c cached/metaline.h \
@@ -25,6 +24,7 @@ mfcached_SOURCES = \
 	cached/outbox.c cached/outbox.h \
 	cached/prefixes.c cached/prefixes.h \
 	cached/restart.c cached/restart.h \
+	cached/service_time.c cached/service_time.h \
 	cached/sizes.c cached/sizes.h \
 	cached/stats.c cached/stats.h \
 	cached/stats_cachedump.c \

@@ -8,7 +8,7 @@
  * Threads: main thread, but for what says otherwise. */
 #pragma once
 #include "cached/event_ring.h"
-#include "cached/latency.h"
+#include "cached/service_time.h"
 #include "cached/node_metrics.h"
 #include "cached/node_options.h"
 #include "cached/prefixes.h"
@@ -86,7 +86,7 @@ struct node {
     struct list registry;          /* every connection, for `stats conns` */
     uint64_t *stats_baseline;      /* what `stats reset` subtracts from counters */
     struct class_baseline class_baseline[STORE_BANDS];
-    struct latency_histogram latency_baseline[LATENCY_CLASS_COUNT];
+    struct service_histogram service_baseline[SERVICE_CLASS_COUNT];
     uint64_t pauses_baseline, paused_us_baseline;
 };
 

@@ -234,7 +234,7 @@ worker_start(struct node *node, unsigned index)
     atomic_init(&w->oldest_half_ms, WORKER_NO_HALF);
     list_init(&w->yielded);
     w->hotkeys = hotkeys_create(index);
-    latency_init(&w->latency, index + 1);
+    service_init(&w->service_times, index + 1);
     w->hotkeys_distance = 1;
     w->prefixes = prefix_table_create(PREFIXES_MAX);
     watch_init_worker(w);

@@ -42,7 +42,7 @@ struct worker {
     struct loop_timer yield_timer;
     struct loop_timer tick_timer;
     unsigned last_turns; /* once it shall stop */
-    struct latency latency;
+    struct service_times service_times;
     _Atomic uint64_t
         class_hits[STORE_BANDS]; /* reads by the value's size, by looks as for hotkeys */
 };

@@ -87,10 +87,10 @@ t_unit_check_event_ring_SOURCES = t/unit/check_event_ring.c t/unit/unit.h cached
 t_unit_check_event_ring_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_event_ring_LDADD = $(STORE_TEST_LIBS)
 
-UNIT_TESTS += t/unit/check_latency
-t_unit_check_latency_SOURCES = t/unit/check_latency.c t/unit/unit.h cached/latency.c cached/latency.h
-t_unit_check_latency_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-t_unit_check_latency_LDADD = $(STORE_TEST_LIBS)
+UNIT_TESTS += t/unit/check_service_time
+t_unit_check_service_time_SOURCES = t/unit/check_service_time.c t/unit/unit.h cached/service_time.c cached/service_time.h
+t_unit_check_service_time_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_service_time_LDADD = $(STORE_TEST_LIBS)
 
 FUZZ_TARGETS += t/fuzz/fuzz_store
 t_fuzz_fuzz_store_SOURCES = t/fuzz/fuzz_store.c t/fuzz/fuzz.h

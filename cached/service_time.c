@@ -1,10 +1,10 @@
-#include "cached/latency.h"
+#include "cached/service_time.h"
 #include "common/core/backoff.h"
 #include "common/core/clock.h"
 
 #define COUNTERS_MAX 2
 
-const uint64_t latency_bounds_us[LATENCY_BUCKETS - 1] = {
+const uint64_t service_bounds_us[SERVICE_BUCKETS - 1] = {
     1,    2,     5,     10,    20,     50,     100,    200,     500,     1000,    2000,
     5000, 10000, 20000, 50000, 100000, 200000, 500000, 1000000, 2000000, 5000000,
 };
@@ -15,30 +15,30 @@ struct class
     unsigned counters[COUNTERS_MAX]; /* 0, which is no other class's, ends them */
 };
 
-static const struct class classes[LATENCY_CLASS_COUNT] = {
+static const struct class classes[SERVICE_CLASS_COUNT] = {
 #define X(id, name, ...) {name, __VA_ARGS__},
-    LATENCY_CLASSES(X)
+    SERVICE_CLASSES(X)
 #undef X
 };
 
 const char *
-latency_class_name(enum latency_class which)
+service_class_name(enum service_class which)
 {
     return classes[which].name;
 }
 
 /* Random, so that clients whose requests repeat in some rhythm are not measured
- * always at the same place of it: 1 to 2 * LATENCY_EVERY - 1, evenly. */
+ * always at the same place of it: 1 to 2 * SERVICE_EVERY - 1, evenly. */
 static uint32_t
-next_distance(struct latency *l)
+next_distance(struct service_times *l)
 {
-    return 1 + (uint32_t)(random_next(&l->random) % (2 * LATENCY_EVERY - 1));
+    return 1 + (uint32_t)(random_next(&l->random) % (2 * SERVICE_EVERY - 1));
 }
 
 void
-latency_init(struct latency *l, uint64_t seed)
+service_init(struct service_times *l, uint64_t seed)
 {
-    *l = (struct latency){.random = seed * UINT64_C(0x9e3779b97f4a7c15) | 1};
+    *l = (struct service_times){.random = seed * UINT64_C(0x9e3779b97f4a7c15) | 1};
     l->distance = next_distance(l);
 }
 
@@ -53,11 +53,11 @@ done_so_far(const struct class *class, const struct metric_block *metrics)
 }
 
 void
-latency_open(struct latency *l, const struct metric_block *metrics)
+service_open(struct service_times *l, const struct metric_block *metrics)
 {
     l->open = true;
     l->distance = next_distance(l);
-    for (unsigned i = 0; i < LATENCY_CLASS_COUNT; i++) {
+    for (unsigned i = 0; i < SERVICE_CLASS_COUNT; i++) {
         l->before[i] = done_so_far(&classes[i], metrics);
     }
 }
@@ -66,21 +66,21 @@ static unsigned
 bucket_of(uint64_t took_us)
 {
     unsigned bucket = 0;
-    while (bucket < LATENCY_BUCKETS - 1 && took_us > latency_bounds_us[bucket]) {
+    while (bucket < SERVICE_BUCKETS - 1 && took_us > service_bounds_us[bucket]) {
         bucket++;
     }
     return bucket;
 }
 
 void
-latency_close(struct latency *l, const struct metric_block *metrics, uint64_t begun_us)
+service_close(struct service_times *l, const struct metric_block *metrics, uint64_t begun_us)
 {
     uint64_t now_us = clock_mono_us();
     uint64_t took_us = now_us > begun_us ? now_us - begun_us : 0;
     unsigned bucket = bucket_of(took_us);
     l->open = false;
-    for (unsigned i = 0; i < LATENCY_CLASS_COUNT; i++) {
-        uint64_t stands_for = (done_so_far(&classes[i], metrics) - l->before[i]) * LATENCY_EVERY;
+    for (unsigned i = 0; i < SERVICE_CLASS_COUNT; i++) {
+        uint64_t stands_for = (done_so_far(&classes[i], metrics) - l->before[i]) * SERVICE_EVERY;
         if (stands_for > 0) {
             metric_bump(&l->counts[i][bucket], stands_for);
             metric_bump(&l->sum_us[i], stands_for * took_us);
@@ -91,35 +91,35 @@ latency_close(struct latency *l, const struct metric_block *metrics, uint64_t be
 /* --- reading ----------------------------------------------------------------- */
 
 void
-latency_add(const struct latency *l, enum latency_class class, struct latency_histogram *to)
+service_add(const struct service_times *l, enum service_class class, struct service_histogram *to)
 {
-    for (unsigned i = 0; i < LATENCY_BUCKETS; i++) {
+    for (unsigned i = 0; i < SERVICE_BUCKETS; i++) {
         to->counts[i] += atomic_load_explicit(&l->counts[class][i], memory_order_relaxed);
     }
     to->sum_us += atomic_load_explicit(&l->sum_us[class], memory_order_relaxed);
 }
 
 uint64_t
-latency_count(const struct latency_histogram *h)
+service_count(const struct service_histogram *h)
 {
     uint64_t count = 0;
-    for (unsigned i = 0; i < LATENCY_BUCKETS; i++) {
+    for (unsigned i = 0; i < SERVICE_BUCKETS; i++) {
         count += h->counts[i];
     }
     return count;
 }
 
 uint64_t
-latency_quantile_us(const struct latency_histogram *h, unsigned permille)
+service_quantile_us(const struct service_histogram *h, unsigned permille)
 {
-    uint64_t count = latency_count(h), seen = 0;
+    uint64_t count = service_count(h), seen = 0;
     uint64_t wanted = count / 1000 * permille + (count % 1000 * permille + 999) / 1000;
     if (count == 0) {
         return 0;
     }
     unsigned i = 0;
-    while (i < LATENCY_BUCKETS - 2 && (seen += h->counts[i]) < wanted) {
+    while (i < SERVICE_BUCKETS - 2 && (seen += h->counts[i]) < wanted) {
         i++;
     }
-    return latency_bounds_us[i];
+    return service_bounds_us[i];
 }

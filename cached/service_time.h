@@ -1,4 +1,4 @@
-/* latency.h - how long clients wait for their answers, by class of command.
+/* service_time.h - how long clients wait for their answers, by class of command.
  *
  *     epoll tells of input                          send returns
  *          |--- others of this turn --|--- read, execute ---|
@@ -12,19 +12,19 @@
  * arriving, a reply that the client does not take) counts with the turn that ends
  * it, and from that turn's beginning.
  *
- * About one turn in LATENCY_EVERY is measured, at random distances, and counts
+ * About one turn in SERVICE_EVERY is measured, at random distances, and counts
  * for so many. Nothing is done for a command: which there were in a turn is seen
  * from the counters that there are anyway. A turn that is not measured costs a
  * decrement and two branches.
  *
- * Threads: the worker writes; latency_add() reads from any. */
+ * Threads: the worker writes; service_add() reads from any. */
 #pragma once
 #include "cached/node_metrics.h"
 
-#define LATENCY_EVERY 16
+#define SERVICE_EVERY 16
 
 /*    id      name      its counters of commands that are done */
-#define LATENCY_CLASSES(X)                                                                         \
+#define SERVICE_CLASSES(X)                                                                         \
     X(GET, "get", {METRIC_ID_NODE_GETS})                                                           \
     X(TOUCH, "touch", {METRIC_ID_NODE_TOUCHES})                                                    \
     X(SET, "set", {METRIC_ID_NODE_SETS})                                                           \
@@ -32,62 +32,63 @@
     X(INCR, "incr", {METRIC_ID_NODE_INCR_HITS, METRIC_ID_NODE_INCR_MISSES})                        \
     X(DECR, "decr", {METRIC_ID_NODE_DECR_HITS, METRIC_ID_NODE_DECR_MISSES})
 
-enum latency_class {
-#define X(id, name, ...) LATENCY_##id,
-    LATENCY_CLASSES(X)
+enum service_class {
+#define X(id, name, ...) SERVICE_##id,
+    SERVICE_CLASSES(X)
 #undef X
-        LATENCY_CLASS_COUNT
+        SERVICE_CLASS_COUNT
 };
 
 /* Upper ends in microseconds: 1, 2, 5, 10 .. 5 s; the last bucket has no end. */
-#define LATENCY_BUCKETS 22
-extern const uint64_t latency_bounds_us[LATENCY_BUCKETS - 1];
+#define SERVICE_BUCKETS 22
+extern const uint64_t service_bounds_us[SERVICE_BUCKETS - 1];
 
-const char *latency_class_name(enum latency_class which);
+const char *service_class_name(enum service_class which);
 
-struct latency_histogram {
-    uint64_t counts[LATENCY_BUCKETS];
+struct service_histogram {
+    uint64_t counts[SERVICE_BUCKETS];
     uint64_t sum_us;
 };
 
 /* One worker's. */
-struct latency {
+struct service_times {
     uint32_t distance; /* turns until one is measured */
     bool open;         /* this one is */
     uint64_t random;
-    uint64_t before[LATENCY_CLASS_COUNT];
-    _Atomic uint64_t counts[LATENCY_CLASS_COUNT][LATENCY_BUCKETS];
-    _Atomic uint64_t sum_us[LATENCY_CLASS_COUNT];
+    uint64_t before[SERVICE_CLASS_COUNT];
+    _Atomic uint64_t counts[SERVICE_CLASS_COUNT][SERVICE_BUCKETS];
+    _Atomic uint64_t sum_us[SERVICE_CLASS_COUNT];
 };
 
-void latency_init(struct latency *l, uint64_t seed);
+void service_init(struct service_times *l, uint64_t seed);
 
-void latency_open(struct latency *l, const struct metric_block *metrics);
-void latency_close(struct latency *l, const struct metric_block *metrics, uint64_t begun_us);
+void service_open(struct service_times *l, const struct metric_block *metrics);
+void service_close(struct service_times *l, const struct metric_block *metrics, uint64_t begun_us);
 
 /* A connection's turn begins. `metrics`: the worker's. */
 static inline void
-latency_turn_begins(struct latency *l, const struct metric_block *metrics)
+service_turn_begins(struct service_times *l, const struct metric_block *metrics)
 {
     l->open = false;
     if (__builtin_expect(--l->distance == 0, 0)) {
-        latency_open(l, metrics);
+        service_open(l, metrics);
     }
 }
 
 /* Its answers are sent, as far as they can be. `begun_us`: when input was told of. */
 static inline void
-latency_turn_sent(struct latency *l, const struct metric_block *metrics, uint64_t begun_us)
+service_turn_sent(struct service_times *l, const struct metric_block *metrics, uint64_t begun_us)
 {
     if (__builtin_expect(l->open, 0)) {
-        latency_close(l, metrics, begun_us);
+        service_close(l, metrics, begun_us);
     }
 }
 
 /* Adds what was measured of a class. */
-void latency_add(const struct latency *l, enum latency_class class, struct latency_histogram *to);
+void service_add(const struct service_times *l, enum service_class class,
+                 struct service_histogram *to);
 
 /* How many there are, and the bound below which `permille` of them are; the last
  * bound if some of these were longer still. 0 if there are none. */
-uint64_t latency_count(const struct latency_histogram *h);
-uint64_t latency_quantile_us(const struct latency_histogram *h, unsigned permille);
+uint64_t service_count(const struct service_histogram *h);
+uint64_t service_quantile_us(const struct service_histogram *h, unsigned permille);
