@@ -127,11 +127,12 @@ static const struct row connection_rows[] = {STATS_CONNECTION_ROWS(ROW)};
 
 /* --- numbers ----------------------------------------------------------------- */
 
+/* `sum` was taken before: a reset may have come since, and have seen more. */
 static uint64_t
 since(struct node *node, uint64_t sum, const uint64_t *baseline)
 {
     pthread_mutex_lock(&node->registry_lock);
-    sum -= *baseline;
+    sum = sum > *baseline ? sum - *baseline : 0;
     pthread_mutex_unlock(&node->registry_lock);
     return sum;
 }

@@ -113,8 +113,10 @@ gather(struct node *node, enum since since, struct class classes[STORE_BANDS],
 {
     static const struct class_baseline nothing;
     struct store_band bands[STORE_BANDS];
-    store_bands(node->store, bands);
+    /* Counted under the lock: else a reset could come between the counters and
+     * what is to be subtracted, and be the larger. */
     pthread_mutex_lock(&node->registry_lock);
+    store_bands(node->store, bands);
     for (unsigned i = 0; i < STORE_BANDS; i++) {
         const struct class_baseline *baseline =
             since == SINCE_RESET ? &node->class_baseline[i] : &nothing;
@@ -129,8 +131,8 @@ void
 stats_reset_classes(struct node *node)
 {
     struct store_band bands[STORE_BANDS];
-    store_bands(node->store, bands);
     pthread_mutex_lock(&node->registry_lock);
+    store_bands(node->store, bands);
     for (unsigned i = 0; i < STORE_BANDS; i++) {
         node->class_baseline[i] = (struct class_baseline){bands[i], hits_of(node, i)};
     }

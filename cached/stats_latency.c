@@ -54,8 +54,8 @@ void
 stats_put_latency(struct node *node, struct buf *out)
 {
     for (unsigned i = 0; i < SERVICE_CLASS_COUNT; i++) {
-        struct service_histogram h = sum_of(node, (enum service_class)i);
         pthread_mutex_lock(&node->registry_lock);
+        struct service_histogram h = sum_of(node, (enum service_class)i);
         subtract(&h, &node->service_baseline[i]);
         pthread_mutex_unlock(&node->registry_lock);
         put_class(out, service_class_name((enum service_class)i), &h);

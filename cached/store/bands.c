@@ -29,6 +29,16 @@ add(struct store_band *sum, const struct band_counts *counts)
 #undef X
 }
 
+/* Threads are read one after the other, and an item may leave by another one than
+ * it came by: seen between, there is one less than none. */
+static void
+clamp(uint64_t *gauge)
+{
+    if ((int64_t)*gauge < 0) {
+        *gauge = 0;
+    }
+}
+
 void
 store_bands(const struct store *st, struct store_band *bands)
 {
@@ -41,6 +51,10 @@ store_bands(const struct store *st, struct store_band *bands)
         for (unsigned b = 0; b < STORE_BANDS; b++) {
             add(&bands[b], &th->bands[b]);
         }
+    }
+    for (unsigned b = 0; b < STORE_BANDS; b++) {
+        clamp(&bands[b].items);
+        clamp(&bands[b].item_bytes);
     }
 }
 

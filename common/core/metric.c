@@ -70,7 +70,9 @@ metric_sum(const struct metric_set *set, unsigned id)
         sum += atomic_load_explicit(&node->block.values[id], memory_order_relaxed);
     }
     pthread_mutex_unlock(lock);
-    return sum;
+    /* One thread may count up and another down what a gauge counts; read between
+     * the two it would be below 0. */
+    return set->descs[id].kind == METRIC_GAUGE && (int64_t)sum < 0 ? 0 : sum;
 }
 
 void

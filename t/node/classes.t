@@ -67,7 +67,8 @@ is(rows(1, qw(incr_hits decr_hits touch_hits cas_badval cas_hits delete_hits)), 
 is(rows(1, qw(used_chunks number free_chunks chunk_size)), '1 1 0 96', 'and what there is');
 cmp_ok(class(1)->{mem_requested}, '<', 60, 'which takes little');
 $c->ask("debugtime 50\r\n");
-is(class(1)->{age}, 50, 'how long nobody asked for it');
+my $age = class(1)->{age};
+ok($age >= 49 && $age < 100, "how long nobody asked for it: $age");
 $c->ask("debugtime 60\r\nset z 0 0 1\r\nx\r\n");
 wait_until(sub { rows(1, qw(number)) eq '1' }, deadline(30), 'it expires');
 

@@ -25,6 +25,11 @@ START_TEST(blocks_are_summed)
     /* What one thread opened another may close. */
     metric_sub(b, METRIC_ID_OPEN, 11);
     ck_assert_uint_eq(metric_sum(set, METRIC_ID_OPEN), 0);
+    /* And be read before the one that opens. */
+    metric_sub(b, METRIC_ID_OPEN, 1);
+    ck_assert_uint_eq(metric_sum(set, METRIC_ID_OPEN), 0);
+    metric_add(a, METRIC_ID_OPEN, 2);
+    ck_assert_uint_eq(metric_sum(set, METRIC_ID_OPEN), 1);
     metric_set_destroy(&set);
     ck_assert_ptr_null(set);
     metric_set_destroy(&set);
