@@ -30,7 +30,9 @@
     X(0, "meta-errors",       STRING, meta_errors,       "ns|raw", NULL,                           \
       "how a failed meta write is answered")                                                       \
     X(0, "rejoin",            STRING, rejoin,            "HOW", NULL,                              \
-      "what a node gets that was away: replay-then-flush-if-lossy, flush or trust")
+      "what a node gets that was away: replay-then-flush-if-lossy, flush or trust")                \
+    X(0, "gutter",            STRING, gutter,            "POOL", NULL,                             \
+      "the pool that stands in for nodes that are down")
 #define POOL_SWITCHES(X)                                                                           \
     X(0, "coalesce",          STRING, coalesce,          "on|off", NULL,                           \
       "whether reads of one key that come together are one request (on)")
@@ -39,6 +41,8 @@
       "time to connect to a node (200ms)")                                                         \
     X(0, "request-timeout",   DURATION, request_timeout_ms, "TIME", NULL,                          \
       "time for a node to answer a request (250ms)")                                               \
+    X(0, "gutter-ttl",        NUMBER,   gutter_ttl_s,       "SECONDS", NULL,                       \
+      "how long an item stays there at most (10)")                                                 \
     X(0, "min-nodes",         NUMBER,   min_nodes,          "N",    NULL,                          \
       "serve the pool once so many nodes have registered for it (1)")
 #define POOL_OPTIONS(X)                                                                            \

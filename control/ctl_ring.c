@@ -50,8 +50,11 @@ find_table(struct ctl *ctl, const struct ring_options *o)
         return ctl_connect(ctl) ? ctl_table_from_etcd(ctl) : NULL;
     }
     char error[TABLE_ERROR_MAX];
-    struct table *table =
-        table_from_servers(o->servers.items, (unsigned)o->servers.count, o->ring, o->hash, error);
+    struct table_servers from = {.servers = o->servers.items,
+                                 .count = (unsigned)o->servers.count,
+                                 .ring_name = o->ring,
+                                 .hash_name = o->hash};
+    struct table *table = table_from_servers(&from, error);
     if (table == NULL) {
         ctl_complain(ctl, "%s", error);
     }

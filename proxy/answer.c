@@ -171,6 +171,7 @@ answer_piece(struct leg *leg, const struct reply_piece *piece)
     case LEG_BROADCAST: broadcast_piece(p, piece); return true;
     case LEG_FETCH:
     case LEG_PROBE:
+    case LEG_ASIDE:
     case LEG_AGE:
     case LEG_REPLAY:
     case LEG_FLUSH: break;
@@ -232,6 +233,7 @@ answer_failure(struct leg *leg, enum failure failure)
         break;
     case LEG_FETCH:
     case LEG_PROBE:
+    case LEG_ASIDE:
     case LEG_AGE:
     case LEG_REPLAY:
     case LEG_FLUSH: break;

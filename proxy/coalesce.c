@@ -283,7 +283,8 @@ static struct leg *
 launch(struct worker *w, struct flight *f, enum failure *failure)
 {
     struct lookup_key key = worker_lookup_key(w, flight_key_of(f));
-    struct way way = way_to_owner(w, &key);
+    enum gutter_use use = gutter_serves(f->form) ? GUTTER_READ : GUTTER_NEVER;
+    struct way way = way_to_key(w, &key, use);
     if (!way.open) {
         *failure = way.failure;
         return NULL;

@@ -1,4 +1,5 @@
 #include "proxy/dispatch.h"
+#include "common/core/clock.h"
 #include "proxy/answer.h"
 #include "proxy/backend.h"
 #include "proxy/client.h"
@@ -71,8 +72,14 @@ static const struct {
 };
 
 static bool
-compose(struct buf *out, const struct request *r, struct span block)
+compose(const struct way *way, const struct request *r, struct span block)
 {
+    struct buf *out = &way->backend->out;
+    if (way_is_gutter(way) && block.len > 0) {
+        int64_t asked = r->cmd == CMD_MS ? r->meta.ttl : r->exptime;
+        int64_t exptime = gutter_exptime(asked, way->gutter_ttl_s, clock_wall_ms() / 1000);
+        return gutter_put_store(out, r, exptime) && buf_append_span(out, block);
+    }
     if (policies[r->cmd].action == ACTION_KEYS) {
         return request_put_get_begin(out, r) && request_put_get_key(out, r->wire_key) &&
                request_put_get_end(out);
@@ -96,7 +103,11 @@ send_to(const struct way *way, struct pending *p, const struct request *r, struc
         return NULL;
     }
     size_t mark = backend_mark(way->backend);
-    if (!compose(&way->backend->out, r, block)) {
+    if (way_is_gutter(way) && failure_duty(r) != DUTY_NONE) {
+        /* What the owner has of the key is old from now on. */
+        p->request.journaled = rejoin_remember(way->owner, r->key);
+    }
+    if (!compose(way, r, block)) {
         backend_undo(way->backend, mark);
         way_count_failure(p->worker, FAILURE_OVERLOADED);
         fail_unsent(way, p, r, FAILURE_OVERLOADED);
@@ -125,7 +136,7 @@ read_shared(struct pending *p, const struct request *r, const struct coalesce_re
         coalesce_wait(p, found, ask_of(r));
         return;
     }
-    struct way way = way_to_owner(p->worker, &read->key);
+    struct way way = way_to_key(p->worker, &read->key, gutter_use(r, read->form));
     struct leg *leg = send_to(&way, p, r, SPAN_LIT(""));
     if (leg != NULL && verdict == COALESCE_LEAD) {
         leg->flight = coalesce_lead(&p->worker->coalesce, read, way.backend);
@@ -133,14 +144,18 @@ read_shared(struct pending *p, const struct request *r, const struct coalesce_re
 }
 
 static void
-send_alone(struct pending *p, const struct request *r, const struct lookup_key *key,
+send_alone(struct pending *p, const struct request *r, const struct coalesce_read *read,
            struct span block)
 {
-    struct way way = way_to_owner(p->worker, key);
+    struct worker *w = p->worker;
+    struct way way = way_to_key(w, &read->key, gutter_use(r, read->form));
     struct leg *leg = send_to(&way, p, r, block);
     if (leg != NULL && form_changes_item(r)) {
-        client_begins_write(p, key->hash);
-        leg_is_write(p->worker, leg, LEG_WRITES_KEY, key->hash);
+        client_begins_write(p, read->key.hash);
+        leg_is_write(w, leg, LEG_WRITES_KEY, read->key.hash);
+        if (!way_is_gutter(&way)) {
+            way_clean_gutter(w, &way, &read->key);
+        }
     }
 }
 
@@ -159,7 +174,7 @@ to_one(struct client *c, const struct request *r, struct span block)
         read.mark = write_marks_read(w->host->writes, read.key.hash);
         read_shared(p, r, &read);
     } else {
-        send_alone(p, r, &read.key, block);
+        send_alone(p, r, &read, block);
     }
 }
 
@@ -222,7 +237,7 @@ to_all(struct client *c, const struct request *r)
     }
     client_begins_write_of_all(p);
     for (unsigned i = 0; i < table->pool_count; i++) {
-        if (table->pools[i].routed) {
+        if (table->pools[i].routed || table->pools[i].is_gutter) {
             broadcast(p, r, &roster->pools[i]);
         }
     }

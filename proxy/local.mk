@@ -10,6 +10,7 @@ libmfproxy_a_SOURCES = \
 	proxy/failure.c proxy/failure.h \
 	proxy/flight.c proxy/flight.h \
 	proxy/form.c proxy/form.h \
+	proxy/gutter.c proxy/gutter.h \
 	proxy/health.c proxy/health.h \
 	proxy/journal.c proxy/journal.h \
 	proxy/leg_queue.c proxy/leg_queue.h \

@@ -51,6 +51,7 @@ enum leg_kind {
     LEG_BROADCAST, /* one of many that do the same; the worst line counts */
     LEG_FETCH,     /* for those who wait for its flight. No pending. */
     LEG_PROBE,     /* is it alive? No pending. */
+    LEG_ASIDE,     /* a delete at the gutter that nobody waits for. No pending. */
     LEG_AGE,       /* the three of rejoin.h, without a pending */
     LEG_REPLAY,
     LEG_FLUSH,

@@ -20,13 +20,15 @@
  * one names the node again. */
 struct node_stats {
     _Atomic unsigned refs;
-    _Atomic unsigned down;     /* workers that look on it as DOWN */
-    _Atomic uint64_t requests; /* sent, or about to be */
-    _Atomic uint64_t timeouts; /* of them, not answered in time */
-    _Atomic uint64_t broken;   /* of them, lost with their connection */
-    _Atomic uint64_t refused;  /* not sent: DOWN or over the limit */
-    _Atomic uint64_t connects; /* connections made */
-    _Atomic uint64_t journal;  /* entries of its journal */
+    _Atomic unsigned down;            /* workers that look on it as DOWN */
+    _Atomic uint64_t requests;        /* sent, or about to be */
+    _Atomic uint64_t timeouts;        /* of them, not answered in time */
+    _Atomic uint64_t broken;          /* of them, lost with their connection */
+    _Atomic uint64_t refused;         /* not sent: DOWN or over the limit */
+    _Atomic uint64_t connects;        /* connections made */
+    _Atomic uint64_t journal;         /* entries of its journal */
+    _Atomic uint64_t gutter;          /* requests that the gutter has had in its place */
+    _Atomic uint64_t gutter_until_us; /* something of its may be in the gutter so long */
 };
 struct node_stats *node_stats_ref(struct node_stats *stats);
 void node_stats_unref(struct node_stats **stats);

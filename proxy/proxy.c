@@ -208,16 +208,25 @@ static struct table *
 table_of_servers(const struct proxy_options *o)
 {
     char error[TABLE_ERROR_MAX];
-    struct table *table =
-        table_from_servers(o->servers.items, (unsigned)o->servers.count, o->ring, o->hash, error);
+    struct table_servers from = {.servers = o->servers.items,
+                                 .count = (unsigned)o->servers.count,
+                                 .gutter = o->gutter.items,
+                                 .gutter_count = (unsigned)o->gutter.count,
+                                 .gutter_ttl_s = o->gutter_ttl / 1000,
+                                 .ring_name = o->ring,
+                                 .hash_name = o->hash};
+    struct table *table = table_from_servers(&from, error);
     if (table == NULL) {
         fprintf(stderr, "mfproxy: option --servers: %s\n", error);
         return NULL;
     }
-    table->pools[0].connect_timeout_ms = o->connect_timeout;
-    table->pools[0].request_timeout_ms = o->request_timeout;
-    table->pools[0].coalesce = strcmp(o->coalesce, "on") == 0;
-    rejoin_policy_find(span_cstr(o->rejoin), &table->pools[0].rejoin);
+    for (unsigned i = 0; i < table->pool_count; i++) {
+        struct table_pool *pool = &table->pools[i];
+        pool->connect_timeout_ms = o->connect_timeout;
+        pool->request_timeout_ms = o->request_timeout;
+        pool->coalesce = strcmp(o->coalesce, "on") == 0;
+        rejoin_policy_find(span_cstr(o->rejoin), &pool->rejoin);
+    }
     return table;
 }
 

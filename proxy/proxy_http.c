@@ -21,7 +21,9 @@
       "Requests not sent because the node was DOWN or over the limit.")                            \
     X("node_connects_total", connects,      counter, "Connections made to the node.")              \
     X("node_journal_entries", journal,      gauge,                                                 \
-      "Deletes that the node has not had yet; reads of these keys miss.")
+      "Deletes that the node has not had yet; reads of these keys miss.")                          \
+    X("node_gutter_requests_total", gutter, counter,                                               \
+      "Requests that went to the gutter because the node was DOWN.")
 /* clang-format on */
 
 static void

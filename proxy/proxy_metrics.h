@@ -71,6 +71,12 @@
     X(FLIGHT_OVERFLOWS, "coalesced_overflows_total",  COUNTER,                                     \
       "Reads sent alone because as many waited, or were on their way, as may.")                    \
     X(PROBES,           "backend_probes_total",       COUNTER, "Probes sent to DOWN nodes.")          \
+    X(GUTTER_READS,     "gutter_reads_total",         COUNTER,                                     \
+      "Reads, of a multiget each key, sent to the gutter because the owner was DOWN.")             \
+    X(GUTTER_STORES,    "gutter_sets_total",          COUNTER,                                     \
+      "Sets sent to the gutter because the owner was DOWN.")                                       \
+    X(GUTTER_DELETES,   "gutter_deletes_total",       COUNTER,                                     \
+      "Deletes sent to the gutter because it might have the key.")                                 \
     X(JOURNALED,        "journal_puts_total",         COUNTER,                                     \
       "Invalidations that could not be delivered and were remembered.")                            \
     X(REPLAYED,         "journal_replays_total",      COUNTER,                                     \

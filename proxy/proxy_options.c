@@ -39,6 +39,12 @@ find_fault(const void *options)
     if (strcmp(o->coalesce, "on") != 0 && strcmp(o->coalesce, "off") != 0) {
         return "option --coalesce: expected on or off";
     }
+    if (o->gutter.count > 0 && o->servers.count == 0) {
+        return "option --gutter: only with --servers; pools of tables name theirs";
+    }
+    if (o->gutter_ttl < 1000 || o->gutter_ttl > 3600000) {
+        return "option --gutter-ttl: expected 1s to 1h";
+    }
     enum rejoin_policy rejoin;
     if (!rejoin_policy_find(span_cstr(o->rejoin), &rejoin)) {
         return "option --rejoin: expected " REJOIN_POLICIES_TEXT;

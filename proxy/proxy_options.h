@@ -38,6 +38,10 @@
     X(0,   "coalesce",          STRING,   coalesce,        "on|off",  "on",                        \
       "whether reads of one key that come together are one request to its node of --servers; "     \
       "tables have their own")                                                                     \
+    X(0,   "gutter",            STRINGS,  gutter,          "HOST:PORT[:WEIGHT]", NULL,             \
+      "nodes that stand in for those of --servers that are down; may be repeated")                 \
+    X(0,   "gutter-ttl",        DURATION, gutter_ttl,      "TIME",    "10s",                       \
+      "how long an item stays there at most; whole seconds")                                       \
     X(0,   "rejoin",            STRING,   rejoin,          "HOW",     "replay-then-flush-if-lossy", \
       "what a node of --servers gets that was away and kept its memory: "                          \
       "replay-then-flush-if-lossy, flush or trust; tables have their own")                         \

@@ -119,13 +119,15 @@ put_backends(struct proxy *proxy, struct buf *out)
                    "STAT %s:addr %s\r\nSTAT %s:state %s\r\nSTAT %s:down_workers %u\r\n"
                    "STAT %s:requests %" PRIu64 "\r\nSTAT %s:timeouts %" PRIu64 "\r\n"
                    "STAT %s:broken %" PRIu64 "\r\nSTAT %s:refused %" PRIu64 "\r\n"
-                   "STAT %s:connects %" PRIu64 "\r\nSTAT %s:journal %" PRIu64 "\r\n",
+                   "STAT %s:connects %" PRIu64 "\r\nSTAT %s:journal %" PRIu64 "\r\n"
+                   "STAT %s:gutter %" PRIu64 "\r\n",
                    n->node->id, place_node_addr(n, addr), n->node->id,
                    node_state_name(n->node->state), n->node->id, atomic_load(&n->stats->down),
                    n->node->id, atomic_load(&n->stats->requests), n->node->id,
                    atomic_load(&n->stats->timeouts), n->node->id, atomic_load(&n->stats->broken),
                    n->node->id, atomic_load(&n->stats->refused), n->node->id,
-                   atomic_load(&n->stats->connects), n->node->id, atomic_load(&n->stats->journal));
+                   atomic_load(&n->stats->connects), n->node->id, atomic_load(&n->stats->journal),
+                   n->node->id, atomic_load(&n->stats->gutter));
     }
     placement_unref(&p);
 }

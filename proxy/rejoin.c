@@ -1,5 +1,4 @@
 #include "proxy/rejoin.h"
-#include "common/core/base64.h"
 #include "common/core/log.h"
 #include "common/core/num.h"
 #include "proxy/backend.h"
@@ -12,7 +11,6 @@
 #include <inttypes.h>
 
 #define LINES_A_SECOND 10
-#define BASE64_ROOM    BASE64_ENCODED_BYTES(KEY_MAX_BYTES)
 
 /* --- remembering --------------------------------------------------------------------- */
 
@@ -112,33 +110,6 @@ forget_what_is_gone(struct backend *b, bool told)
 
 /* --- delivering ---------------------------------------------------------------------------- */
 
-static bool
-is_text_key(struct span key)
-{
-    for (size_t i = 0; i < key.len; i++) {
-        unsigned char c = (unsigned char)key.ptr[i];
-        if (c <= ' ' || c == 0x7f) {
-            return false;
-        }
-    }
-    return key.len > 0;
-}
-
-static bool
-put_delete(struct buf *out, struct span key, enum proto_command *cmd)
-{
-    if (is_text_key(key)) {
-        *cmd = CMD_DELETE;
-        return buf_append_span(out, SPAN_LIT("delete ")) && buf_append_span(out, key) &&
-               buf_append_span(out, SPAN_LIT("\r\n"));
-    }
-    char base64[BASE64_ROOM];
-    *cmd = CMD_MD;
-    size_t len = base64_encode(key, base64);
-    return buf_append_span(out, SPAN_LIT("md ")) && buf_append(out, base64, len) &&
-           buf_append_span(out, SPAN_LIT(" b\r\n"));
-}
-
 static void
 send_delivery(struct backend *b, enum leg_kind kind, enum proto_command cmd, size_t mark,
               struct journal_entry *entry)
@@ -167,7 +138,7 @@ deliver_one(struct backend *b)
         send_delivery(b, LEG_FLUSH, cmd, mark, NULL);
         return true;
     case JOURNAL_DELETE:
-        if (!put_delete(&b->out, journal_key(entry), &cmd)) {
+        if (!request_put_delete(&b->out, journal_key(entry), &cmd)) {
             backend_undo(b, mark);
             journal_put_back(b->journal, &entry);
             return false;

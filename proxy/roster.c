@@ -54,7 +54,12 @@ fill_pool(struct roster *r, unsigned index)
         .flush_all = place->pool->flush_all,
         .coalesce = place->pool->coalesce,
         .slow_ring = is_slow(place->pool),
+        .gutter_ttl_s = place->pool->gutter_ttl_s,
+        .index = index,
     };
+    if (place->pool->gutter_pool != TABLE_NO_POOL) {
+        pool->gutter = &r->pools[place->pool->gutter_pool];
+    }
     for (unsigned i = 0; i < pool->nodes; i++) {
         pool->backends[i] = r->backends[place->nodes[i]];
         pool->down += backend_is_down(pool->backends[i]);

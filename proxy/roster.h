@@ -22,7 +22,10 @@ struct roster_pool {
     struct failure_policy policy;
     bool flush_all;
     bool coalesce;
-    bool slow_ring; /* finding an owner costs more than remembering it */
+    bool slow_ring;             /* finding an owner costs more than remembering it */
+    struct roster_pool *gutter; /* NULL: none */
+    uint64_t gutter_ttl_s;
+    unsigned index; /* in the table */
 };
 
 struct roster {

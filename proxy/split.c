@@ -93,7 +93,8 @@ static bool
 ask_owner(const struct split *s, const struct lookup_key *key, uint32_t *part,
           const struct backend **target)
 {
-    struct way way = way_to_owner(s->worker, key);
+    enum gutter_use use = gutter_serves(s->form) ? GUTTER_READ : GUTTER_NEVER;
+    struct way way = way_to_key(s->worker, key, use);
     struct backend *b = way.backend;
     if (!way.open) {
         refuse_part(s, way.failure);

@@ -2,9 +2,12 @@
 #include "proxy/backend.h"
 #include "proxy/leg_queue.h"
 #include "proxy/owner_cache.h"
+#include "proxy/pending.h"
 #include "proxy/proxy_worker.h"
 #include "proxy/roster.h"
 #include "proxy/route/route.h"
+
+#define GUTTER_SLACK_S 2 /* nodes count time in whole seconds */
 
 void
 way_count_failure(struct worker *w, enum failure failure)
@@ -18,16 +21,27 @@ way_count_failure(struct worker *w, enum failure failure)
     worker_count(w, metrics[failure], 1);
 }
 
-struct way
-way_to_node(struct worker *w, struct roster_pool *pool, unsigned node)
+/* Counts nothing. */
+static struct way
+look_at(struct roster_pool *pool, unsigned node)
 {
-    struct way way = {pool, pool->backends[node], false, FAILURE_DOWN};
-    switch (backend_admit(way.backend, pool->down, pool->nodes)) {
-    case BACKEND_ADMITS: way.open = true; return way;
+    struct backend *b = pool->backends[node];
+    struct way way = {.pool = pool, .backend = b, .owner = b, .failure = FAILURE_DOWN};
+    switch (backend_admit(b, pool->down, pool->nodes)) {
+    case BACKEND_ADMITS: way.open = true; break;
     case BACKEND_REFUSES_DOWN: break;
     case BACKEND_REFUSES_OVERLOADED: way.failure = FAILURE_OVERLOADED; break;
     }
-    way_count_failure(w, way.failure);
+    return way;
+}
+
+struct way
+way_to_node(struct worker *w, struct roster_pool *pool, unsigned node)
+{
+    struct way way = look_at(pool, node);
+    if (!way.open) {
+        way_count_failure(w, way.failure);
+    }
     return way;
 }
 
@@ -45,16 +59,94 @@ find_owner(const struct roster *r, const struct lookup_key *key)
     return node;
 }
 
-struct way
-way_to_owner(struct worker *w, const struct lookup_key *key)
+/* What a node has of a key in its journal is old. */
+static struct way
+look_for(struct worker *w, const struct lookup_key *key)
 {
-    uint32_t node = find_owner(w->roster, key);
-    struct way way = way_to_node(w, &w->roster->pools[key->pool], node);
+    struct way way = look_at(&w->roster->pools[key->pool], find_owner(w->roster, key));
     if (way.open && journal_blocks(way.backend->journal, key->bytes)) {
-        way.open = false; /* its value there is old */
-        way_count_failure(w, way.failure);
+        way.open = false;
     }
     return way;
+}
+
+static struct way
+look_in_gutter(struct worker *w, const struct roster_pool *pool, const struct lookup_key *key)
+{
+    struct lookup_key there = *key;
+    there.pool = pool->gutter->index;
+    return look_for(w, &there);
+}
+
+static void
+count_gutter(struct worker *w, const struct way *way, enum gutter_use use)
+{
+    struct node_stats *stats = way->owner->stats;
+    atomic_fetch_add_explicit(&stats->gutter, 1, memory_order_relaxed);
+    switch (use) {
+    case GUTTER_NEVER: break;
+    case GUTTER_READ: worker_count(w, METRIC_ID_GUTTER_READS, 1); break;
+    case GUTTER_STORE:
+        worker_count(w, METRIC_ID_GUTTER_STORES, 1);
+        atomic_store_explicit(&stats->gutter_until_us,
+                              worker_now_us(w) + (way->gutter_ttl_s + GUTTER_SLACK_S) * 1000000,
+                              memory_order_relaxed);
+        break;
+    case GUTTER_DELETE: worker_count(w, METRIC_ID_GUTTER_DELETES, 1); break;
+    }
+}
+
+struct way
+way_to_key(struct worker *w, const struct lookup_key *key, enum gutter_use use)
+{
+    const struct roster_pool *pool = &w->roster->pools[key->pool];
+    struct way way = look_for(w, key);
+    if (way.open) {
+        return way;
+    }
+    if (use != GUTTER_NEVER && way.failure == FAILURE_DOWN && pool->gutter != NULL) {
+        struct way gutter = look_in_gutter(w, pool, key);
+        if (gutter.open) {
+            gutter.owner = way.backend;
+            gutter.gutter_ttl_s = pool->gutter_ttl_s;
+            count_gutter(w, &gutter, use);
+            return gutter;
+        }
+    }
+    way_count_failure(w, way.failure);
+    return way;
+}
+
+static bool
+queue_aside(struct worker *w, const struct way *gutter, struct span key)
+{
+    struct backend *b = gutter->backend;
+    size_t mark = backend_mark(b);
+    enum proto_command cmd;
+    if (!gutter->open || !request_put_delete(&b->out, key, &cmd)) {
+        backend_undo(b, mark);
+        return false;
+    }
+    struct leg *leg = leg_create(w, NULL, LEG_ASIDE, cmd, w->roster);
+    leg_queue_append(b, leg, mark, gutter->pool->request_timeout_us);
+    leg_queue_set_duty(b, leg, DUTY_ALWAYS, key);
+    return true;
+}
+
+void
+way_clean_gutter(struct worker *w, const struct way *way, const struct lookup_key *key)
+{
+    const struct roster_pool *pool = &w->roster->pools[key->pool];
+    uint64_t until =
+        atomic_load_explicit(&way->owner->stats->gutter_until_us, memory_order_relaxed);
+    if (pool->gutter == NULL || worker_now_us(w) >= until) {
+        return;
+    }
+    struct way gutter = look_in_gutter(w, pool, key);
+    worker_count(w, METRIC_ID_GUTTER_DELETES, 1);
+    if (!queue_aside(w, &gutter, key->bytes)) {
+        rejoin_remember(gutter.backend, key->bytes);
+    }
 }
 
 bool

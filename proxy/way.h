@@ -3,6 +3,7 @@
 #pragma once
 #include "common/core/span.h"
 #include "proxy/failure.h"
+#include "proxy/gutter.h"
 #include "proxy/lookup_key.h"
 #include "proxy/pending.h"
 
@@ -13,12 +14,25 @@ struct worker;
 struct way {
     struct roster_pool *pool;
     struct backend *backend;
-    bool open;            /* a request may be queued; else it fails as: */
-    enum failure failure; /* counted already */
+    struct backend *owner; /* the key's; another than `backend`: that is its gutter */
+    bool open;             /* a request may be queued; else it fails as: */
+    enum failure failure;  /* counted already */
+    uint64_t gutter_ttl_s; /* of a gutter */
 };
 
-/* The way to the owner of `key`. The worker has a roster. */
-struct way way_to_owner(struct worker *w, const struct lookup_key *key);
+/* The way to the owner of `key`, or to its gutter, if that may be used so and the
+ * owner cannot be reached. The worker has a roster. */
+struct way way_to_key(struct worker *w, const struct lookup_key *key, enum gutter_use use);
+
+static inline bool
+way_is_gutter(const struct way *way)
+{
+    return way->backend != way->owner;
+}
+
+/* The key was changed at its owner, or will be: what its gutter may still have of
+ * it goes. */
+void way_clean_gutter(struct worker *w, const struct way *way, const struct lookup_key *key);
 
 /* The way to one node of a pool. */
 struct way way_to_node(struct worker *w, struct roster_pool *pool, unsigned node);

@@ -22,6 +22,11 @@ t_unit_check_health_SOURCES = t/unit/check_health.c t/unit/unit.h
 t_unit_check_health_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_health_LDADD = $(PROXY_UNIT_LIBS)
 
+UNIT_TESTS += t/unit/check_gutter
+t_unit_check_gutter_SOURCES = t/unit/check_gutter.c t/unit/unit.h
+t_unit_check_gutter_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_gutter_LDADD = $(PROXY_UNIT_LIBS)
+
 UNIT_TESTS += t/unit/check_journal
 t_unit_check_journal_SOURCES = t/unit/check_journal.c t/unit/unit.h
 t_unit_check_journal_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
@@ -49,6 +54,7 @@ PROXY_TESTS = \
 	t/proxy/conversation.t \
 	t/proxy/descriptors.t \
 	t/proxy/failures.t \
+	t/proxy/gutter.t \
 	t/proxy/hotkeys.t \
 	t/proxy/journal.t \
 	t/proxy/memccapable.t \

@@ -44,6 +44,7 @@ table_pool_deinit(struct table_pool *pool)
     free(pool->nodes);
     free(pool->name);
     free(pool->strip_prefix);
+    free(pool->gutter);
     free(pool->hash_stop);
     *pool = (struct table_pool){0};
 }

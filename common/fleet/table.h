@@ -23,6 +23,7 @@
 #define TABLE_POOLS_MAX  1000
 #define TABLE_ROUTES_MAX 10000
 #define TABLE_ERROR_MAX  512
+#define TABLE_NO_POOL    UINT32_MAX
 
 #define NODE_STATES(X)                                                                             \
     X(JOINING, "joining")                                                                          \
@@ -86,6 +87,10 @@ struct table_pool {
     enum meta_error_policy meta_errors;
     bool coalesce; /* reads of one key share a request; default true */
     enum rejoin_policy rejoin;
+    char *gutter;          /* the pool that stands in for nodes that are DOWN; "": none */
+    uint64_t gutter_ttl_s; /* no item stays there longer; default 10 */
+    unsigned gutter_pool;  /* its index, or TABLE_NO_POOL, also if the table lacks it */
+    bool is_gutter;        /* of another pool */
     bool routed; /* keys lead here: it is the default pool, or a route names it */
 };
 
@@ -112,10 +117,20 @@ struct table *table_parse(struct span document, char *error);
 struct table *table_ref(struct table *table);
 void table_unref(struct table **table);
 
-/* A one-pool table from `--servers HOST:PORT[:WEIGHT],…`: pool "default", epoch
- * 1, flush_all allowed. `hash_name` may be NULL for the ring's own. */
-struct table *table_from_servers(char *const *servers, unsigned count, const char *ring_name,
-                                 const char *hash_name, char *error);
+/* What a table is made of without a document. */
+struct table_servers {
+    char *const *servers; /* HOST:PORT[:WEIGHT] */
+    unsigned count;
+    char *const *gutter; /* the same; may be none */
+    unsigned gutter_count;
+    uint64_t gutter_ttl_s;
+    const char *ring_name; /* NULL: the default */
+    const char *hash_name; /* NULL: the ring's own */
+};
+
+/* A table from `--servers`: pool "default", and "gutter" if there is one; epoch 1,
+ * flush_all allowed. */
+struct table *table_from_servers(const struct table_servers *from, char *error);
 
 /* Why `next` may not follow `current` (NULL: there is none yet, anything may).
  * Pure. */

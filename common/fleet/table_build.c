@@ -19,6 +19,7 @@ table_pool_defaults(struct table_pool *pool)
         .meta_errors = META_ERRORS_NS,
         .coalesce = true,
         .rejoin = REJOIN_REPLAY,
+        .gutter_ttl_s = TABLE_GUTTER_S,
     };
 }
 
@@ -104,6 +105,8 @@ pool_json(bool *ok, const struct table_pool *pool)
     put_string(ok, json, "meta_errors", meta_error_words[pool->meta_errors]);
     put(ok, json, "coalesce", json_boolean(pool->coalesce));
     put_string(ok, json, "rejoin", rejoin_words[pool->rejoin]);
+    put_string(ok, json, "gutter", pool->gutter);
+    put_u64(ok, json, "gutter_ttl_s", pool->gutter_ttl_s);
     json_t *nodes = json_array();
     for (unsigned i = 0; i < pool->node_count; i++) {
         *ok = json_array_append_new(nodes, node_json(ok, &pool->nodes[i])) == 0 && *ok;

@@ -260,6 +260,20 @@ name_is_plain(struct jsonread *r, struct jsonread_at at, const char *member, con
     return !r->failed;
 }
 
+/* Which pool that is, is looked up when all are known. */
+static void
+read_gutter(struct jsonread *r, struct jsonread_at at, struct table_pool *pool)
+{
+    pool->gutter =
+        copy_or_empty(jsonread_string(r, at, "gutter", JSONREAD_OPTIONAL, NAME_BYTES_MAX));
+    pool->gutter_ttl_s = jsonread_u64(r, at, "gutter_ttl_s", JSONREAD_OPTIONAL, 1,
+                                      TABLE_GUTTER_MAX_S, TABLE_GUTTER_S);
+    pool->gutter_pool = TABLE_NO_POOL;
+    if (strcmp(pool->gutter, pool->name) == 0) {
+        jsonread_fail(r, at, "gutter", "is the pool itself");
+    }
+}
+
 /* Everything but the nodes. */
 static void
 read_settings(struct jsonread *r, struct jsonread_at at, const char *name, struct table_pool *pool)
@@ -287,6 +301,7 @@ read_settings(struct jsonread *r, struct jsonread_at at, const char *name, struc
     pool->coalesce = jsonread_bool(r, at, "coalesce", true);
     pool->rejoin = (enum rejoin_policy)jsonread_word(r, at, "rejoin", rejoin_words,
                                                      WORD_COUNT(rejoin_words), REJOIN_REPLAY);
+    read_gutter(r, at, pool);
 }
 
 bool
@@ -430,6 +445,30 @@ read_routes(struct jsonread *r, struct jsonread_at at, struct table *table)
     prefixmap_seal(&table->routes);
 }
 
+/* A gutter that is not in the table is none: a fleet may be told of it before
+ * its first node has come. A gutter of a gutter would be a second chance for
+ * what must be gone soon. */
+static void
+find_gutters(struct jsonread *r, struct table *table)
+{
+    for (unsigned i = 0; i < table->pool_count && !r->failed; i++) {
+        struct table_pool *pool = &table->pools[i];
+        const struct table_pool *gutter =
+            pool->gutter[0] != '\0' ? table_pool_find(table, span_cstr(pool->gutter)) : NULL;
+        if (gutter == NULL) {
+            continue;
+        }
+        char place[PLACE_MAX];
+        snprintf(place, sizeof(place), "pools.%s", pool->name);
+        if (gutter->gutter[0] != '\0') {
+            jsonread_fail(r, (struct jsonread_at){.place = place}, "gutter",
+                          "names a pool that has a gutter of its own");
+        }
+        pool->gutter_pool = (unsigned)(gutter - table->pools);
+        table->pools[pool->gutter_pool].is_gutter = true;
+    }
+}
+
 static void
 read_head(struct jsonread *r, struct jsonread_at at, struct table *table)
 {
@@ -479,6 +518,7 @@ read_table(struct jsonread *r, struct span document)
     read_pools(r, top, table);
     read_default_pool(r, top, table);
     read_routes(r, top, table);
+    find_gutters(r, table);
     json_decref(json);
     return table;
 }

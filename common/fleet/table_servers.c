@@ -11,6 +11,7 @@
 
 #define DEFAULT_PORT 11211
 #define POOL_NAME    "default"
+#define GUTTER_NAME  "gutter"
 
 /* Cuts ":WEIGHT" off a text that has it: digits behind the last colon, where
  * what is left still has a port, or is a socket's path. */
@@ -87,13 +88,39 @@ choose_ring(struct ring_config *config, const char *ring_name, const char *hash_
     return fault == NULL;
 }
 
-static struct table *
-table_of_pool(struct table_pool *pool, char *error)
+/* Adds the servers as nodes of the pool, whose name is `name`. */
+static bool
+fill_pool(struct table_pool *pool, char *name, char *const *servers, unsigned count, char *error)
 {
-    char name[] = POOL_NAME;
     pool->name = name;
     pool->flush_all = true;
-    struct table draft = {.epoch = 1, .pools = pool, .pool_count = 1};
+    if (count == 0 || count > TABLE_NODES_MAX) {
+        snprintf(error, TABLE_ERROR_MAX, "expected 1 to %d servers", TABLE_NODES_MAX);
+        return false;
+    }
+    pool->nodes = mem_zalloc(count * sizeof(*pool->nodes));
+    bool ok = true;
+    while (ok && pool->node_count < count) {
+        ok = parse_server(servers[pool->node_count], &pool->nodes[pool->node_count], error);
+        pool->node_count++;
+    }
+    return ok;
+}
+
+static void
+free_nodes(struct table_pool *pool)
+{
+    for (unsigned i = 0; i < pool->node_count; i++) {
+        free(pool->nodes[i].id);
+        free(pool->nodes[i].addr);
+    }
+    free(pool->nodes);
+}
+
+static struct table *
+table_of(struct table_pool *pools, unsigned count, char *error)
+{
+    struct table draft = {.epoch = 1, .pools = pools, .pool_count = count};
     struct buf document = BUF_EMPTY;
     struct table *table = NULL;
     if (table_build(&draft, &document, error)) {
@@ -104,29 +131,24 @@ table_of_pool(struct table_pool *pool, char *error)
 }
 
 struct table *
-table_from_servers(char *const *servers, unsigned count, const char *ring_name,
-                   const char *hash_name, char *error)
+table_from_servers(const struct table_servers *from, char *error)
 {
-    struct table_pool pool;
-    table_pool_defaults(&pool);
-    if (!choose_ring(&pool.ring_config, ring_name, hash_name, error)) {
+    char name[] = POOL_NAME, gutter[] = GUTTER_NAME;
+    struct table_pool pools[2];
+    table_pool_defaults(&pools[0]);
+    if (!choose_ring(&pools[0].ring_config, from->ring_name, from->hash_name, error)) {
         return NULL;
     }
-    if (count == 0 || count > TABLE_NODES_MAX) {
-        snprintf(error, TABLE_ERROR_MAX, "expected 1 to %d servers", TABLE_NODES_MAX);
-        return NULL;
+    pools[1] = pools[0];
+    unsigned count = from->gutter_count > 0 ? 2 : 1;
+    bool ok = fill_pool(&pools[0], name, from->servers, from->count, error);
+    if (ok && count == 2) {
+        pools[0].gutter = gutter;
+        pools[0].gutter_ttl_s = from->gutter_ttl_s;
+        ok = fill_pool(&pools[1], gutter, from->gutter, from->gutter_count, error);
     }
-    pool.nodes = mem_zalloc(count * sizeof(*pool.nodes));
-    bool ok = true;
-    while (ok && pool.node_count < count) {
-        ok = parse_server(servers[pool.node_count], &pool.nodes[pool.node_count], error);
-        pool.node_count++;
-    }
-    struct table *table = ok ? table_of_pool(&pool, error) : NULL;
-    for (unsigned i = 0; i < pool.node_count; i++) {
-        free(pool.nodes[i].id);
-        free(pool.nodes[i].addr);
-    }
-    free(pool.nodes);
+    struct table *table = ok ? table_of(pools, count, error) : NULL;
+    free_nodes(&pools[0]);
+    free_nodes(&pools[1]);
     return table;
 }

@@ -165,6 +165,10 @@ struct buf;
  * when the system has no memory, as for the three below. */
 bool request_put_line(struct buf *out, const struct request *request);
 
+/* A request that deletes `key`, which may be any bytes: `delete`, or `md` with
+ * its base64. *cmd says which. */
+bool request_put_delete(struct buf *out, struct span key, enum proto_command *cmd);
+
 /* "<verb> [<exptime>] <key>..." in pieces: begin, then each key, then end. */
 bool request_put_get_begin(struct buf *out, const struct request *request);
 bool request_put_get_key(struct buf *out, struct span key);

@@ -2,6 +2,7 @@
 #include "common/proto/request.h"
 
 #include "common/core/assert.h"
+#include "common/core/base64.h"
 #include "common/core/buf.h"
 #include "common/core/num.h"
 
@@ -84,4 +85,31 @@ bool
 request_put_get_end(struct buf *out)
 {
     return put_crlf(out);
+}
+
+static bool
+is_text_key(struct span key)
+{
+    for (size_t i = 0; i < key.len; i++) {
+        unsigned char c = (unsigned char)key.ptr[i];
+        if (c <= ' ' || c == 0x7f) {
+            return false;
+        }
+    }
+    return key.len > 0;
+}
+
+bool
+request_put_delete(struct buf *out, struct span key, enum proto_command *cmd)
+{
+    if (is_text_key(key)) {
+        *cmd = CMD_DELETE;
+        return buf_append_span(out, SPAN_LIT("delete ")) && buf_append_span(out, key) &&
+               buf_append_span(out, SPAN_LIT("\r\n"));
+    }
+    char base64[BASE64_ENCODED_BYTES(KEY_MAX_BYTES)];
+    *cmd = CMD_MD;
+    size_t len = base64_encode(key, base64);
+    return buf_append_span(out, SPAN_LIT("md ")) && buf_append(out, base64, len) &&
+           buf_append_span(out, SPAN_LIT(" b\r\n"));
 }

@@ -221,7 +221,7 @@ START_TEST(a_fixed_table_is_taken_when_it_can_be)
     char name[] = "a:1", *servers[] = {name};
     char why[TABLE_ERROR_MAX];
     struct follower_options options = {
-        .fixed = table_from_servers(servers, 1, NULL, NULL, why),
+        .fixed = table_from_servers(&(struct table_servers){.servers = servers, .count = 1}, why),
         .identity = {.role = FOLLOWER_PROXY},
         .adopt = host_adopt,
     };

@@ -52,6 +52,11 @@ START_TEST(what_is_left_out_has_a_default)
     ck_assert_int_eq(pool->on_write_error, WRITE_ERROR_ERROR);
     ck_assert_int_eq(pool->meta_errors, META_ERRORS_NS);
     ck_assert(pool->coalesce);
+    ck_assert_int_eq(pool->rejoin, REJOIN_REPLAY);
+    ck_assert_str_eq(pool->gutter, "");
+    ck_assert_uint_eq(pool->gutter_pool, TABLE_NO_POOL);
+    ck_assert_uint_eq(pool->gutter_ttl_s, 10);
+    ck_assert(!pool->is_gutter);
     const struct table_node *node = &pool->nodes[1];
     ck_assert_str_eq(node->id, "b");
     ck_assert_ptr_null(node->ring_name);
@@ -75,7 +80,8 @@ START_TEST(every_member_is_read)
         "\"murmur\",\"hash_strip_prefix\":\"app:\",\"hash_tag\":\"{}\",\"hash_stop\":\"|#|\","
         "\"connect_timeout_ms\":11,\"request_timeout_ms\":12,\"flush_all\":\"allow\","
         "\"on_read_error\":\"error\",\"on_write_error\":\"not_stored\",\"meta_errors\":\"raw\","
-        "\"coalesce\":false,\"later\":null,\"nodes\":[{\"id\":\"n\",\"addr\":\"unix:/run/"
+        "\"coalesce\":false,\"rejoin\":\"flush\",\"gutter\":\"p\",\"gutter_ttl_s\":7,"
+        "\"later\":null,\"nodes\":[{\"id\":\"n\",\"addr\":\"unix:/run/"
         "m\",\"ring_name\":\"old:1\","
         "\"weight\":3,\"zone\":\"z\",\"state\":\"draining\",\"kind\":\"memcached\",\"generation\":"
         "5,\"later\":1},{\"id\":\"o\",\"addr\":\"[::1]:1\",\"state\":\"down\"}]}}}");
@@ -101,6 +107,11 @@ START_TEST(every_member_is_read)
     ck_assert_int_eq(q->on_write_error, WRITE_ERROR_NOT_STORED);
     ck_assert_int_eq(q->meta_errors, META_ERRORS_RAW);
     ck_assert(!q->coalesce);
+    ck_assert_int_eq(q->rejoin, REJOIN_FLUSH);
+    ck_assert_str_eq(q->gutter, "p");
+    ck_assert_uint_eq(q->gutter_pool, 0);
+    ck_assert_uint_eq(q->gutter_ttl_s, 7);
+    ck_assert(t->pools[0].is_gutter && !q->is_gutter);
     ck_assert_str_eq(q->nodes[0].ring_name, "old:1");
     ck_assert_uint_eq(q->nodes[0].weight, 3);
     ck_assert_str_eq(q->nodes[0].zone, "z");
@@ -181,6 +192,9 @@ static const struct {
     {"{" HEAD ",\"pools\":{\"m\":1}}", "pools.m: expected an object"},
     {"{" HEAD ",\"pools\":{\"m\":" POOL ",\"n\":" POOL "}}", "default_pool: missing, and there"},
     {"{" HEAD ",\"default_pool\":\"x\",\"pools\":{\"m\":" POOL "}}", "default_pool: there is no"},
+    {"{" HEAD ",\"default_pool\":\"m\",\"pools\":{\"g\":{\"gutter\":\"m\",\"nodes\":[" NODE_A
+     "]},\"m\":{\"gutter\":\"g\",\"nodes\":[" NODE_A "]}}}",
+     "pools.g.gutter: names a pool that has a gutter of its own"},
     {"{" HEAD ",\"routes\":[],\"pools\":{\"m\":" POOL "}}", "routes: expected an object"},
     {"{" HEAD ",\"routes\":{\"a:\":\"n\"},\"pools\":{\"m\":" POOL "}}",
      "routes.a:: there is no such pool"},
@@ -220,6 +234,11 @@ static const struct {
     {"\"request_timeout_ms\":600001", "pools.m.request_timeout_ms: expected a whole number"},
     {"\"flush_all\":true", "pools.m.flush_all: expected one of deny, allow"},
     {"\"on_read_error\":\"x\"", "pools.m.on_read_error: expected one of miss, error"},
+    {"\"rejoin\":\"x\"",
+     "pools.m.rejoin: expected one of replay-then-flush-if-lossy, flush, trust"},
+    {"\"gutter\":\"m\"", "pools.m.gutter: is the pool itself"},
+    {"\"gutter\":7", "pools.m.gutter: expected a string"},
+    {"\"gutter_ttl_s\":0", "pools.m.gutter_ttl_s: expected a whole number from 1 to 3600"},
     {"\"on_write_error\":\"x\"", "pools.m.on_write_error: expected one of error, not_stored"},
     {"\"meta_errors\":\"x\"", "pools.m.meta_errors: expected one of ns, raw"},
     {"\"coalesce\":\"on\"", "pools.m.coalesce: expected true or false"},
@@ -487,7 +506,8 @@ START_TEST(servers_become_a_table)
                                         "[::1]:1", "unix:/run/m.sock", "unix:/run/n"};
     static const unsigned weights[] = {1, 1, 5, 2, 3, 1};
     char error[TABLE_ERROR_MAX] = "";
-    struct table *t = table_from_servers(servers, 6, "twemproxy", NULL, error);
+    struct table *t = table_from_servers(
+        &(struct table_servers){.servers = servers, .count = 6, .ring_name = "twemproxy"}, error);
     ck_assert_msg(t != NULL, "%s", error);
     ck_assert_uint_eq(t->epoch, 1);
     ck_assert_str_eq(t->pools[0].name, "default");
@@ -505,7 +525,9 @@ static void
 assert_server_refused(char *server, const char *ring, const char *hash, const char *expect)
 {
     char error[TABLE_ERROR_MAX] = "";
-    ck_assert_msg(table_from_servers(&server, 1, ring, hash, error) == NULL, "%s", server);
+    struct table_servers from = {
+        .servers = &server, .count = 1, .ring_name = ring, .hash_name = hash};
+    ck_assert_msg(table_from_servers(&from, error) == NULL, "%s", server);
     ck_assert_msg(strncmp(error, expect, strlen(expect)) == 0, "%s", error);
 }
 
@@ -522,8 +544,10 @@ START_TEST(bad_servers_are_refused)
     assert_server_refused(TEXT("h:1"), "mcrouter-ch3", "md5", "ring and key hash: this ring hash");
     char *twice[] = {TEXT("h:1"), TEXT("h:1")};
     char error[TABLE_ERROR_MAX] = "";
-    ck_assert_ptr_null(table_from_servers(twice, 2, NULL, NULL, error));
-    ck_assert_ptr_null(table_from_servers(twice, 0, NULL, NULL, error));
+    struct table_servers from = {.servers = twice, .count = 2};
+    ck_assert_ptr_null(table_from_servers(&from, error));
+    from.count = 0;
+    ck_assert_ptr_null(table_from_servers(&from, error));
 }
 END_TEST
 
