@@ -5,6 +5,14 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#define BLOCK  16u /* entries that are looked at together */
+#define BLOCKS (HOTKEYS_KEPT / BLOCK)
+
+_Static_assert(HOTKEYS_KEPT % BLOCK == 0, "all blocks are whole");
 
 /* What a report takes out of a sketch. */
 struct entry {
@@ -21,8 +29,10 @@ struct name {
     char key[HOTKEYS_KEY_MAX];
 };
 
-/* Hashes and counts stand alone, because each update looks at all of them. */
+/* Marks stand alone, because each update looks at all of them. */
 struct sketch {
+    uint8_t marks[HOTKEYS_KEPT]; /* a byte of the hash */
+    uint64_t least[BLOCKS];      /* of a block's counts */
     uint64_t hashes[HOTKEYS_KEPT];
     uint64_t counts[HOTKEYS_KEPT]; /* 0: free */
     struct name names[HOTKEYS_KEPT];
@@ -73,25 +83,94 @@ is_name(const struct name *name, struct span key)
     return name->bytes == key.len && memcmp(name->key, key.ptr, key.len) == 0;
 }
 
+/* The entries of a block that have this mark, as bits. */
+static unsigned
+marked(const struct sketch *s, unsigned block, uint8_t mark)
+{
+#ifdef __SSE2__
+    __m128i marks = _mm_loadu_si128((const __m128i *)(const void *)&s->marks[block * BLOCK]);
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(marks, _mm_set1_epi8((char)mark)));
+#else
+    unsigned bits = 0;
+    for (unsigned i = 0; i < BLOCK; i++) {
+        bits |= (s->marks[block * BLOCK + i] == mark ? 1u : 0u) << i;
+    }
+    return bits;
+#endif
+}
+
+/* The key's entry, or HOTKEYS_KEPT. */
+static unsigned
+find(const struct sketch *s, struct span key, uint64_t hash)
+{
+    for (unsigned block = 0; block < BLOCKS; block++) {
+        unsigned bits = marked(s, block, (uint8_t)hash);
+        for (; bits != 0; bits &= bits - 1) {
+            unsigned i = block * BLOCK + (unsigned)__builtin_ctz(bits);
+            if (s->hashes[i] == hash && s->counts[i] > 0 && is_name(&s->names[i], key)) {
+                return i;
+            }
+        }
+    }
+    return HOTKEYS_KEPT;
+}
+
+static void
+find_least_of(struct sketch *s, unsigned block)
+{
+    const uint64_t *counts = &s->counts[block * BLOCK];
+    uint64_t least = counts[0];
+    for (unsigned i = 1; i < BLOCK; i++) {
+        least = counts[i] < least ? counts[i] : least;
+    }
+    s->least[block] = least;
+}
+
+/* An entry with the least count. */
+static unsigned
+find_least(const struct sketch *s)
+{
+    unsigned block = 0;
+    for (unsigned i = 1; i < BLOCKS; i++) {
+        block = s->least[i] < s->least[block] ? i : block;
+    }
+    unsigned i = block * BLOCK;
+    while (s->counts[i] != s->least[block]) {
+        i++;
+    }
+    return i;
+}
+
 static void
 add(struct sketch *s, struct span key, uint64_t hash, uint64_t weight)
 {
-    unsigned least = 0;
-    for (unsigned i = 0; i < HOTKEYS_KEPT; i++) {
-        if (s->hashes[i] == hash && s->counts[i] > 0 && is_name(&s->names[i], key)) {
-            s->counts[i] += weight;
-            return;
-        }
-        if (s->counts[i] < s->counts[least]) {
-            least = i;
-        }
+    unsigned i = find(s, key, hash);
+    if (i == HOTKEYS_KEPT) {
+        i = find_least(s);
+        struct name *name = &s->names[i];
+        name->error = s->counts[i];
+        name->bytes = (uint8_t)key.len;
+        memcpy(name->key, key.ptr, key.len);
+        s->hashes[i] = hash;
+        s->marks[i] = (uint8_t)hash;
     }
-    struct name *name = &s->names[least];
-    name->error = s->counts[least];
-    name->bytes = (uint8_t)key.len;
-    memcpy(name->key, key.ptr, key.len);
-    s->hashes[least] = hash;
-    s->counts[least] += weight;
+    uint64_t before = s->counts[i];
+    s->counts[i] += weight;
+    if (before == s->least[i / BLOCK]) {
+        find_least_of(s, i / BLOCK);
+    }
+}
+
+static void
+halve_sketch(struct sketch *s, unsigned shift)
+{
+    for (unsigned i = 0; i < HOTKEYS_KEPT; i++) {
+        s->counts[i] >>= shift;
+        s->names[i].error >>= shift;
+    }
+    for (unsigned block = 0; block < BLOCKS; block++) {
+        find_least_of(s, block);
+    }
 }
 
 /* Under the lock. */
@@ -106,10 +185,7 @@ halve(struct hotkeys *h, uint64_t now_ms)
     unsigned shift = times < 63 ? (unsigned)times : 63;
     h->total >>= shift;
     for (unsigned i = 0; i < HOTKEYS_ORDERS; i++) {
-        for (unsigned k = 0; k < HOTKEYS_KEPT; k++) {
-            h->sketches[HOTKEYS_RECENT][i].counts[k] >>= shift;
-            h->sketches[HOTKEYS_RECENT][i].names[k].error >>= shift;
-        }
+        halve_sketch(&h->sketches[HOTKEYS_RECENT][i], shift);
     }
 }
 
@@ -159,7 +235,9 @@ hotkeys_interval(struct hotkeys *h, bool counts)
     pthread_mutex_lock(&h->lock);
     h->interval = counts;
     for (unsigned i = 0; i < HOTKEYS_ORDERS; i++) {
-        memset(h->sketches[HOTKEYS_INTERVAL][i].counts, 0, sizeof(h->sketches[0][0].counts));
+        struct sketch *s = &h->sketches[HOTKEYS_INTERVAL][i];
+        memset(s->counts, 0, sizeof(s->counts));
+        memset(s->least, 0, sizeof(s->least));
     }
     pthread_mutex_unlock(&h->lock);
 }

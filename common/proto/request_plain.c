@@ -16,7 +16,7 @@ scan_key(const char *p, const char *end)
 static inline bool
 is_crlf(const char *p, const char *end)
 {
-    return end - p >= 2 && p[0] == '\r' && p[1] == '\n';
+    return end - p >= 2 && memcmp(p, "\r\n", 2) == 0;
 }
 
 unsigned
@@ -36,23 +36,27 @@ request_plain_gets(struct span input, struct span *keys, unsigned max)
     return n;
 }
 
-/* " <number>" at `p`; where it ends, or NULL. */
+/* " <number>" at `p`, with something behind it; where it ends, or NULL. */
 static inline const char *
 scan_number(const char *p, const char *end, uint64_t *out)
 {
-    if (p == end || *p != ' ') {
+    if (end - p < 3 || *p != ' ') {
         return NULL;
     }
-    const char *digits = ++p;
-    const char *limit = end - p > DIGITS_MAX ? p + DIGITS_MAX : end;
-    uint64_t n = 0;
+    const char *limit = end - p > DIGITS_MAX + 1 ? p + DIGITS_MAX + 1 : end - 1;
+    uint64_t n = (unsigned char)p[1] - (unsigned)'0';
+    if (n > 9) {
+        return NULL;
+    }
     unsigned digit;
-    while (p < limit && (digit = (unsigned char)*p - (unsigned)'0') <= 9) {
+    for (p += 2; (digit = (unsigned char)*p - (unsigned)'0') <= 9; p++) {
+        if (p == limit) {
+            return NULL;
+        }
         n = n * 10 + digit;
-        p++;
     }
     *out = n;
-    return p != digits ? p : NULL;
+    return p;
 }
 
 static bool
@@ -71,7 +75,8 @@ scan_set(struct span input, struct plain_set *set)
         return false;
     }
     p += 2;
-    if ((uint64_t)(end - p) < bytes + 2 || bytes > REQUEST_VALUE_MAX || !is_crlf(p + bytes, end)) {
+    if ((uint64_t)(end - p) < bytes + 2 || bytes > REQUEST_VALUE_MAX ||
+        memcmp(p + bytes, "\r\n", 2) != 0) {
         return false;
     }
     set->exptime = (int64_t)exptime;

@@ -63,30 +63,33 @@ scan_stops_16(const char *p)
 }
 #endif
 
-/* The first byte at or behind `p` that is no key byte, or `end`. */
+/* The first byte at or behind `p` that is no key byte, or `end`. What is left in
+ * the end is looked at together with bytes before it, which are known to be good. */
 static inline const char *
 scan_key_bytes(const char *p, const char *end)
 {
-    const char *start = p;
 #ifdef __SSE2__
-    for (; end - p >= 16; p += 16) {
-        unsigned stops = scan_stops_16(p);
-        if (stops != 0) {
-            return p + __builtin_ctz(stops);
-        }
+    if (end - p >= 16) {
+        do {
+            unsigned stops = scan_stops_16(p);
+            if (stops != 0) {
+                return p + __builtin_ctz(stops);
+            }
+            p += 16;
+        } while (end - p >= 16);
+        unsigned stops = p < end ? scan_stops_16(end - 16) : 0;
+        return stops != 0 ? end - 16 + __builtin_ctz(stops) : end;
     }
 #endif
-    for (; end - p >= 8; p += 8) {
-        uint64_t stops = scan_stops(p);
-        if (stops != 0) {
-            return p + (__builtin_ctzll(stops) >> 3);
-        }
-    }
-    if (p == end) {
-        return end;
-    }
-    if (p != start) { /* the last eight once more: those before p are known */
-        uint64_t stops = scan_stops(end - 8);
+    if (end - p >= 8) {
+        do {
+            uint64_t stops = scan_stops(p);
+            if (stops != 0) {
+                return p + (__builtin_ctzll(stops) >> 3);
+            }
+            p += 8;
+        } while (end - p >= 8);
+        uint64_t stops = p < end ? scan_stops(end - 8) : 0;
         return stops != 0 ? end - 8 + (__builtin_ctzll(stops) >> 3) : end;
     }
     while (p < end && scan_is_key_byte((unsigned char)*p)) {
