@@ -9,6 +9,21 @@
 /* "VALUE <key> <flags> <bytes> <cas>\r\n" */
 #define VALUE_LINE_BYTES (6 + KEY_MAX_BYTES + 3 * (1 + NUM_MAX_DIGITS) + 2)
 
+/* memcpy() for keys: most have 16 bytes and more, and need no call. */
+static inline char *
+put_key(char *p, struct span key)
+{
+    if (key.len < 16) {
+        memcpy(p, key.ptr, key.len);
+        return p + key.len;
+    }
+    for (size_t i = 0; i + 16 < key.len; i += 16) {
+        memcpy(p + i, key.ptr + i, 16);
+    }
+    memcpy(p + key.len - 16, key.ptr + key.len - 16, 16);
+    return p + key.len;
+}
+
 static inline char *
 put_number(char *p, uint64_t n)
 {
@@ -20,9 +35,7 @@ static inline char *
 put_value_line(char *p, struct span key, uint64_t flags, size_t bytes, const uint64_t *cas)
 {
     memcpy(p, "VALUE ", 6);
-    p += 6;
-    memcpy(p, key.ptr, key.len);
-    p += key.len;
+    p = put_key(p + 6, key);
     p = put_number(p, flags);
     p = put_number(p, bytes);
     if (cas != NULL) {

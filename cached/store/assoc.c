@@ -104,6 +104,30 @@ assoc_deinit(struct assoc *a)
 
 /* --- chains ------------------------------------------------------------------ */
 
+struct place
+assoc_find_from(const struct assoc *a, const struct segments *s, struct bucket *home,
+                const struct store_key *key)
+{
+    uint8_t tag = bucket_tag(key->hash);
+    /* Without the lock a chain that is being changed might go round. */
+    unsigned hops = 0;
+    for (struct bucket *b = home; b != NULL && hops < 1000; hops++) {
+        for (unsigned places = bucket_match(b, tag); places != 0; places &= places - 1) {
+            unsigned i = (unsigned)__builtin_ctz(places);
+            locator at = bucket_at(b, i);
+            if (at == 0) {
+                continue;
+            }
+            struct store_item *it = segments_item(s, at);
+            if (item_has_key(it, key->key)) {
+                return (struct place){b, i, it, segments_find(s, it)};
+            }
+        }
+        b = assoc_next(a, b);
+    }
+    return (struct place){0};
+}
+
 /* A new bucket behind `last`, its number plus one. */
 static struct bucket *
 add_spill(struct assoc *a, struct bucket *last)

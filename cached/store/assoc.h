@@ -89,30 +89,8 @@ assoc_next(const struct assoc *a, const struct bucket *b)
 /* The item of this key in the chain that begins with `home`, its home bucket.
  * Without the lock the answer holds only if the shard's version says so, and
  * the item may be looked at only inside an epoch. */
-static inline struct place
-assoc_find_from(const struct assoc *a, const struct segments *s, struct bucket *home,
-                const struct store_key *key)
-{
-    uint8_t tag = bucket_tag(key->hash);
-    /* Without the lock a chain that is being changed might go round. */
-    unsigned hops = 0;
-    for (struct bucket *b = home; b != NULL && hops < 1000; hops++) {
-        for (unsigned places = bucket_match(b, tag); places != 0; places &= places - 1) {
-            unsigned i = (unsigned)__builtin_ctz(places);
-            locator at = bucket_at(b, i);
-            if (at == 0) {
-                continue;
-            }
-            struct store_item *it = segments_item(s, at);
-            struct span its = item_key(it);
-            if (its.len == key->key.len && bytes_equal(its.ptr, key->key.ptr, key->key.len)) {
-                return (struct place){b, i, it, segments_find(s, it)};
-            }
-        }
-        b = assoc_next(a, b);
-    }
-    return (struct place){0};
-}
+struct place assoc_find_from(const struct assoc *a, const struct segments *s, struct bucket *home,
+                             const struct store_key *key);
 
 static inline struct place
 assoc_find(const struct assoc *a, const struct segments *s, uint64_t hash,

@@ -134,6 +134,12 @@ item_key(const struct store_item *it)
     return span_make((const char *)it + item_header_bytes(item_marks(it)), it->key_bytes);
 }
 
+static inline bool
+item_has_key(const struct store_item *it, struct span key)
+{
+    return it->key_bytes == key.len && bytes_equal(item_key(it).ptr, key.ptr, key.len);
+}
+
 static inline char *
 item_value(struct store_item *it)
 {

@@ -243,47 +243,59 @@ store_leave(struct store_thread *th)
     guard_leave(&th->guard);
 }
 
-/* Where a key will be looked for, noted before the first look at its table. */
+/* Where a key is looked for; the version was noted before the first look. */
 struct aim {
     const struct shard *shard;
     struct bucket *home;
+    struct store_item *item; /* that it probably is, or NULL */
+    const struct segment *segment;
     uint32_t version;
 };
 
-static inline struct aim
-take_aim(struct store *st, const struct store_key *key)
+static inline void
+take_aim(struct store *st, const struct store_key *key, struct aim *aim)
 {
     const struct shard *sh = shard_of(st, key->hash);
-    uint32_t version = shard_read_begin(sh);
-    return (struct aim){sh, assoc_home(&sh->assoc, table_hash(key->hash)), version};
+    aim->shard = sh;
+    aim->version = shard_read_begin(sh);
+    aim->home = assoc_home(&sh->assoc, table_hash(key->hash));
+    __builtin_prefetch(aim->home);
 }
 
-/* What the bucket says where the key is; that may be wrong or stale, which does
- * no harm here. */
+/* The first item with the key's tag nearly always is the key's. If a writer is at
+ * work it may be none at all, but fetching that does no harm. */
 static inline void
-prefetch_item(const struct segments *s, const struct bucket *home, uint64_t hash)
+refine_aim(const struct segments *s, const struct store_key *key, struct aim *aim)
 {
-    unsigned places = bucket_match(home, bucket_tag(hash));
-    locator at = places != 0 ? bucket_at(home, (unsigned)__builtin_ctz(places)) : 0;
+    unsigned places = bucket_match(aim->home, bucket_tag(key->hash));
+    locator at = places != 0 ? bucket_at(aim->home, (unsigned)__builtin_ctz(places)) : 0;
+    aim->item = NULL;
     if (at != 0) {
-        const char *it = (const char *)segments_item(s, at);
-        __builtin_prefetch(it);
-        __builtin_prefetch(it + 64);
+        aim->item = segments_item(s, at);
+        aim->segment = segments_find(s, aim->item);
+        __builtin_prefetch(aim->item);
+        __builtin_prefetch((const char *)aim->item + 64);
+        __builtin_prefetch(&aim->segment->base);
+    }
+}
+
+static inline void
+take_aims(struct store *st, const struct store_key *keys, unsigned count, struct aim *aims)
+{
+    ASSERT(count <= STORE_SIGHTS);
+    for (unsigned i = 0; i < count; i++) {
+        take_aim(st, &keys[i], &aims[i]);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        refine_aim(&st->segments, &keys[i], &aims[i]);
     }
 }
 
 void
 store_prefetch(struct store_thread *th, const struct store_key *keys, unsigned count)
 {
-    struct bucket *homes[STORE_SIGHTS];
-    ASSERT(count <= STORE_SIGHTS);
-    for (unsigned i = 0; i < count; i++) {
-        homes[i] = take_aim(th->st, &keys[i]).home;
-        __builtin_prefetch(homes[i]);
-    }
-    for (unsigned i = 0; i < count; i++) {
-        prefetch_item(&th->st->segments, homes[i], keys[i].hash);
-    }
+    struct aim aims[STORE_SIGHTS];
+    take_aims(th->st, keys, count, aims);
 }
 
 /* The first look was in vain: a writer was at work, or the item is dead. The lock
@@ -307,24 +319,30 @@ see_again(struct store_thread *th, const struct store_key *key, uint64_t now_ms,
 /* The same as look(), but shorter: key, value and flags of a linked item never
  * change, so they need not be read before the version is looked at again. */
 static inline bool
-see(struct store_thread *th, const struct aim *aim, const struct store_key *key, uint64_t now_ms,
+see(struct store_thread *th, struct aim *aim, const struct store_key *key, uint64_t now_ms,
     struct store_sight *sight)
 {
     const struct shard *sh = aim->shard;
-    struct place where = assoc_find_from(&sh->assoc, &th->st->segments, aim->home, key);
-    struct store_item *it = where.item;
-    bool dead = it != NULL && item_dead(th->st, where.segment, it, now_ms);
+    struct store_item *it = aim->item;
+    if (it == NULL || __builtin_expect(!item_has_key(it, key->key), 0)) {
+        struct place where = assoc_find_from(&sh->assoc, &th->st->segments, aim->home, key);
+        it = where.item;
+        aim->segment = where.segment;
+    }
+    bool dead = it != NULL && item_dead(th->st, aim->segment, it, now_ms);
     sight->item = it;
-    sight->cas = it != NULL ? item_cas(it, &where.segment->base) : 0;
+    sight->cas = it != NULL ? item_cas(it, &aim->segment->base) : 0;
     if (__builtin_expect(dead || aim->version % 2 != 0 || !shard_read_ok(sh, aim->version), 0)) {
         return see_again(th, key, now_ms, sight);
     }
     if (it == NULL) {
         return false;
     }
-    item_bump(it, &where.segment->base, now_ms);
-    sight->value = span_make(item_value(it), item_value_bytes(it));
-    sight->flags = item_flags(it);
+    item_bump(it, &aim->segment->base, now_ms);
+    unsigned marks = item_marks(it);
+    sight->value.ptr = (const char *)it + item_header_bytes(marks) + it->key_bytes;
+    sight->value.len = marks & ITEM_LONG_VALUE ? item_value_bytes(it) : it->value_low;
+    sight->flags = marks & ITEM_HAS_FLAGS ? item_flags(it) : 0;
     return true;
 }
 
@@ -336,14 +354,7 @@ store_see(struct store_thread *th, const struct store_key *keys, unsigned count,
 {
     struct aim aims[STORE_SIGHTS];
     unsigned found = 0;
-    ASSERT(count <= STORE_SIGHTS);
-    for (unsigned i = 0; i < count; i++) {
-        aims[i] = take_aim(th->st, &keys[i]);
-        __builtin_prefetch(aims[i].home);
-    }
-    for (unsigned i = 0; count > 1 && i < count; i++) {
-        prefetch_item(&th->st->segments, aims[i].home, keys[i].hash);
-    }
+    take_aims(th->st, keys, count, aims);
     for (unsigned i = 0; i < count; i++) {
         found += see(th, &aims[i], &keys[i], now_ms, &sights[i]);
     }

@@ -88,21 +88,9 @@ count_digits(uint64_t v)
     return n + (v >= 10) + (v >= 100) + (v >= 1000);
 }
 
-/* Lengths and flags, which stand in every reply, mostly have up to three digits. */
 size_t
-num_format_u64(uint64_t v, char *out)
+num_format_long(uint64_t v, char *out)
 {
-    if (v < 10) {
-        *out = (char)('0' + v);
-        return 1;
-    }
-    if (v < 1000) {
-        unsigned hundreds = (unsigned)v / 100;
-        *out = (char)('0' + hundreds);
-        out += hundreds > 0;
-        put_pair(out, (unsigned)v % 100);
-        return hundreds > 0 ? 3 : 2;
-    }
     size_t n = count_digits(v);
     char *p = out + n;
     for (; v >= 100; v /= 100) {
