@@ -196,11 +196,12 @@ has_key_of(const struct bucket *b, const struct segments *s, uint8_t tag, locato
 }
 
 bool
-assoc_insert_new(struct assoc *a, const struct segments *s, uint64_t hash, uint8_t tag, locator at)
+assoc_insert_new(struct assoc *a, const struct segments *s, struct bucket *home, uint8_t tag,
+                 locator at)
 {
     struct bucket *room = NULL;
     unsigned place = BUCKET_PLACES;
-    for (struct bucket *b = assoc_home(a, hash); b != NULL; b = assoc_next(a, b)) {
+    for (struct bucket *b = home; b != NULL; b = assoc_next(a, b)) {
         if (has_key_of(b, s, tag, at)) {
             return false;
         }

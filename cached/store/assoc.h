@@ -101,8 +101,9 @@ assoc_find(const struct assoc *a, const struct segments *s, uint64_t hash,
 
 /* False if there is no memory for a spill bucket. */
 bool assoc_insert(struct assoc *a, uint64_t hash, uint8_t tag, locator at);
-/* The same, unless an item with the same key is there; false then too. */
-bool assoc_insert_new(struct assoc *a, const struct segments *s, uint64_t hash, uint8_t tag,
+/* The same into a chain that is known, unless an item with the same key is there;
+ * false then too. */
+bool assoc_insert_new(struct assoc *a, const struct segments *s, struct bucket *home, uint8_t tag,
                       locator at);
 void assoc_remove(struct assoc *a, uint64_t hash, struct place where);
 

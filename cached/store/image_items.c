@@ -4,9 +4,8 @@
 
 #include <stdlib.h>
 
-#define ROUND_BYTES    ((uint64_t)256 << 20) /* of segments */
-#define CHUNK_FINDINGS 340                   /* about a page */
-#define AHEAD          8                     /* findings whose bucket is being fetched */
+#define ROUND_BYTES    ((uint64_t)64 << 20) /* of segments, so that findings stay in the caches */
+#define CHUNK_FINDINGS 340                  /* about a page */
 
 struct finding {
     uint32_t hash_low;
@@ -130,13 +129,14 @@ hash_of(const struct finding *f)
 static bool
 enter_chunk(struct store *st, struct shard *sh, const struct chunk *chunk)
 {
+    struct bucket *homes[CHUNK_FINDINGS]; /* while the table does not grow */
     for (unsigned i = 0; i < chunk->count; i++) {
-        unsigned ahead = i + AHEAD < chunk->count ? i + AHEAD : i;
-        uint64_t coming = hash_of(&chunk->findings[ahead]);
-        __builtin_prefetch(assoc_home(&sh->assoc, table_hash(coming)), 1);
-        uint64_t hash = hash_of(&chunk->findings[i]);
-        if (!assoc_insert_new(&sh->assoc, &st->segments, table_hash(hash), bucket_tag(hash),
-                              chunk->findings[i].at)) {
+        homes[i] = assoc_home(&sh->assoc, table_hash(hash_of(&chunk->findings[i])));
+        __builtin_prefetch(homes[i], 1);
+    }
+    for (unsigned i = 0; i < chunk->count; i++) {
+        const struct finding *f = &chunk->findings[i];
+        if (!assoc_insert_new(&sh->assoc, &st->segments, homes[i], bucket_tag(hash_of(f)), f->at)) {
             return false;
         }
     }
