@@ -448,7 +448,9 @@ end_turn(struct conn *c, struct turn turn)
     uint64_t sent = 0;
     enum outbox_status status = outbox_send(&c->out, w->store, c->io.fd, &sent);
     metric_add(w->metrics, METRIC_ID_NODE_BYTES_WRITTEN, sent);
-    service_turn_sent(&w->service_times, w->metrics, loop_now_us(w->loop));
+    if (service_turn_measured(&w->service_times)) {
+        service_close(&w->service_times, w->metrics, loop_now_us(w->loop));
+    }
     if (status == OUTBOX_BROKEN || (c->eof && status == OUTBOX_EMPTY)) {
         conn_close(c, status == OUTBOX_BROKEN ? END_ERROR : END_NORMAL);
         return;

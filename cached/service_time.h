@@ -21,7 +21,7 @@
 #pragma once
 #include "cached/node_metrics.h"
 
-#define SERVICE_EVERY 16
+#define SERVICE_EVERY 32
 
 /*    id      name      its counters of commands that are done */
 #define SERVICE_CLASSES(X)                                                                         \
@@ -63,6 +63,7 @@ struct service_times {
 void service_init(struct service_times *l, uint64_t seed);
 
 void service_open(struct service_times *l, const struct metric_block *metrics);
+/* `begun_us`: when the loop was told of input. */
 void service_close(struct service_times *l, const struct metric_block *metrics, uint64_t begun_us);
 
 /* A connection's turn begins. `metrics`: the worker's. */
@@ -75,13 +76,11 @@ service_turn_begins(struct service_times *l, const struct metric_block *metrics)
     }
 }
 
-/* Its answers are sent, as far as they can be. `begun_us`: when input was told of. */
-static inline void
-service_turn_sent(struct service_times *l, const struct metric_block *metrics, uint64_t begun_us)
+/* Its answers are sent, as far as they can be. True: service_close() it. */
+static inline bool
+service_turn_measured(const struct service_times *l)
 {
-    if (__builtin_expect(l->open, 0)) {
-        service_close(l, metrics, begun_us);
-    }
+    return __builtin_expect(l->open, 0);
 }
 
 /* Adds what was measured of a class. */

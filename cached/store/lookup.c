@@ -66,11 +66,20 @@ enter_table(struct store_thread *th, struct store_item *it, unsigned marks)
     band_enter(th->bands, item_band(it), bytes);
 }
 
+/* Most often a value is replaced by one of the same size, and the accounts stay as
+ * they are. */
 static void
 swap_items(struct store_thread *th, struct store_item *it, unsigned marks, struct place old)
 {
-    enter_table(th, it, marks);
-    leave_table(th, old.item);
+    struct store_item *from = old.item;
+    uint32_t came = item_footprint(th->st, it), went = item_footprint(th->st, from);
+    item_mark(it, ITEM_LINKED | marks, 0);
+    item_mark(from, ITEM_STALE, ITEM_LINKED); /* dead */
+    if (came != went || item_value_bytes(it) != item_value_bytes(from)) {
+        metric_add(th->metrics, METRIC_ID_STORE_ITEM_BYTES, (uint64_t)came - went);
+        band_leave(th->bands, item_band(from), went);
+        band_enter(th->bands, item_band(it), came);
+    }
     bucket_set(old.bucket, old.index, bucket_tag_at(old.bucket, old.index),
                segments_locate(&th->st->segments, it));
 }

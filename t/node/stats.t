@@ -121,7 +121,7 @@ is(join(' ', grep { $seen{$_}++ } $page =~ /^# TYPE (\S+)/mg), '', 'no name is d
 
 # --- latency -------------------------------------------------------------------------
 
-# About one turn in sixteen is measured, so there must be many.
+# About one turn in 32 is measured, so there must be many.
 $c->ask("stats reset\r\n");
 for (1 .. 40) {
     $c->ask("get kept kept\r\n") for 1 .. 10;

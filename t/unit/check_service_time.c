@@ -34,7 +34,9 @@ turn(unsigned gets, unsigned deletes, uint64_t ms)
     metric_add(metrics, METRIC_ID_NODE_DELETE_HITS, deletes / 2);
     metric_add(metrics, METRIC_ID_NODE_DELETE_MISSES, deletes - deletes / 2);
     clock_test_advance_ms(ms);
-    service_turn_sent(&times, metrics, begun_us);
+    if (service_turn_measured(&times)) {
+        service_close(&times, metrics, begun_us);
+    }
 }
 
 static struct service_histogram of(enum service_class class)
