@@ -120,7 +120,7 @@ assoc_find_from(const struct assoc *a, const struct segments *s, struct bucket *
             }
             struct store_item *it = segments_item(s, at);
             if (item_has_key(it, key->key)) {
-                return (struct place){b, i, it, segments_find(s, it)};
+                return (struct place){b, i, it, segments_at(s, at)};
             }
         }
         b = assoc_next(a, b);

@@ -162,17 +162,25 @@ generation_at(struct store *st, uint64_t now_ms)
 }
 
 static inline bool
-item_expired(const struct store_item *it, uint64_t now_ms)
+item_expired(const struct store_item *it, unsigned marks, uint64_t now_ms)
 {
-    uint64_t expiry_ms = item_expiry_ms(it);
+    uint64_t expiry_ms = item_expiry_ms_of(it, marks);
     return expiry_ms != EXPIRES_NEVER && expiry_ms <= now_ms;
 }
 
-/* Is the item, which stands in that segment, expired or flushed? */
+/* Is the item, which has these marks and stands in that segment, expired or
+ * flushed? */
+static inline bool
+item_dead_of(struct store *st, const struct segment *seg, const struct store_item *it,
+             unsigned marks, uint64_t now_ms)
+{
+    return item_expired(it, marks, now_ms) || seg->base.generation != generation_at(st, now_ms);
+}
+
 static inline bool
 item_dead(struct store *st, const struct segment *seg, const struct store_item *it, uint64_t now_ms)
 {
-    return item_expired(it, now_ms) || seg->base.generation != generation_at(st, now_ms);
+    return item_dead_of(st, seg, it, item_marks(it), now_ms);
 }
 
 /* Counts a dead item that is about to be unlinked. */

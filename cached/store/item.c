@@ -25,7 +25,7 @@ item_set_flags(struct store_item *it, uint64_t flags)
         return;
     }
     ASSERT((marks & ITEM_WIDE) || flags <= ITEM_NARROW_FLAGS);
-    _Atomic uint16_t *at = item_flag_fields(it);
+    _Atomic uint16_t *at = item_flag_fields(it, marks);
     for (unsigned i = 0; i < (marks & ITEM_WIDE ? 4 : 1); i++) {
         item_set_half(at + i, flags >> 16 * i);
     }
@@ -135,18 +135,18 @@ accessed_ms(const struct store_item *it, const struct item_base *base, uint64_t 
 /* --- items -------------------------------------------------------------------- */
 
 static void
-set_value_bytes(struct store_item *it, uint64_t n)
+set_value_bytes(struct store_item *it, unsigned layout, uint64_t n)
 {
-    unsigned marks = item_marks(it);
+    ASSERT(n <= (layout & ITEM_WIDE ? UINT32_MAX : ITEM_NARROW_VALUE));
+    ASSERT(n <= UINT8_MAX || (layout & ITEM_LONG_VALUE));
     it->value_low = (uint8_t)n;
-    _Atomic uint16_t *at = it->fields + (marks & ITEM_HAS_EXPIRY ? 3 : 0);
-    if (marks & ITEM_LONG_VALUE) {
+    if (layout & ITEM_LONG_VALUE) {
+        _Atomic uint16_t *at = it->fields + (layout & ITEM_HAS_EXPIRY ? 3 : 0);
         item_set_half(at, n >> 8);
+        if (layout & ITEM_WIDE) {
+            item_set_half(at + 1, n >> 24);
+        }
     }
-    if ((marks & ITEM_LONG_VALUE) && (marks & ITEM_WIDE)) {
-        item_set_half(at + 1, n >> 24);
-    }
-    ASSERT(item_value_bytes(it) == n);
 }
 
 void
@@ -156,12 +156,17 @@ item_init(struct store_item *it, const struct item_base *base, struct span key,
     atomic_store_explicit(&it->marks, (uint8_t)layout, memory_order_relaxed);
     atomic_store_explicit(&it->heat, HEAT_HIT, memory_order_relaxed);
     it->key_bytes = (uint8_t)key.len;
-    set_value_bytes(it, value_bytes);
-    memcpy((char *)it + item_header_bytes(layout), key.ptr, key.len);
-    item_seal(it);
-    item_set_accessed(it, base, (uint32_t)(now_ms / 1000));
-    item_set_expiry_ms(it, 0);
-    item_set_flags(it, 0);
+    set_value_bytes(it, layout, value_bytes);
+    char *p = (char *)it + item_header_bytes(layout);
+    memcpy(p, key.ptr, key.len);
+    if (item_trailer_bytes(value_bytes) > 0) {
+        item_seal(it);
+    }
+    item_note_access(it, layout, base, now_ms);
+    if (layout & (ITEM_HAS_EXPIRY | ITEM_HAS_FLAGS)) {
+        item_set_expiry_ms(it, 0);
+        item_set_flags(it, 0);
+    }
 }
 
 bool
@@ -195,14 +200,15 @@ item_show(struct store_item *it, const struct item_base *base, uint64_t now_ms,
           struct store_view *view)
 {
     unsigned marks = item_marks(it);
-    uint64_t expiry_ms = item_expiry_ms(it);
-    uint64_t value_bytes = item_value_bytes(it);
+    uint64_t expiry_ms = item_expiry_ms_of(it, marks);
+    uint64_t value_bytes = item_value_bytes_of(it, marks);
+    const char *key = (const char *)it + item_header_bytes(marks);
     *view = (struct store_view){
         .item = it,
-        .key = item_key(it),
-        .value = span_make(item_value(it), value_bytes),
-        .flags = item_flags(it),
-        .cas = item_cas(it, base),
+        .key = span_make(key, it->key_bytes),
+        .value = span_make(key + it->key_bytes, value_bytes),
+        .flags = item_flags_of(it, marks),
+        .cas = item_cas_of(it, marks, base),
         .expiry_ms = expiry_ms,
         .expiry_before_ms = expiry_ms,
         .accessed_ms = accessed_ms(it, base, now_ms),
@@ -219,7 +225,8 @@ item_use(struct store_item *it, const struct item_base *base, uint64_t now_ms)
 {
     uint8_t heat = atomic_load_explicit(&it->heat, memory_order_relaxed);
     uint8_t hotter = (uint8_t)((heat_hit(heat) & HEAT_CREDIT) | (heat & HEAT_FETCHED));
-    item_warm(it, base, heat, hotter, now_ms);
+    atomic_store_explicit(&it->heat, hotter, memory_order_relaxed);
+    item_note_access(it, item_marks(it), base, now_ms);
 }
 
 void

@@ -158,10 +158,10 @@ item_set_half(_Atomic uint16_t *half, uint64_t n)
     atomic_store_explicit(half, (uint16_t)n, memory_order_release);
 }
 
+/* Functions whose names end so are told the marks by who has looked already. */
 static inline uint64_t
-item_value_bytes(const struct store_item *it)
+item_value_bytes_of(const struct store_item *it, unsigned marks)
 {
-    unsigned marks = item_marks(it);
     uint64_t n = it->value_low;
     if (marks & ITEM_LONG_VALUE) {
         const _Atomic uint16_t *at = it->fields + (marks & ITEM_HAS_EXPIRY ? 3 : 0);
@@ -171,10 +171,17 @@ item_value_bytes(const struct store_item *it)
     return n;
 }
 
+static inline uint64_t
+item_value_bytes(const struct store_item *it)
+{
+    return item_value_bytes_of(it, item_marks(it));
+}
+
 static inline size_t
 item_bytes(const struct store_item *it)
 {
-    return item_bytes_for(item_marks(it), it->key_bytes, item_value_bytes(it));
+    unsigned marks = item_marks(it);
+    return item_bytes_for(marks, it->key_bytes, item_value_bytes_of(it, marks));
 }
 
 /* --- what changes ------------------------------------------------------------ */
@@ -182,12 +189,18 @@ item_bytes(const struct store_item *it)
 bool item_fetched(const struct store_item *it);
 
 static inline uint64_t
-item_expiry_ms(const struct store_item *it)
+item_expiry_ms_of(const struct store_item *it, unsigned marks)
 {
     const _Atomic uint16_t *at = it->fields;
-    return item_marks(it) & ITEM_HAS_EXPIRY
+    return marks & ITEM_HAS_EXPIRY
                ? item_half(at) | item_half(at + 1) << 16 | item_half(at + 2) << 32
                : 0;
+}
+
+static inline uint64_t
+item_expiry_ms(const struct store_item *it)
+{
+    return item_expiry_ms_of(it, item_marks(it));
 }
 
 static inline bool
@@ -209,14 +222,20 @@ item_wide_fields(const struct store_item *it)
 }
 
 static inline uint64_t
-item_cas(const struct store_item *it, const struct item_base *base)
+item_cas_of(const struct store_item *it, unsigned marks, const struct item_base *base)
 {
     uint64_t low = item_half(&it->cas[0]) | item_half(&it->cas[1]) << 16;
-    if (__builtin_expect(item_marks(it) & ITEM_WIDE, 0)) {
+    if (__builtin_expect(marks & ITEM_WIDE, 0)) {
         const _Atomic uint16_t *at = item_wide_fields(it);
         return low | item_half(at) << 32 | item_half(at + 1) << 48;
     }
     return base->cas_from + (low << ITEM_CAS_UNIT_BITS);
+}
+
+static inline uint64_t
+item_cas(const struct store_item *it, const struct item_base *base)
+{
+    return item_cas_of(it, item_marks(it), base);
 }
 
 /* Under the lock. False if the item has no place for it. */
@@ -226,26 +245,30 @@ bool item_cas_is_near(const struct item_base *base, uint64_t cas);
 
 /* The last ones before the key. */
 static inline _Atomic uint16_t *
-item_flag_fields(const struct store_item *it)
+item_flag_fields(const struct store_item *it, unsigned marks)
 {
-    unsigned marks = item_marks(it);
     size_t at = item_header_bytes(marks) - (marks & ITEM_WIDE ? 8 : 2);
     return (_Atomic uint16_t *)it->fields + (at - sizeof(*it)) / 2;
 }
 
 static inline uint64_t
-item_flags(const struct store_item *it)
+item_flags_of(const struct store_item *it, unsigned marks)
 {
-    unsigned marks = item_marks(it);
     if (!(marks & ITEM_HAS_FLAGS)) {
         return 0;
     }
-    const _Atomic uint16_t *at = item_flag_fields(it);
+    const _Atomic uint16_t *at = item_flag_fields(it, marks);
     if (!(marks & ITEM_WIDE)) {
         return item_half(at);
     }
     return item_half(at) | item_half(at + 1) << 16 | item_half(at + 2) << 32 |
            item_half(at + 3) << 48;
+}
+
+static inline uint64_t
+item_flags(const struct store_item *it)
+{
+    return item_flags_of(it, item_marks(it));
 }
 
 /* The maker, before linking; the layout has place for them. */
@@ -278,14 +301,11 @@ item_put_hint(_Atomic uint16_t *half, uint16_t n)
 void item_set_accessed(struct store_item *it, const struct item_base *base, uint32_t s);
 
 static inline void
-item_warm(struct store_item *it, const struct item_base *base, uint8_t heat, uint8_t hotter,
-          uint64_t now_ms)
+item_note_access(struct store_item *it, unsigned marks, const struct item_base *base,
+                 uint64_t now_ms)
 {
-    if (hotter != heat) {
-        atomic_store_explicit(&it->heat, hotter, memory_order_relaxed);
-    }
     uint32_t now_s = (uint32_t)(now_ms / 1000), after_s = now_s - base->opened_s;
-    if (__builtin_expect(after_s < ITEM_ACCESS_RANGE_S && !(item_marks(it) & ITEM_WIDE), 1)) {
+    if (__builtin_expect(after_s < ITEM_ACCESS_RANGE_S && !(marks & ITEM_WIDE), 1)) {
         item_put_hint(&it->accessed, (uint16_t)after_s);
     } else {
         item_set_accessed(it, base, now_s);
@@ -296,10 +316,19 @@ item_warm(struct store_item *it, const struct item_base *base, uint8_t heat, uin
 void item_use(struct store_item *it, const struct item_base *base, uint64_t now_ms);
 
 static inline void
+item_bump_of(struct store_item *it, unsigned marks, const struct item_base *base, uint64_t now_ms)
+{
+    uint8_t heat = atomic_load_explicit(&it->heat, memory_order_relaxed), hotter = heat_hit(heat);
+    if (hotter != heat) {
+        atomic_store_explicit(&it->heat, hotter, memory_order_relaxed);
+    }
+    item_note_access(it, marks, base, now_ms);
+}
+
+static inline void
 item_bump(struct store_item *it, const struct item_base *base, uint64_t now_ms)
 {
-    uint8_t heat = atomic_load_explicit(&it->heat, memory_order_relaxed);
-    item_warm(it, base, heat, heat_hit(heat), now_ms);
+    item_bump_of(it, item_marks(it), base, now_ms);
 }
 
 /* Puts the CRLF behind a value that is long enough for one. */

@@ -19,7 +19,7 @@ finish_flush(struct store *st, uint64_t now_ms)
 void
 count_death(struct store_thread *th, const struct store_item *it, uint64_t now_ms)
 {
-    if (item_expired(it, now_ms) && !item_fetched(it)) {
+    if (item_expired(it, item_marks(it), now_ms) && !item_fetched(it)) {
         count(th, METRIC_ID_STORE_EXPIRED_UNFETCHED);
         band_add(&th->bands[item_band(it)].expired_unfetched, 1);
     }

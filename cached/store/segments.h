@@ -127,6 +127,12 @@ segments_find(const struct segments *s, const struct store_item *it)
     return &s->all[segments_number(s, it)];
 }
 
+static inline struct segment *
+segments_at(const struct segments *s, locator at)
+{
+    return &s->all[at >> s->offset_bits];
+}
+
 static inline char *
 segment_memory(const struct segments *s, const struct segment *seg)
 {

@@ -272,7 +272,7 @@ refine_aim(const struct segments *s, const struct store_key *key, struct aim *ai
     aim->item = NULL;
     if (at != 0) {
         aim->item = segments_item(s, at);
-        aim->segment = segments_find(s, aim->item);
+        aim->segment = segments_at(s, at);
         __builtin_prefetch(aim->item);
         __builtin_prefetch((const char *)aim->item + 64);
         __builtin_prefetch(&aim->segment->base);
@@ -329,20 +329,20 @@ see(struct store_thread *th, struct aim *aim, const struct store_key *key, uint6
         it = where.item;
         aim->segment = where.segment;
     }
-    bool dead = it != NULL && item_dead(th->st, aim->segment, it, now_ms);
+    unsigned marks = it != NULL ? item_marks(it) : 0;
+    bool dead = it != NULL && item_dead_of(th->st, aim->segment, it, marks, now_ms);
     sight->item = it;
-    sight->cas = it != NULL ? item_cas(it, &aim->segment->base) : 0;
+    sight->cas = it != NULL ? item_cas_of(it, marks, &aim->segment->base) : 0;
     if (__builtin_expect(dead || aim->version % 2 != 0 || !shard_read_ok(sh, aim->version), 0)) {
         return see_again(th, key, now_ms, sight);
     }
     if (it == NULL) {
         return false;
     }
-    item_bump(it, &aim->segment->base, now_ms);
-    unsigned marks = item_marks(it);
+    item_bump_of(it, marks, &aim->segment->base, now_ms);
     sight->value.ptr = (const char *)it + item_header_bytes(marks) + it->key_bytes;
-    sight->value.len = marks & ITEM_LONG_VALUE ? item_value_bytes(it) : it->value_low;
-    sight->flags = marks & ITEM_HAS_FLAGS ? item_flags(it) : 0;
+    sight->value.len = item_value_bytes_of(it, marks);
+    sight->flags = item_flags_of(it, marks);
     return true;
 }
 
