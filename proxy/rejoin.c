@@ -224,6 +224,7 @@ static void
 hold_off(struct backend *b)
 {
     b->rejoin.not_before_us = worker_now_us(b->worker) + REJOIN_RETRY_MS * 1000;
+    backend_wake_at(b, b->rejoin.not_before_us);
 }
 
 /* One that the node refuses as such (an old memcached asked for `md`) will not be
