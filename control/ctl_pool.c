@@ -43,6 +43,8 @@
       "time for a node to answer a request (250ms)")                                               \
     X(0, "gutter-ttl",        NUMBER,   gutter_ttl_s,       "SECONDS", NULL,                       \
       "how long an item stays there at most (10)")                                                 \
+    X(0, "miss-lease",        DURATION, miss_lease_ms,      "TIME", NULL,                          \
+      "how long those who share a miss wait for one of them to fill it (0)")                       \
     X(0, "min-nodes",         NUMBER,   min_nodes,          "N",    NULL,                          \
       "serve the pool once so many nodes have registered for it (1)")
 #define POOL_OPTIONS(X)                                                                            \

@@ -56,6 +56,7 @@ pool_config_differs(const struct pool_config *config, const struct table_pool *p
            want->request_timeout_ms != pool->request_timeout_ms ||
            want->flush_all != pool->flush_all || want->on_read_error != pool->on_read_error ||
            want->on_write_error != pool->on_write_error || want->meta_errors != pool->meta_errors ||
-           want->coalesce != pool->coalesce || want->rejoin != pool->rejoin ||
-           strcmp(want->gutter, pool->gutter) != 0 || want->gutter_ttl_s != pool->gutter_ttl_s;
+           want->coalesce != pool->coalesce || want->miss_lease_ms != pool->miss_lease_ms ||
+           want->rejoin != pool->rejoin || strcmp(want->gutter, pool->gutter) != 0 ||
+           want->gutter_ttl_s != pool->gutter_ttl_s;
 }

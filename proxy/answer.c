@@ -76,7 +76,7 @@ pass_keys(struct pending *p, uint32_t shard, uint32_t last, const struct reply_p
         if (key != MULTIGET_END && p->many->keys[key].flight != NULL) {
             bool passed_over = piece->kind == REPLY_VALUE && key != last;
             coalesce_land(&p->worker->coalesce, &p->many->keys[key].flight,
-                          passed_over ? &miss : piece, p->client != NULL);
+                          passed_over ? &miss : piece, p->client);
         }
     } while (key != last);
 }
@@ -136,8 +136,8 @@ flight_piece(struct leg *leg, const struct reply_piece *piece)
     if (piece->kind == REPLY_VALUE && !span_eq(piece->key, flight_key_of(leg->flight))) {
         return false;
     }
-    bool leads = leg->pending != NULL && leg->pending->client != NULL;
-    coalesce_land(&leg->roster->worker->coalesce, &leg->flight, piece, leads);
+    const struct client *leader = leg->pending != NULL ? leg->pending->client : NULL;
+    coalesce_land(&leg->roster->worker->coalesce, &leg->flight, piece, leader);
     return true;
 }
 

@@ -26,12 +26,20 @@ struct waiter {
 };
 
 static void on_timer(void *arg);
+static void run_out(struct coalesce *co, struct waiter *it);
+
+static struct waiter *
+first_due(const struct coalesce *co)
+{
+    return LIST_ENTRY(list_first(&co->due), struct waiter, due);
+}
 
 void
 coalesce_init(struct coalesce *co, struct worker *w)
 {
     co->worker = w;
     flight_table_init(&co->flights);
+    flight_table_init(&co->leases);
     objpool_init(&co->waiters, sizeof(struct waiter));
     list_init(&co->due);
     loop_timer_init(&co->timer, w->loop, on_timer, co);
@@ -40,9 +48,12 @@ coalesce_init(struct coalesce *co, struct worker *w)
 void
 coalesce_deinit(struct coalesce *co)
 {
-    ASSERT(list_empty(&co->due));
+    while (!list_empty(&co->due)) { /* of leases; no request is on its way any more */
+        run_out(co, first_due(co));
+    }
     loop_timer_deinit(&co->timer);
     flight_table_deinit(&co->flights);
+    flight_table_deinit(&co->leases);
     objpool_deinit(&co->waiters);
 }
 
@@ -50,6 +61,7 @@ void
 coalesce_forget(struct coalesce *co)
 {
     flight_unlist_all(&co->flights);
+    flight_unlist_all(&co->leases);
 }
 
 /* --- joining ----------------------------------------------------------------------- */
@@ -62,12 +74,25 @@ large_slot(struct coalesce *co, uint64_t hash)
     return &co->large[hash % COALESCE_LARGE_KEYS];
 }
 
+/* Whoever comes when a write of the key has begun finds it at the node. */
+static struct flight *
+find_lease(struct coalesce *co, const struct client *c, const struct coalesce_read *read)
+{
+    struct flight *f = flight_peek(&co->leases, &read->key, read->form);
+    bool joinable =
+        f != NULL && f->holder != c && f->mark == read->mark && f->waiting < FLIGHT_WAITERS_MAX;
+    return joinable ? f : NULL;
+}
+
 enum coalesce_verdict
 coalesce_judge(const struct client *c, const struct coalesce_read *read, struct flight **found)
 {
     struct coalesce *co = &c->worker->coalesce;
     if (client_is_writing(c, read->key.hash)) {
         return COALESCE_ALONE;
+    }
+    if (co->leases.count > 0 && (*found = find_lease(co, c, read)) != NULL) {
+        return COALESCE_JOIN;
     }
     uint64_t overflows = co->flights.overflows;
     struct flight *f = flight_find(&co->flights, &read->key, read->form, read->mark);
@@ -119,6 +144,9 @@ wait_for(struct pending *p, struct flight *f, uint32_t part)
     it->pending = p;
     it->part = part;
     it->deadline_us = worker_now_us(w) + w->roster->pools[f->pool].request_timeout_us;
+    if (f->leased && f->lease_until_us < it->deadline_us) {
+        it->deadline_us = f->lease_until_us;
+    }
     p->legs++;
     flight_join(f, &it->link);
     queue_by_deadline(&w->coalesce, it);
@@ -377,17 +405,116 @@ note_size(struct coalesce *co, const struct flight *f, uint64_t value_bytes)
     }
 }
 
+/* --- leases ------------------------------------------------------------------------------- */
+
+/* One will write what he missed. While nobody has written the key since it was
+ * asked for, that is worth waiting for; once. */
+static uint64_t
+lease_us(const struct coalesce *co, const struct flight *f, const struct fetched *fetched)
+{
+    const struct worker *w = co->worker;
+    bool missed = fetched->kind == REPLY_END || fetched->kind == REPLY_EN;
+    bool written = write_marks_read(w->host->writes, f->hash) != f->mark;
+    return missed && !written && !f->leased ? w->roster->pools[f->pool].miss_lease_us : 0;
+}
+
+static void
+move_waiters(struct coalesce *co, struct flight *from, struct flight *to)
+{
+    while (from->waiting > 0) {
+        struct waiter *it = first_waiter(from);
+        flight_leave(from, &it->link);
+        flight_join(to, &it->link);
+        it->flight = to;
+        if (to->lease_until_us < it->deadline_us) {
+            it->deadline_us = to->lease_until_us;
+            list_remove(&it->due);
+            queue_by_deadline(co, it);
+        }
+    }
+}
+
+/* `leader` has been told the miss. All who wait for `f` wait on; false if they
+ * may not. */
+static bool
+lease(struct coalesce *co, struct flight *f, uint64_t us, const struct client *leader)
+{
+    struct lookup_key key = {flight_key_of(f), f->hash, f->pool};
+    struct flight *leased = flight_open(&co->leases, &key, f->form, f->mark);
+    if (leased == NULL) {
+        return false;
+    }
+    leased->leased = true;
+    leased->holder = leader;
+    leased->lease_until_us = worker_now_us(co->worker) + us;
+    move_waiters(co, f, leased);
+    wake_at(co, first_due(co)->deadline_us);
+    worker_count(co->worker, METRIC_ID_MISS_LEASES, 1);
+    flight_close(&co->flights, &f);
+    return true;
+}
+
+/* When the worker ends, all are gone, and nothing must be sent any more. */
+static void
+drop_the_gone(struct coalesce *co, struct flight *f)
+{
+    LIST_EACH_SAFE (link, &f->waiters) {
+        struct waiter *it = LIST_ENTRY(link, struct waiter, link);
+        if (it->pending->client == NULL) {
+            fail_waiter(co, it, FAILURE_TIMEOUT);
+        }
+    }
+}
+
+void
+coalesce_written(struct coalesce *co, uint64_t hash)
+{
+    struct flight *f;
+    while ((f = flight_of_hash(&co->leases, hash)) != NULL) {
+        enum failure failure = FAILURE_OVERLOADED;
+        flight_unlist(&co->leases, f);
+        drop_the_gone(co, f);
+        if (f->waiting == 0) {
+            flight_close(&co->leases, &f);
+        } else if (launch(co->worker, f, &failure) == NULL) {
+            end(co, f, failure);
+        }
+    }
+}
+
+/* Its time is over. Who waited for a write has what he would have had without. */
+static void
+run_out(struct coalesce *co, struct waiter *it)
+{
+    static const struct fetched text_miss = {.kind = REPLY_END, .line = {"END", 3}};
+    static const struct fetched meta_miss = {.kind = REPLY_EN, .line = {"EN", 2}};
+    struct flight *f = it->flight;
+    if (!f->leased) {
+        fail_waiter(co, it, FAILURE_TIMEOUT);
+        return;
+    }
+    tell(co, it, f->form & FORM_META ? &meta_miss : &text_miss, false);
+    if (f->waiting == 0 && f->target == NULL) {
+        flight_close(&co->leases, &f);
+    }
+}
+
 /* By the time somebody asks again, `f` has been unlisted: what is told now may be
  * older than those who come now want. */
 static void
-land_shared(struct coalesce *co, struct flight *f, const struct reply_piece *piece, bool leads)
+land_shared(struct coalesce *co, struct flight *f, const struct reply_piece *piece,
+            const struct client *leader, bool current)
 {
     struct fetched fetched;
     fetched_read(piece, &fetched);
     unsigned shares = flight_shares(fetched.value.len);
-    bool each_alone = shares == 0, may_win = !leads;
-    if (!leads && shares == 0) {
+    bool each_alone = shares == 0, may_win = leader == NULL;
+    if (leader == NULL && shares == 0) {
         shares = 1;
+    }
+    uint64_t us = current && leader != NULL ? lease_us(co, f, &fetched) : 0;
+    if (us > 0 && lease(co, f, us, leader)) {
+        return;
     }
     worker_count(co->worker, METRIC_ID_FLIGHTS, 1);
     while (f->waiting > 0 && shares > 0) {
@@ -406,16 +533,17 @@ land_shared(struct coalesce *co, struct flight *f, const struct reply_piece *pie
 
 void
 coalesce_land_slowly(struct coalesce *co, struct flight **flight, const struct reply_piece *piece,
-                     bool leads)
+                     const struct client *leader)
 {
     struct flight *f = *flight;
+    bool current = f->listed; /* so the pool is one of the table in use */
     *flight = NULL;
     note_size(co, f, piece->value.len);
     flight_unlist(&co->flights, f);
     if (f->waiting == 0) {
         flight_close(&co->flights, &f);
     } else {
-        land_shared(co, f, piece, leads);
+        land_shared(co, f, piece, leader, current);
     }
 }
 
@@ -439,11 +567,11 @@ on_timer(void *arg)
     }
     co->excused = false;
     while (!list_empty(&co->due)) {
-        struct waiter *it = LIST_ENTRY(list_first(&co->due), struct waiter, due);
+        struct waiter *it = first_due(co);
         if (it->deadline_us > now) {
             wake_at(co, it->deadline_us);
             return;
         }
-        fail_waiter(co, it, FAILURE_TIMEOUT);
+        run_out(co, it);
     }
 }

@@ -14,6 +14,9 @@
  * byte of its answer came is sent once more for those of the waiters that still
  * have time, by a leg without a client (LEG_FETCH), within the retry budget.
  *
+ * Where a pool has a miss lease, a miss is told to one; the others wait for what
+ * he writes, and ask again when that is answered.
+ *
  * Worker's thread only. */
 #pragma once
 #include "common/net/loop.h"
@@ -32,6 +35,7 @@ struct worker;
 struct coalesce {
     struct worker *worker;
     struct flight_table flights;
+    struct flight_table leases; /* flights that wait for a write */
     struct objpool waiters;
     struct list due; /* all waiters, the next to run out of time first */
     struct loop_timer timer;
@@ -68,24 +72,27 @@ struct flight *coalesce_lead(struct coalesce *co, const struct coalesce_read *re
                              const struct backend *target);
 
 /* A piece of the reply to the leg or the part of a multiget on which *flight
- * hangs. `leads`: its leader is still there and is told what the piece says.
+ * hangs. `leader`: who leads and is told what the piece says; NULL if he has left.
  * Ends the flight, and leaves NULL, unless somebody is to be asked again. */
 void coalesce_land_slowly(struct coalesce *co, struct flight **flight,
-                          const struct reply_piece *piece, bool leads);
+                          const struct reply_piece *piece, const struct client *leader);
 static inline void
 coalesce_land(struct coalesce *co, struct flight **flight, const struct reply_piece *piece,
-              bool leads)
+              const struct client *leader)
 {
     uint64_t hash = (*flight)->hash;
     if ((*flight)->waiting == 0 && co->large[hash % COALESCE_LARGE_KEYS] != hash) {
         flight_close(&co->flights, flight);
     } else {
-        coalesce_land_slowly(co, flight, piece, leads);
+        coalesce_land_slowly(co, flight, piece, leader);
     }
 }
 
 /* There will be no reply. `begun`: a part of it had come. Leaves NULL. */
 void coalesce_fail(struct coalesce *co, struct flight **flight, enum failure failure, bool begun);
+
+/* A write of the key of this hash is over: those who waited for it ask again. */
+void coalesce_written(struct coalesce *co, uint64_t hash);
 
 /* Another routing table is in use: what is asked from now on goes by that. */
 void coalesce_forget(struct coalesce *co);

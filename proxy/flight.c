@@ -105,6 +105,7 @@ make(struct flight_table *t, const struct lookup_key *key, uint8_t form, uint32_
     f->form = form;
     f->listed = false;
     f->retried = false;
+    f->leased = false;
     f->key_bytes = (uint8_t)key->bytes.len;
     f->target = NULL;
     memcpy(f->key, key->bytes.ptr, key->bytes.len);
@@ -139,6 +140,26 @@ flight_split(struct flight_table *t, struct flight *f, struct list *waiter)
     flight_leave(f, waiter);
     flight_join(alone, waiter);
     return alone;
+}
+
+struct flight *
+flight_peek(struct flight_table *t, const struct lookup_key *key, uint8_t form)
+{
+    struct flight *f = *bucket_of(t, key->hash);
+    while (f != NULL && !(is_of_key(f, key) && form_covers(f->form, form))) {
+        f = f->next;
+    }
+    return f;
+}
+
+struct flight *
+flight_of_hash(struct flight_table *t, uint64_t hash)
+{
+    struct flight *f = *bucket_of(t, hash);
+    while (f != NULL && f->hash != hash) {
+        f = f->next;
+    }
+    return f;
 }
 
 void

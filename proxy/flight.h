@@ -37,8 +37,11 @@ struct flight {
     uint8_t form;
     bool listed;  /* in the table */
     bool retried; /* asked for again because the first request failed */
+    bool leased;  /* it brought a miss, and whoever waits, waits for a write */
     uint8_t key_bytes;
-    const void *target; /* the caller's: whom it was sent to */
+    uint64_t lease_until_us;
+    const void *holder; /* the caller's: who was told the miss and shall write */
+    const void *target; /* the caller's: whom it was sent to; NULL: it is not on its way */
     char key[KEY_MAX_BYTES];
 };
 
@@ -74,6 +77,13 @@ struct flight *flight_open(struct flight_table *t, const struct lookup_key *key,
 /* A flight like `f` for one of its waiters, which goes on alone: never listed,
  * so no limit applies. */
 struct flight *flight_split(struct flight_table *t, struct flight *f, struct list *waiter);
+
+/* A listed flight that covers this, whatever its mark and however many wait, or
+ * NULL. */
+struct flight *flight_peek(struct flight_table *t, const struct lookup_key *key, uint8_t form);
+
+/* Any listed flight of a key with this hash, or NULL. */
+struct flight *flight_of_hash(struct flight_table *t, uint64_t hash);
 
 /* One more, or one fewer, of those that wait. */
 void flight_join(struct flight *f, struct list *waiter);

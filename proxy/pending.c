@@ -201,6 +201,9 @@ leg_destroy(struct worker *worker, struct leg *leg)
     worker->retry_budget.on_their_way--;
     worker->retry_budget.retries -= leg->retry;
     move_marks(worker, leg);
+    if (leg->writes == LEG_WRITES_KEY && worker->coalesce.leases.count > 0) {
+        coalesce_written(&worker->coalesce, leg->written_hash);
+    }
     ASSERT(leg->entry == NULL);
     roster_unref(&leg->roster);
     objpool_give_back(&worker->legs, leg);

@@ -68,6 +68,8 @@
       "Requests whose answer was told to others too.")                                             \
     X(FLIGHTS_REELECTED, "coalesced_reelections_total", COUNTER,                                   \
       "Requests sent once more for those who waited, because the first failed.")                   \
+    X(MISS_LEASES,      "coalesced_miss_leases_total", COUNTER,                                    \
+      "Misses that were told to one, while the others waited for what he writes.")                 \
     X(FLIGHT_OVERFLOWS, "coalesced_overflows_total",  COUNTER,                                     \
       "Reads sent alone because as many waited, or were on their way, as may.")                    \
     X(PROBES,           "backend_probes_total",       COUNTER, "Probes sent to DOWN nodes.")          \

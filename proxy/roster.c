@@ -53,6 +53,7 @@ fill_pool(struct roster *r, unsigned index)
                    place->pool->meta_errors},
         .flush_all = place->pool->flush_all,
         .coalesce = place->pool->coalesce,
+        .miss_lease_us = place->pool->miss_lease_ms * 1000,
         .slow_ring = is_slow(place->pool),
         .gutter_ttl_s = place->pool->gutter_ttl_s,
         .index = index,

@@ -22,6 +22,7 @@ struct roster_pool {
     struct failure_policy policy;
     bool flush_all;
     bool coalesce;
+    uint64_t miss_lease_us;     /* 0: none */
     bool slow_ring;             /* finding an owner costs more than remembering it */
     struct roster_pool *gutter; /* NULL: none */
     uint64_t gutter_ttl_s;

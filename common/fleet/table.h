@@ -86,6 +86,7 @@ struct table_pool {
     enum write_error_policy on_write_error;
     enum meta_error_policy meta_errors;
     bool coalesce; /* reads of one key share a request; default true */
+    uint64_t miss_lease_ms; /* who shares a miss waits so long for a write; default 0 */
     enum rejoin_policy rejoin;
     char *gutter;          /* the pool that stands in for nodes that are DOWN; "": none */
     uint64_t gutter_ttl_s; /* no item stays there longer; default 10 */

@@ -104,6 +104,7 @@ pool_json(bool *ok, const struct table_pool *pool)
     put_string(ok, json, "on_write_error", write_error_words[pool->on_write_error]);
     put_string(ok, json, "meta_errors", meta_error_words[pool->meta_errors]);
     put(ok, json, "coalesce", json_boolean(pool->coalesce));
+    put_u64(ok, json, "miss_lease_ms", pool->miss_lease_ms);
     put_string(ok, json, "rejoin", rejoin_words[pool->rejoin]);
     put_string(ok, json, "gutter", pool->gutter);
     put_u64(ok, json, "gutter_ttl_s", pool->gutter_ttl_s);

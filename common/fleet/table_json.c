@@ -299,6 +299,8 @@ read_settings(struct jsonread *r, struct jsonread_at at, const char *name, struc
     pool->meta_errors = (enum meta_error_policy)jsonread_word(
         r, at, "meta_errors", meta_error_words, WORD_COUNT(meta_error_words), META_ERRORS_NS);
     pool->coalesce = jsonread_bool(r, at, "coalesce", true);
+    pool->miss_lease_ms =
+        jsonread_u64(r, at, "miss_lease_ms", JSONREAD_OPTIONAL, 0, TABLE_LEASE_MAX_MS, 0);
     pool->rejoin = (enum rejoin_policy)jsonread_word(r, at, "rejoin", rejoin_words,
                                                      WORD_COUNT(rejoin_words), REJOIN_REPLAY);
     read_gutter(r, at, pool);

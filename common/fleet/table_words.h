@@ -19,4 +19,5 @@ static const char *const rejoin_words[] = {REJOIN_POLICIES(X)};
 #define TABLE_TIMEOUT_MAX_MS 600000
 #define TABLE_GUTTER_S       10
 #define TABLE_GUTTER_MAX_S   3600
+#define TABLE_LEASE_MAX_MS   10000
 #define TABLE_DEFAULT_RING   RING_LIBMEMCACHED

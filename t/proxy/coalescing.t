@@ -358,6 +358,66 @@ $mock->mode('answer');
 is($c[$_]->ask(''), whole('k'), 'all are served') for 0, 1;
 $proxy->stop;
 
+# ---- a miss lease ------------------------------------------------------------------------------------------------------
+publish(4, miss_lease_ms => 8000);
+$proxy = mfproxy(args => ['--table', $file, '--threads', 1]);
+$probe = client();
+@c = map { client() } 1 .. 8;
+connected();
+sub misses {
+    my ($end, @asked) = @_;
+    $mock->mode('hang');
+    asks(@asked);
+    $mock->mode("bytes $end\\r\\n");
+    is($asked[0]->read_line, "$end\r\n", 'the first is told the miss');
+    $probe->ask('');
+    $mock->mode('answer');
+    return seen();
+}
+is(misses('END', $c[0] => "get z\r\n", $c[1] => "get z\r\n", $c[2] => "gets x\r\n", $c[3] => "get z x\r\n"),
+   'get z, gets x', 'four ask for two keys');
+asks($c[4] => "get z\r\n");
+is(seen(), '', 'who comes now waits too');
+is($c[$_]->unread_now, '', 'for what the first writes') for 1, 3, 4;
+asks($c[0] => "get z\r\n");
+is(seen(), 'get z', 'but not the first itself');
+is($c[0]->ask(''), whole('z'), 'which asks again');
+$mock->mode('hang');
+asks($c[5] => "set z 0 0 1\r\nx\r\n", $c[6] => "get z\r\n");
+is(seen(), 'set z 0 0 1, get z', 'nor who comes when it is being written');
+$mock->mode('answer');
+is($c[6]->ask(''), whole('z'), 'whoever writes it');
+is($c[$_]->ask(''), whole('z'), 'they ask again, together') for 1, 4;
+is(seen(), 'get z', 'by one request');
+is($c[3]->unread_now, '', 'one of two keys');
+$c[0]->ask("delete x\r\n");
+is($c[3]->ask(''), value('z') . value('x') . "END\r\n", 'and the other');
+is($c[2]->ask(''), "END\r\n", 'the leader of a miss waits for nobody');
+seen();
+is(misses('EN', $c[0] => "mg z v k\r\n", $c[1] => "mg z v O1 k\r\n", $c[2] => "mg z v q O2\r\n"),
+   'mg z v k', 'in meta');
+$c[0]->ask("ms z 1\r\nx\r\n");
+is($c[1]->ask(''), "VA 3 O1 kz\r\na:z\r\n", 'the same');
+is($c[2]->ask(''), "VA 3 O2\r\na:z\r\n", 'quietly too');
+is(stat_of('coalesced_miss_leases_total'), 3, 'leases are counted');
+$proxy->stop;
+
+publish(5, miss_lease_ms => 200);
+$proxy = mfproxy(args => ['--table', $file, '--threads', 1]);
+$probe = client();
+@c = map { client() } 1 .. 8;
+connected();
+my $leaves = client();
+misses('END', $c[0] => "get z\r\n", $c[1] => "get z\r\n", $leaves => "get z\r\n", $c[2] => "get y z\r\n");
+$leaves->reset;
+is($c[1]->read_line, "END\r\n", 'nobody writes: a miss, in time');
+is($c[2]->ask(''), whole('y') =~ s/\Q@{[value('y')]}\E//r, 'in a multiget too');
+misses('EN', $c[0] => "mg z v\r\n", $c[1] => "mg z v O1\r\n");
+is($c[1]->read_line, "EN O1\r\n", 'in meta too');
+is($c[3]->ask("get z\r\n"), whole('z'), 'and the next asks the node');
+misses('END', $c[0] => "get z\r\n", $c[1] => "get z\r\n");
+$proxy->stop; # with one that waits
+
 # ---- two threads ----------------------------------------------------------------------------------------------------
 # Connections go to the threads in turn; a write by one is known to the other.
 $proxy = mfproxy(args => ['--servers', $mock->addr, '--threads', 2, '--request-timeout', '10s']);

@@ -57,6 +57,7 @@ START_TEST(what_is_left_out_has_a_default)
     ck_assert_uint_eq(pool->gutter_pool, TABLE_NO_POOL);
     ck_assert_uint_eq(pool->gutter_ttl_s, 10);
     ck_assert(!pool->is_gutter);
+    ck_assert_uint_eq(pool->miss_lease_ms, 0);
     const struct table_node *node = &pool->nodes[1];
     ck_assert_str_eq(node->id, "b");
     ck_assert_ptr_null(node->ring_name);
@@ -80,7 +81,8 @@ START_TEST(every_member_is_read)
         "\"murmur\",\"hash_strip_prefix\":\"app:\",\"hash_tag\":\"{}\",\"hash_stop\":\"|#|\","
         "\"connect_timeout_ms\":11,\"request_timeout_ms\":12,\"flush_all\":\"allow\","
         "\"on_read_error\":\"error\",\"on_write_error\":\"not_stored\",\"meta_errors\":\"raw\","
-        "\"coalesce\":false,\"rejoin\":\"flush\",\"gutter\":\"p\",\"gutter_ttl_s\":7,"
+        "\"coalesce\":false,\"miss_lease_ms\":13,\"rejoin\":\"flush\",\"gutter\":\"p\",\"gutter_"
+        "ttl_s\":7,"
         "\"later\":null,\"nodes\":[{\"id\":\"n\",\"addr\":\"unix:/run/"
         "m\",\"ring_name\":\"old:1\","
         "\"weight\":3,\"zone\":\"z\",\"state\":\"draining\",\"kind\":\"memcached\",\"generation\":"
@@ -112,6 +114,7 @@ START_TEST(every_member_is_read)
     ck_assert_uint_eq(q->gutter_pool, 0);
     ck_assert_uint_eq(q->gutter_ttl_s, 7);
     ck_assert(t->pools[0].is_gutter && !q->is_gutter);
+    ck_assert_uint_eq(q->miss_lease_ms, 13);
     ck_assert_str_eq(q->nodes[0].ring_name, "old:1");
     ck_assert_uint_eq(q->nodes[0].weight, 3);
     ck_assert_str_eq(q->nodes[0].zone, "z");
@@ -242,6 +245,7 @@ static const struct {
     {"\"on_write_error\":\"x\"", "pools.m.on_write_error: expected one of error, not_stored"},
     {"\"meta_errors\":\"x\"", "pools.m.meta_errors: expected one of ns, raw"},
     {"\"coalesce\":\"on\"", "pools.m.coalesce: expected true or false"},
+    {"\"miss_lease_ms\":10001", "pools.m.miss_lease_ms: expected a whole number from 0"},
     {"\"nodes\":[1]", "pools.m.nodes[0]: expected an object"},
     {"\"nodes\":[{}]", "pools.m.nodes[0].id: missing"},
     {"\"nodes\":[{\"id\":\"\"}]", "pools.m.nodes[0].id: is empty"},
