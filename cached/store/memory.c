@@ -31,8 +31,8 @@ item_bury(struct store_thread *th, struct store_item *it)
 
 /* --- bases ------------------------------------------------------------------- */
 
-/* New items get CAS values from now on, and what is given may be a little
- * older; what moves has older ones, the younger the segment's memory. */
+/* New items get CAS values from now on, and given ones may be a little older.
+ * What moves has old ones, and nothing new comes to it but when memory is short. */
 #define FRESH_CAS_SLACK (ITEM_CAS_RANGE / 4)
 #define MOVED_CAS_SLACK (ITEM_CAS_RANGE / 8 * 7)
 
