@@ -5,8 +5,9 @@
 #include <sched.h>
 
 /* Whoever takes memory pays for it by cleaning so many times as much, if that
- * is not to be had for less. If that was not enough, the limit was lowered; the
- * rest of it is the sweep's. */
+ * is not to be had for less. If that was not enough, either the limit was
+ * lowered, and the rest is the sweep's; or what was cleaned cannot be used yet,
+ * and cleaning more would not help. */
 #define PRICE    4
 #define PATIENCE 500 /* times the CPU is given to a reader who is in the way */
 
@@ -186,11 +187,10 @@ item_create(struct store_thread *th, const struct store_key *key, uint64_t value
     uint64_t price = PRICE * (bytes > s->segment_bytes ? bytes : s->segment_bytes), paid = 0;
     unsigned patience = PATIENCE;
     struct store_item *it;
-    while ((it = try_place(th, (uint32_t)bytes, paid >= price, now_ms)) == NULL) {
-        if (paid >= price) {
-            return NULL; /* no place at all, which more cleaning would not change */
-        }
-        uint64_t gained = cleaner_make_room(th, now_ms);
+    while ((it = try_place(th, (uint32_t)bytes,
+                           paid >= price && segments_may_pass(s, price / PRICE), now_ms)) == NULL) {
+        bool cleans = paid < price && !segments_stuck(s);
+        uint64_t gained = cleans ? cleaner_make_room(th, now_ms) : 0;
         if (gained == 0 && !wait_for_readers(s, &patience)) {
             return NULL;
         }

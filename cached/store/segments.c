@@ -10,6 +10,7 @@
 #define SEGMENT_BYTES_USUAL 65536u /* most that is cleaned in one go stays short */
 #define SEGMENTS_WANTED     512u   /* small stores have small segments, not few */
 #define LIMBO_SHARE         64     /* of the limit: what may pass it for waiting */
+#define PASS_SHARE          64     /* of the limit: what was paid for may pass it so far */
 #define LIMBO_SEGMENTS      8
 #define WARM_SHARE          32         /* of the limit: free memory that is kept resident */
 #define HOPS_MAX            512        /* held segments that are skipped in one search */
@@ -382,15 +383,44 @@ segments_reclaim(struct segments *s)
     return waiting;
 }
 
+/* Is a reader inside who entered before the last of it was retired? */
+static bool
+awaits_readers(const struct segments *s)
+{
+    return !list_empty(&s->limbo) &&
+           LIST_ENTRY(s->limbo.prev, struct segment, link)->retired_at >= epochs_oldest(&s->epochs);
+}
+
 bool
 segments_awaits_readers(struct segments *s)
 {
     pthread_mutex_lock(&s->lock);
-    bool waits =
-        !list_empty(&s->limbo) &&
-        LIST_ENTRY(s->limbo.prev, struct segment, link)->retired_at >= epochs_oldest(&s->epochs);
+    bool waits = awaits_readers(s);
     pthread_mutex_unlock(&s->lock);
     return waits;
+}
+
+bool
+segments_stuck(struct segments *s)
+{
+    pthread_mutex_lock(&s->lock);
+    uint64_t limit = atomic_load_explicit(&s->limit, memory_order_relaxed);
+    uint64_t most = limit / PASS_SHARE + (uint64_t)LIMBO_SEGMENTS * s->segment_bytes;
+    bool stuck = reclaim(s) > most && awaits_readers(s);
+    pthread_mutex_unlock(&s->lock);
+    return stuck;
+}
+
+bool
+segments_may_pass(struct segments *s, uint64_t bytes)
+{
+    pthread_mutex_lock(&s->lock);
+    uint64_t waiting = reclaim(s);
+    uint64_t limit = atomic_load_explicit(&s->limit, memory_order_relaxed);
+    uint64_t used = atomic_load_explicit(&s->used, memory_order_relaxed);
+    bool may = used > limit + waiting || used + bytes <= limit + limit / PASS_SHARE;
+    pthread_mutex_unlock(&s->lock);
+    return may;
 }
 
 bool

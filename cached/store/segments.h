@@ -200,5 +200,14 @@ segments_over_limit(const struct segments *s)
 /* Is there memory that only waits for a reader to leave? */
 bool segments_awaits_readers(struct segments *s);
 
+/* May so many bytes be taken though they do not fit? While the limit itself was
+ * lowered below what is in use; else a little, but not for memory that waits for
+ * a reader, however long he takes. */
+bool segments_may_pass(struct segments *s, uint64_t bytes);
+
+/* Does much memory wait for a reader to leave? What is cleaned then would wait
+ * too, and what moves would take more. */
+bool segments_stuck(struct segments *s);
+
 /* Over the limit even when all is reclaimed that waits? */
 bool segments_pressed(struct segments *s);

@@ -228,8 +228,34 @@ START_TEST(a_lower_limit_is_worked_off)
 }
 END_TEST
 
+/* As one who is off the CPU in the middle of a group of lookups: what is cleaned
+ * meanwhile cannot be used, so new values are refused rather than the limit
+ * passed, and nobody is let go for them in vain for ever. */
+START_TEST(a_reader_who_stays_costs_no_memory)
+{
+    open_store(8 * MB, true);
+    struct store_thread *reader = store_join(st);
+    static char value[100001];
+    memset(value, 'v', sizeof(value) - 1);
+    fill(6000, 1000);
+    store_enter(reader);
+    unsigned refused = 0;
+    for (unsigned i = 0; i < 400; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "large%u", i);
+        refused += set(key, value) == STORE_NO_MEMORY;
+        ck_assert_uint_le(store_info(st).memory_bytes, 8 * MB + 8 * MB / 16);
+    }
+    ck_assert_uint_gt(refused, 0);
+    store_leave(reader);
+    ck_assert_int_eq(set("new", value), STORE_OK);
+    close_store();
+}
+END_TEST
+
 UNIT_MAIN("store_memory", items_are_counted_by_size, refuses_what_never_fits,
           keeps_the_memory_limit, makes_room_for_its_table, a_vivify_without_memory_is_a_miss,
           keeps_what_is_used, evictions_are_told, without_eviction_says_so,
           does_not_evict_for_what_can_never_fit, does_not_evict_what_is_being_read,
-          no_write_works_a_lower_limit_off_alone, a_lower_limit_is_worked_off)
+          no_write_works_a_lower_limit_off_alone, a_lower_limit_is_worked_off,
+          a_reader_who_stays_costs_no_memory)
