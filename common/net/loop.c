@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define SLOW_TURN_US 1000
+#define WAIT_CPU_US  5  /* a wait takes less of the CPU than that */
 #define READY_MAX    64 /* descriptors that one wait tells of */
 
 struct posted {
@@ -44,8 +45,8 @@ struct loop {
     _Atomic uint64_t turns;
     _Atomic uint64_t longest_turn_us;
     _Atomic uint64_t slow_turns;
-    uint64_t cpu_us;    /* of this thread, when it was last read, */
-    uint64_t cpu_at_us; /* which was at this time */
+    uint64_t cpu_us;  /* of this thread, when it was last read */
+    uint64_t busy_us; /* turns and waits since then took at most so much more */
     atomic_bool stopping;
     struct list hooks;
     struct list *hook_next; /* the hook to run next; removal moves it on */
@@ -67,21 +68,21 @@ prepare_process(void)
     ASSERT(evthread_use_pthreads() == 0);
 }
 
-/* Reading the thread's CPU time is a system call, so it is read only if the last
- * reading is so old that it would tell too much, and after turns that were long
- * by the cheap clock. */
+/* Reading the thread's CPU time is a system call, so it is read only if so much
+ * was done since the last reading that this would tell too much, and after turns
+ * that were long by the cheap clock. */
 static void
-read_cpu_time(struct loop *loop, uint64_t now_us)
+read_cpu_time(struct loop *loop)
 {
     loop->cpu_us = clock_thread_cpu_ns() / 1000;
-    loop->cpu_at_us = now_us;
+    loop->busy_us = 0;
 }
 
 static __attribute__((noinline)) void
 measure_long_turn(struct loop *loop, uint64_t took_us)
 {
     uint64_t before_us = loop->cpu_us;
-    read_cpu_time(loop, loop->ended_us);
+    read_cpu_time(loop);
     uint64_t cpu_us = loop->cpu_us - before_us;
     cpu_us = cpu_us < took_us ? cpu_us : took_us;
     if (cpu_us > atomic_load_explicit(&loop->longest_turn_us, memory_order_relaxed)) {
@@ -97,6 +98,7 @@ end_turn(struct loop *loop)
 {
     loop->ended_us = clock_read().system_us;
     uint64_t took_us = loop->ended_us - loop->begun_us;
+    loop->busy_us += took_us + WAIT_CPU_US;
     if (__builtin_expect(took_us >= LOOP_CPU_GRAIN_US, 0)) {
         measure_long_turn(loop, took_us);
     }
@@ -116,8 +118,8 @@ begin_turn(struct loop *loop)
         struct clock_reading clock = clock_read();
         loop->now_us = clock.mono_us;
         loop->begun_us = clock.system_us;
-        if (loop->begun_us - loop->cpu_at_us >= LOOP_CPU_GRAIN_US) {
-            read_cpu_time(loop, loop->begun_us);
+        if (loop->busy_us >= LOOP_CPU_GRAIN_US) {
+            read_cpu_time(loop);
         }
     }
 }
@@ -290,6 +292,7 @@ run_timers(struct loop *loop)
 void
 loop_run(struct loop *loop)
 {
+    loop->busy_us = LOOP_CPU_GRAIN_US; /* whatever the thread has done before */
     while (!atomic_load_explicit(&loop->stopping, memory_order_relaxed)) {
         wait_for_events(loop);
         begin_turn(loop);
