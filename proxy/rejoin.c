@@ -8,7 +8,7 @@
 #include "proxy/proxy_worker.h"
 #include "proxy/write_marks.h"
 
-#include <inttypes.h>
+#include <sys/param.h>
 
 #define LINES_A_SECOND 10
 
@@ -76,6 +76,7 @@ ask_age(struct backend *b)
     b->rejoin.age = AGE_ASKED;
     b->rejoin.asked_us = worker_now_us(b->worker);
     b->rejoin.told_age_s = 0;
+    b->rejoin.has_told = false;
     struct leg *leg = leg_create(b->worker, NULL, LEG_AGE, CMD_STATS, b->worker->roster);
     leg_queue_append(b, leg, mark, b->request_timeout_us);
 }
@@ -88,22 +89,24 @@ read_age(struct backend *b, struct span line)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         uint64_t age_s;
         if (line.len > rows[i].len && memcmp(line.ptr, rows[i].ptr, rows[i].len) == 0 &&
-            num_parse_u64(span_skip(line, rows[i].len), &age_s) && age_s > b->rejoin.told_age_s) {
-            b->rejoin.told_age_s = age_s;
+            num_parse_u64(span_skip(line, rows[i].len), &age_s)) {
+            b->rejoin.has_told = true;
+            b->rejoin.told_age_s = MAX(age_s, b->rejoin.told_age_s);
         }
     }
 }
 
 /* The node says its age in whole seconds, so what is forgotten is older by some. */
 static void
-forget_what_is_gone(struct backend *b, bool told)
+forget_what_is_gone(struct backend *b)
 {
-    b->rejoin.age = AGE_TOLD;
-    uint64_t age_us = (b->rejoin.told_age_s + REJOIN_AGE_SLACK_S) * 1000000;
-    if (!told || age_us >= b->rejoin.asked_us) {
+    const struct rejoin *j = &b->rejoin;
+    uint64_t clock_s = j->asked_us / 1000000; /* as long as our clock counts */
+    if (!j->has_told || j->told_age_s >= clock_s || clock_s - j->told_age_s <= REJOIN_AGE_SLACK_S) {
         return;
     }
-    uint64_t forgotten = journal_forget_before(b->journal, b->rejoin.asked_us - age_us);
+    uint64_t age_us = (j->told_age_s + REJOIN_AGE_SLACK_S) * 1000000;
+    uint64_t forgotten = journal_forget_before(b->journal, j->asked_us - age_us);
     worker_count(b->worker, METRIC_ID_JOURNAL_MOOT, forgotten);
     publish_count(b);
 }
@@ -270,7 +273,8 @@ rejoin_piece(struct backend *b, struct leg *leg, const struct reply_piece *piece
         if (!piece->final) {
             return true;
         }
-        forget_what_is_gone(b, piece->kind == REPLY_END);
+        b->rejoin.age = AGE_TOLD;
+        forget_what_is_gone(b);
     } else {
         b->rejoin.on_way--;
         if (leg->kind == LEG_FLUSH) {

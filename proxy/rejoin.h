@@ -34,7 +34,8 @@ struct rejoin {
     uint64_t not_before_us;
     uint64_t down_since_us;
     uint64_t asked_us;
-    uint64_t told_age_s;
+    uint64_t told_age_s; /* the longest that it has told of */
+    bool has_told;
     enum rejoin_age age; /* of the node's memory, on this connection */
 };
 

@@ -263,7 +263,7 @@ sub _read {
 
 sub _reply {
     my ($self, $verb, @words) = @_;
-    return "$self->{busy_line}\r\n" if $verb eq $self->{busy};
+    return $self->{busy_line} =~ s/\\r/\r/gr =~ s/\\n/\n/gr . "\r\n" if $verb eq $self->{busy};
     return "$self->{arg}\r\n" if $self->{mode} eq 'line';
     return $self->{arg} =~ s/\\r/\r/gr =~ s/\\n/\n/gr if $self->{mode} eq 'bytes';
     return $self->_values($verb, @words) if $verb =~ /^(?:get|gets|gat|gats)$/;

@@ -67,6 +67,17 @@ is_deeply([bring_up($proxy)], ['stats', 'delete new'], 'what was deleted before 
 is(counter($c, 'journal_moot_total'), 1, 'and counted');
 $mock->uptime(1_000_000);
 
+# One that does not say its age, or not a likely one, gets everything.
+for my $stats ('END', "STAT uptime 18446744073709551615\r\nEND", "STAT uptime -1\r\nEND", 'ERROR') {
+    take_down($proxy, $c);
+    $c->ask("delete old\r\n");
+    my $later = Memfleet::Deadline::now() + 2.2;
+    wait_until(sub { Memfleet::Deadline::now() > $later }, deadline(10), 'time passes');
+    $mock->busy('stats', $stats =~ s/\r/\\r/gr =~ s/\n/\\n/gr);
+    is_deeply([bring_up($proxy)], ['stats', 'delete old'], 'told by stats: ' . $stats =~ s/\r\n.*//sr);
+}
+$mock->busy('');
+
 # ---- a request whose outcome nobody knows ---------------------------------------------------
 $mock->busy('delete');
 $mock->mode('hang');
