@@ -107,7 +107,7 @@ account_for_table(struct store *st, struct shard *sh)
 {
     uint64_t bytes = assoc_bytes(&sh->assoc);
     if (bytes != sh->table_bytes) {
-        segments_charge(&st->segments, bytes - sh->table_bytes);
+        segments_charge(&st->segments, (int64_t)(bytes - sh->table_bytes));
         atomic_fetch_add_explicit(&st->table_bytes, bytes - sh->table_bytes, memory_order_relaxed);
         sh->table_bytes = bytes;
     }

@@ -9,6 +9,7 @@
  * lowered, and the rest is the sweep's; or what was cleaned cannot be used yet,
  * and cleaning more would not help. */
 #define PRICE    4
+#define HOPE     4   /* times the price: who has paid so much without getting it is refused */
 #define PATIENCE 500 /* times the CPU is given to a reader who is in the way */
 
 void
@@ -188,8 +189,9 @@ item_create(struct store_thread *th, const struct store_key *key, uint64_t value
     unsigned patience = PATIENCE;
     struct store_item *it;
     while ((it = try_place(th, (uint32_t)bytes,
-                           paid >= price && segments_may_pass(s, price / PRICE), now_ms)) == NULL) {
-        bool cleans = paid < price && !segments_stuck(s);
+                           paid >= price && segments_may_pass(s, price / PRICE, false), now_ms)) ==
+           NULL) {
+        bool cleans = paid < price * HOPE && !segments_stuck(s);
         uint64_t gained = cleans ? cleaner_make_room(th, now_ms) : 0;
         if (gained == 0 && !wait_for_readers(s, &patience)) {
             return NULL;
@@ -230,7 +232,8 @@ item_create_moved(struct store_thread *th, struct store_item *from,
     struct store_item *it = carve(th, &th->moved, bytes, now_ms);
     if (it == NULL) {
         base = base_at(th->st, MOVED_CAS_SLACK, now_ms);
-        struct segment *seg = segments_take(s, &base, true);
+        bool may = segments_may_pass(s, s->segment_bytes, true);
+        struct segment *seg = segments_take(s, &base, may);
         if (seg == NULL) {
             return NULL;
         }

@@ -186,7 +186,7 @@ set_up(struct segments *s, struct segment *seg, uint32_t bytes, uint32_t run)
     list_init(&seg->link);
     seg->bytes = bytes;
     seg->run = run;
-    segments_charge(s, bytes);
+    atomic_fetch_add_explicit(&s->used, bytes, memory_order_relaxed);
 }
 
 /* 0 if there is none. */
@@ -411,14 +411,45 @@ segments_stuck(struct segments *s)
     return stuck;
 }
 
-bool
-segments_may_pass(struct segments *s, uint64_t bytes)
+static uint64_t
+over_limit(const struct segments *s)
 {
-    pthread_mutex_lock(&s->lock);
-    uint64_t waiting = reclaim(s);
     uint64_t limit = atomic_load_explicit(&s->limit, memory_order_relaxed);
     uint64_t used = atomic_load_explicit(&s->used, memory_order_relaxed);
-    bool may = used > limit + waiting || used + bytes <= limit + limit / PASS_SHARE;
+    return used > limit ? used - limit : 0;
+}
+
+void
+segments_charge(struct segments *s, int64_t bytes)
+{
+    atomic_fetch_add_explicit(&s->used, (uint64_t)bytes, memory_order_relaxed);
+    if (bytes > 0 && over_limit(s) > 0) {
+        atomic_fetch_add_explicit(&s->overdraft, (uint64_t)bytes, memory_order_relaxed);
+    }
+}
+
+void
+segments_set_limit(struct segments *s, uint64_t bytes)
+{
+    atomic_store(&s->limit, bytes);
+    atomic_store_explicit(&s->overdraft, over_limit(s), memory_order_relaxed);
+}
+
+bool
+segments_may_pass(struct segments *s, uint64_t bytes, bool to_move)
+{
+    pthread_mutex_lock(&s->lock);
+    reclaim(s);
+    uint64_t limit = atomic_load_explicit(&s->limit, memory_order_relaxed);
+    uint64_t draft = atomic_load_explicit(&s->overdraft, memory_order_relaxed);
+    uint64_t past = draft + limit / PASS_SHARE * (to_move ? 2 : 1) +
+                    (to_move ? (uint64_t)LIMBO_SEGMENTS * s->segment_bytes : 0);
+    bool may = atomic_load_explicit(&s->used, memory_order_relaxed) + bytes <= limit + past;
+    /* Who has just freed as much takes no more of it than he gave back. */
+    uint64_t over = over_limit(s) + (may ? bytes : 0);
+    if (over < draft) {
+        atomic_store_explicit(&s->overdraft, over, memory_order_relaxed);
+    }
     pthread_mutex_unlock(&s->lock);
     return may;
 }

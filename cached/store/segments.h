@@ -66,6 +66,7 @@ struct segments {
     struct epochs epochs;
     _Atomic uint64_t used;
     _Atomic uint64_t limit;
+    _Atomic uint64_t overdraft; /* over the limit by no fault of the items': not more than this */
 
     pthread_mutex_t lock;
     struct places places;
@@ -184,11 +185,11 @@ bool segments_give_back(struct segments *s, uint64_t bytes);
 
 uint64_t segments_warm_bytes(struct segments *s);
 
-static inline void
-segments_charge(struct segments *s, uint64_t bytes)
-{
-    atomic_fetch_add_explicit(&s->used, bytes, memory_order_relaxed);
-}
+/* Counts what is used elsewhere, or no more (then `bytes` is negative). */
+void segments_charge(struct segments *s, int64_t bytes);
+
+/* What is above a lower limit then is an overdraft, to be worked off. */
+void segments_set_limit(struct segments *s, uint64_t bytes);
 
 static inline bool
 segments_over_limit(const struct segments *s)
@@ -200,10 +201,10 @@ segments_over_limit(const struct segments *s)
 /* Is there memory that only waits for a reader to leave? */
 bool segments_awaits_readers(struct segments *s);
 
-/* May so many bytes be taken though they do not fit? While the limit itself was
- * lowered below what is in use; else a little, but not for memory that waits for
- * a reader, however long he takes. */
-bool segments_may_pass(struct segments *s, uint64_t bytes);
+/* May so many bytes be taken though they do not fit? As far as there is an
+ * overdraft; and a little further, twice as far for what moves so that others
+ * can be freed. Not for memory that waits for a reader, however long he takes. */
+bool segments_may_pass(struct segments *s, uint64_t bytes, bool to_move);
 
 /* Does much memory wait for a reader to leave? What is cleaned then would wait
  * too, and what moves would take more. */

@@ -51,7 +51,7 @@ store_create(const struct store_options *options)
         sh->table_bytes = assoc_bytes(&sh->assoc);
         st->table_bytes += sh->table_bytes;
     }
-    segments_charge(&st->segments, st->table_bytes);
+    segments_charge(&st->segments, (int64_t)st->table_bytes);
     return st;
 }
 
@@ -138,7 +138,7 @@ charge_others(struct store *st, uint64_t bytes)
 {
     atomic_fetch_add_explicit(&st->others_bytes, bytes, memory_order_relaxed);
     if (!st->options.items_only) {
-        segments_charge(&st->segments, bytes);
+        segments_charge(&st->segments, (int64_t)bytes);
     }
 }
 
@@ -168,7 +168,7 @@ store_others_share(const struct store *st)
 void
 store_set_memory_limit(struct store *st, uint64_t bytes)
 {
-    atomic_store(&st->segments.limit, bytes);
+    segments_set_limit(&st->segments, bytes);
 }
 
 const struct metric_set *
