@@ -180,8 +180,9 @@ options_sane(struct options *o)
         fprintf(stderr, "mfsoak: the largest value has 1000 to %u bytes\n", SOAK_PIECE_MAX);
         return false;
     }
-    if (o->limit_low_bytes > o->limit_bytes) {
-        fprintf(stderr, "mfsoak: --memory-low is at most --memory-limit\n");
+    if (o->limit_low_bytes != 0 &&
+        (o->limit_low_bytes < 8u << 20 || o->limit_low_bytes > o->limit_bytes)) {
+        fprintf(stderr, "mfsoak: --memory-low is 8 at least, --memory-limit at most\n");
         return false;
     }
     o->seed = o->seed != 0 ? o->seed : random_seed() % 1000000007;
