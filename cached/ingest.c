@@ -191,6 +191,27 @@ reply(struct conn *c, const struct ingest *in, struct span key, enum store_outco
     }
 }
 
+/* The value is there, but no memory for the form that it must have by now: a
+ * flush came in between. As if there had been none to begin with; only what is
+ * joined is answered otherwise, see above. */
+static bool
+refused_at_the_end(struct conn *c, const struct ingest *in, struct span key,
+                   enum store_outcome outcome)
+{
+    if (outcome != STORE_NO_MEMORY || in->write.mode == STORE_APPEND ||
+        in->write.mode == STORE_PREPEND) {
+        return false;
+    }
+    if (in->write.mode == STORE_SET && !in->write.compare) {
+        struct store_key k = store_key(key);
+        store_delete(c->worker->store, &k, NULL, c->worker->now_ms);
+    }
+    if (!in->noreply) {
+        conn_put_error(c, refusal_of(outcome));
+    }
+    return true;
+}
+
 void
 ingest_finish(struct conn *c, struct ingest *in)
 {
@@ -212,7 +233,9 @@ ingest_finish(struct conn *c, struct ingest *in)
     enum store_outcome outcome = store_commit(w->store, &in->room, &in->write, w->now_ms, &written);
     count_write(w, &in->write, outcome);
     watch_stored(c, key, &in->write, outcome, value_bytes);
-    reply(c, in, key, outcome, &written);
+    if (!refused_at_the_end(c, in, key, outcome)) {
+        reply(c, in, key, outcome, &written);
+    }
 }
 
 /* --- plain sets --------------------------------------------------------------- */
