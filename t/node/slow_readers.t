@@ -35,7 +35,7 @@ for my $reader (@readers) {
 wait_until(sub { (grep { $_ eq 'conn_mwrite' } values %{ $c->stats('conns') }) >= $READERS },
            deadline(20), 'all of them are stuck');
 
-wait_until(sub { $c->stats->{memory_buffers} > $READERS * 30_000 }, deadline(20),
+wait_until(sub { $c->stats->{memory_buffers} > $READERS * 45_000 }, deadline(20),
            'what they refer to is copied');
 my $before = $c->stats;
 is(fill('n', 3000), "STORED\r\n" x 3000, 'writers find room');
