@@ -219,6 +219,8 @@ read_some(struct stream *s)
             s->destroyed = NULL;
             if (buf_len(&s->in) == 0) { /* else it would be grown again for the rest */
                 buf_shrink(&s->in, BUF_KEEP_BYTES);
+            } else if (buf_len(&s->in) > s->limits.input_max) {
+                fail_later(s, "input over the limit"); /* there may be nothing more to read */
             }
         }
         return;

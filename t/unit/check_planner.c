@@ -363,7 +363,6 @@ END_TEST
 
 START_TEST(routes_are_followed_once_their_pools_are_there)
 {
-    begin();
     three_nodes();
     fixture_put(&inv, "config/pools/sess", "{}");
     fixture_put(&inv, "config/routes", "{\"routes\":{\"s:\":\"sess\"}}");

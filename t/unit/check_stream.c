@@ -193,6 +193,20 @@ START_TEST(too_much_unread_input_is_a_failure)
 }
 END_TEST
 
+/* No further byte comes that could bring it to light. */
+START_TEST(too_much_at_once_is_a_failure_too)
+{
+    struct stream_limits limits = {.input_max = 10, .output_max = 10};
+    begin(&limits);
+    leave_input = true;
+    send_to_stream("1234567890!");
+    run_until(CLOSED);
+    ck_assert_str_eq(seen.reason, "input over the limit");
+    ck_assert_uint_eq(seen.count[READABLE], 1);
+    end();
+}
+END_TEST
+
 /* --- writing ---------------------------------------------------------------- */
 
 START_TEST(writes_gather_until_the_end_of_the_turn)
@@ -564,12 +578,13 @@ START_TEST(destroyed_by_another)
 END_TEST
 
 UNIT_MAIN("stream", bytes_come_in, the_peer_may_close_at_every_byte,
-          too_much_unread_input_is_a_failure, writes_gather_until_the_end_of_the_turn,
-          more_can_be_written_when_drained, output_over_the_limit_is_refused_whole,
-          much_output_arrives_in_order, shared_bytes_keep_their_place,
-          shared_bytes_outlive_a_stream_that_dies, a_peer_that_does_not_read_is_a_failure,
-          an_idle_stream_does_not_stall, a_failed_write_is_told_later,
-          what_is_written_while_connecting_is_sent, a_refused_connect_is_told_later,
-          a_connect_that_fails_at_once_is_told_later, a_connect_without_answer_times_out,
-          destroyed_when_readable, destroyed_when_closed, destroyed_when_drained,
-          destroyed_when_connected, destroyed_with_output_waiting, destroyed_by_another)
+          too_much_unread_input_is_a_failure, too_much_at_once_is_a_failure_too,
+          writes_gather_until_the_end_of_the_turn, more_can_be_written_when_drained,
+          output_over_the_limit_is_refused_whole, much_output_arrives_in_order,
+          shared_bytes_keep_their_place, shared_bytes_outlive_a_stream_that_dies,
+          a_peer_that_does_not_read_is_a_failure, an_idle_stream_does_not_stall,
+          a_failed_write_is_told_later, what_is_written_while_connecting_is_sent,
+          a_refused_connect_is_told_later, a_connect_that_fails_at_once_is_told_later,
+          a_connect_without_answer_times_out, destroyed_when_readable, destroyed_when_closed,
+          destroyed_when_drained, destroyed_when_connected, destroyed_with_output_waiting,
+          destroyed_by_another)
