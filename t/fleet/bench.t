@@ -46,7 +46,7 @@ cmp_ok($sums->{max_us}, '>=', $sums->{p50_us}, 'percentiles');
 SKIP: {
     skip('needs strace, which is not installed', 2) if !defined program_path('strace');
     skip('strace and sanitizers exclude each other', 2)
-        if slurp(builddir() . '/config.h') =~ /^#define HAVE_SANITIZER 1/m;
+        if sanitized();
     my $json = scratch_dir() . '/report.json';
     my $src = srcdir();
     my $text = `cd '$src' && '$^X' -It/bench t/bench/node.pl --programs '@{[ builddir() ]}' --quick --reps 1 --only calls --json $json 2>&1`;

@@ -31,13 +31,13 @@ use Test::More ();
 use Time::HiRes ();
 
 use Memfleet::Conn;
-use Memfleet::Deadline qw(deadline wait_until watch_test);
+use Memfleet::Deadline qw(deadline wait_until sanitized watch_test);
 use Memfleet::Program;
 
 our @EXPORT = (
     qw(builddir srcdir program_path scratch_dir free_port),
     qw(start_program mfcached mfproxy mfcontrol mfctl memcached_program),
-    qw(has_option deadline wait_until http_get memcached_compare slurp spew skip_without),
+    qw(has_option deadline wait_until sanitized http_get memcached_compare slurp spew skip_without),
     qw(table_json trace_file mfreplay replay_sum python_with patient),
     @Test::More::EXPORT,
 );

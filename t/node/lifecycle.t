@@ -5,7 +5,6 @@ use Memfleet;
 use POSIX ();
 use Time::HiRes qw(time);
 
-my $sanitizer = slurp(builddir() . '/config.h') =~ /^#define HAVE_SANITIZER 1/m;
 
 for my $signal (qw(TERM INT)) {
     my $node = mfcached(args => [qw(-t 4)]);
@@ -20,7 +19,7 @@ for my $signal (qw(TERM INT)) {
     $node->signal($signal);
     is($node->wait_end, 0, "SIG$signal: exit status 0");
     my $took = (time - $began) * 1000;
-    cmp_ok($took, '<', deadline($sanitizer ? 5000 : 500), sprintf('in %.0f ms', $took));
+    cmp_ok($took, '<', deadline(sanitized() ? 5000 : 500), sprintf('in %.0f ms', $took));
     like($node->log_text, qr/event=shutdown reason=signal/, 'and says why');
     is($conns[4]->read_to_close, '', 'its connections are closed');
 }

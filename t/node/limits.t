@@ -140,7 +140,7 @@ use Time::HiRes ();
     }
   SKIP: {
         skip('a sanitizer has an allocator of its own', 1)
-            if slurp(builddir() . '/config.h') =~ /^#define HAVE_SANITIZER 1/m;
+            if sanitized();
         my $each = (rss_kb($node->pid) - $before) * 1024 / $n;
         cmp_ok($each, '<', 1000, sprintf('%.0f bytes of memory for an idle connection', $each));
     }

@@ -5,8 +5,7 @@ use strict;
 use warnings;
 use Memfleet;
 
-my $sanitizer = slurp(builddir() . '/config.h') =~ /^#define HAVE_SANITIZER 1/m;
-plan(skip_all => 'a sanitizer has an allocator of its own') if $sanitizer;
+plan(skip_all => 'a sanitizer has an allocator of its own') if sanitized();
 
 my $LIMIT_MB = 64;
 my $BOUND_KB = 1.08 * $LIMIT_MB * 1024 + 8 * 1024;

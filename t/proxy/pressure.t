@@ -45,7 +45,7 @@ for (1 .. 50) {
     is($c->get('k0'), $c->get('k0'), 'others are served') if $_ % 25 == 0;
 }
 cmp_ok($most, '<', 24 << 20, "at most $most bytes were held");
-my $sanitizer = slurp(builddir() . '/config.h') =~ /define HAVE_SANITIZER/; # has its own allocator
+my $sanitizer = sanitized(); # has its own allocator
 sub rss_kb { return slurp("/proc/@{[ $proxy->pid ]}/status") =~ /VmRSS:\s+(\d+)/ ? $1 : 0 }
 my $rss = rss_kb();
 cmp_ok($rss, '<', ($sanitizer ? 600 : 60) << 10, "RSS is $rss KB");

@@ -7,22 +7,23 @@ use Carp qw(croak);
 use Exporter qw(import);
 use Time::HiRes ();
 
-our @EXPORT_OK = qw(deadline wait_until now watch_test);
+our @EXPORT_OK = qw(deadline wait_until now sanitized watch_test);
 
 my $slower;
 
 sub now { return Time::HiRes::clock_gettime(Time::HiRes::CLOCK_MONOTONIC()) }
 
+# Were the programs built with a sanitizer? Then they are slow, and their memory
+# is the sanitizer's.
+sub sanitized {
+    my $config = ($ENV{top_builddir} // '.') . '/config.h';
+    open(my $f, '<', $config) or return 0;
+    return scalar grep { /^#define HAVE_SANITIZER 1/ } <$f>;
+}
+
 # Sanitizers make programs several times slower, and so do machines that run
 # other jobs. A deadline that is never reached costs nothing.
-sub _slower {
-    my $config = ($ENV{top_builddir} // '.') . '/config.h';
-    my $sanitizer = 0;
-    if (open(my $f, '<', $config)) {
-        $sanitizer = grep { /^#define HAVE_SANITIZER 1/ } <$f>;
-    }
-    return $sanitizer || $ENV{CI} ? 5 : 2;
-}
+sub _slower { return sanitized() || $ENV{CI} ? 5 : 2 }
 
 # `seconds` of a quiet machine, as seconds of this one.
 sub deadline {
