@@ -26,9 +26,10 @@ publish(1, { 's:' => 'sess', 's:m:' => 'more' });
 my $proxy = mfproxy(args => ['--table', $file, '--threads', 1], listens => 1);
 my $c = $proxy->connect;
 
+# The worker follows a moment after the table is adopted.
 sub epoch_is {
     my ($epoch) = @_;
-    return wait_until(sub { $c->stats->{table_epoch} == $epoch }, deadline(15), "epoch $epoch");
+    return wait_until(sub { $c->stats->{table_clear_epoch} == $epoch }, deadline(15), "epoch $epoch");
 }
 
 is($c->get('k'), 'main:k', 'a key without a route goes to the default pool');
