@@ -11,8 +11,8 @@
 #define ITEMS_PER_BUCKET 10
 #define BUCKETS_FIRST    4
 #define ITEMS_TO_KEEP_IT 6     /* with fewer to a bucket the table shrinks */
-#define MAPPED_FROM      65536 /* bytes; smaller shelves come from the allocator */
-#define GIVE_BACK_BYTES  65536 /* of a mapped shelf at a time */
+#define PAGE_BYTES       4096  /* shelves from here on are mapped; a system's may be larger */
+#define GIVE_BACK_BYTES  65536 /* of a mapped shelf at a time; of smaller ones a page */
 
 #define FORGOTTEN_AT_ONCE 16 /* spill buckets */
 
@@ -32,8 +32,9 @@ shelf_of(uint32_t number)
     return bits <= SHELF_FIRST_BITS ? 0 : bits - SHELF_FIRST_BITS;
 }
 
-/* Sees to it that the bucket has a shelf. Large ones are mapped, so that only
- * what is used becomes resident. */
+/* Sees to it that the bucket has a shelf. All but the smallest are mapped, so
+ * that only what is used becomes resident: of a store of 64 MB no shard's table
+ * is more than some pages, but together they are megabytes. */
 static bool
 reach(struct shelves *s, uint32_t number)
 {
@@ -46,7 +47,7 @@ reach(struct shelves *s, uint32_t number)
     }
     size_t bytes = shelf_bytes(shelf);
     void *p;
-    if (bytes < MAPPED_FROM) {
+    if (bytes < PAGE_BYTES) {
         p = mem_zalloc_lines(bytes);
     } else {
         p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
@@ -59,17 +60,20 @@ reach(struct shelves *s, uint32_t number)
     return true;
 }
 
-/* The bucket and all behind it are used no more. Large shelves give that back
- * whenever it comes to a whole piece. */
+/* The bucket and all behind it are used no more. Mapped shelves give that back
+ * whenever it comes to a whole piece. Where pages are larger than that, small
+ * shelves keep theirs. */
 static void
 leave(struct shelves *s, uint32_t number)
 {
     unsigned shelf = shelf_of(number);
     uint32_t index = shelf == 0 ? number : number - (1u << (shelf + SHELF_FIRST_BITS - 1));
     size_t offset = index * sizeof(struct bucket);
-    if (shelf_bytes(shelf) >= MAPPED_FROM && offset % GIVE_BACK_BYTES == 0) {
+    size_t bytes = shelf_bytes(shelf);
+    size_t piece = bytes < GIVE_BACK_BYTES ? PAGE_BYTES : GIVE_BACK_BYTES;
+    if (bytes >= PAGE_BYTES && offset % piece == 0) {
         char *p = (void *)atomic_load_explicit(&s->shelf[shelf], memory_order_relaxed);
-        madvise(p + offset, GIVE_BACK_BYTES, MADV_DONTNEED);
+        madvise(p + offset, piece, MADV_DONTNEED);
     }
 }
 
@@ -79,7 +83,7 @@ clear(struct shelves *s)
     for (unsigned i = 0; i < SHELVES_MAX; i++) {
         void *p = atomic_load_explicit(&s->shelf[i], memory_order_relaxed);
         size_t bytes = shelf_bytes(i);
-        if (p != NULL && bytes >= MAPPED_FROM) {
+        if (p != NULL && bytes >= PAGE_BYTES) {
             munmap(p, bytes);
         } else {
             free(p);

@@ -23,7 +23,7 @@ sub soak {
     my $node = mfcached(args => $opt{node});
     # A sanitizer's shadow is no memory of the cache's, and on a busy machine the
     # node may not run for longer than the default slack.
-    my @judge = ('--slack', deadline(sanitized() ? 1 : 0.5) . 's', sanitized() ? '--no-rss' : ());
+    my @judge = ('--slack', 1000 * deadline(sanitized() ? 1 : 0.5) . 'ms', sanitized() ? '--no-rss' : ());
     my @command = (program_path('mfsoak'), '--duration', "$opt{seconds}s", '--pid', $node->pid,
                    '--memory-limit', $limit{'-m'}, @judge, @{ $opt{soak} }, $node->addr);
     my $pid = open(my $out, '-|') // die "fork: $!";
