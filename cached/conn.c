@@ -262,6 +262,8 @@ take_requests(struct conn *c, struct span input, uint64_t *requests)
         n = exec_plain_gets(c, input, requests);
     } else if (input.ptr[0] == 's') {
         n = ingest_plain_sets(c, input, requests);
+    } else if (input.ptr[0] == 'm') {
+        n = exec_plain_mgs(c, input, requests);
     }
     if (n > 0) {
         c->parser = REQUEST_PARSER_INIT;

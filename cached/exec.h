@@ -17,6 +17,9 @@ void exec_arith(struct conn *c, const struct request *r);
 void exec_touch(struct conn *c, const struct request *r);
 
 void exec_meta_get(struct conn *c, const struct request *r);
+/* As exec_plain_gets(), for the plain mgs. Those that come up against something
+ * that exec_meta_get() must do end a group, or there is none. */
+size_t exec_plain_mgs(struct conn *c, struct span input, uint64_t *requests);
 void exec_meta_delete(struct conn *c, const struct request *r);
 void exec_meta_arith(struct conn *c, const struct request *r);
 void exec_meta_noop(struct conn *c);

@@ -12,7 +12,9 @@ mfcached_SOURCES = \
 	cached/exec_get.c \
 	cached/exec_hotkeys.c \
 	cached/exec_meta.c \
+	cached/exec_mg.c \
 	cached/exec_text.c \
+	cached/group.h \
 	cached/ingest.c cached/ingest.h \
 	cached/main.c \
 	cached/memory_report.c cached/memory_report.h \

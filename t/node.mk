@@ -122,6 +122,7 @@ NODE_TESTS = \
 	t/node/limits.t \
 	t/node/memory.t \
 	t/node/meta.t \
+	t/node/meta_groups.t \
 	t/node/meta_marks.t \
 	t/node/options.t \
 	t/node/pipeline.t \

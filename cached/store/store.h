@@ -160,12 +160,17 @@ struct store_sight {
     struct span value;
     uint64_t flags;
     uint64_t cas;
+    uint64_t expiry_ms; /* this and what follows is filled in by store_see_meta() only */
+    bool stale;
+    bool taken; /* somebody holds the token */
+    bool binary_key;
+    bool unsure; /* only store_get() can tell what is there; nothing else is filled in */
 };
 
 #define STORE_SIGHTS 16
 
 /* It stays what it is from store_enter() to store_leave(); in between the thread
- * makes no calls but the two below. Nobody's memory is used again meanwhile, so
+ * makes no calls but those below. Nobody's memory is used again meanwhile, so
  * this is for copying values out, and for no waiting. */
 void store_enter(struct store_thread *th);
 void store_leave(struct store_thread *th);
@@ -174,6 +179,11 @@ void store_leave(struct store_thread *th);
  * are there. */
 unsigned store_see(struct store_thread *th, const struct store_key *keys, unsigned count,
                    uint64_t now_ms, struct store_sight *sights);
+/* The same for lookups of the meta protocol that would do nothing besides looking:
+ * those for which something must be done or waited for, as for a token that is to
+ * be handed out, are left undone and unsure. */
+void store_see_meta(struct store_thread *th, const struct store_key *keys, unsigned count,
+                    uint64_t now_ms, struct store_sight *sights);
 /* A reference to an item that was seen, for store_release(). */
 struct store_item *store_keep(struct store_thread *th, const struct store_sight *sight);
 

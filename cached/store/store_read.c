@@ -300,7 +300,7 @@ store_prefetch(struct store_thread *th, const struct store_key *keys, unsigned c
 
 /* The first look was in vain: a writer was at work, or the item is dead. The lock
  * may be waited for, because no writer waits for a reader under it. */
-static __attribute__((noinline)) bool
+static __attribute__((noinline)) void
 see_again(struct store_thread *th, const struct store_key *key, uint64_t now_ms,
           struct store_sight *sight)
 {
@@ -309,18 +309,21 @@ see_again(struct store_thread *th, const struct store_key *key, uint64_t now_ms,
     if (seen == LOOK_MISS ||
         (seen != LOOK_HIT && get_locked(th, key, NULL, now_ms, &view) != STORE_OK)) {
         sight->item = NULL;
-        return false;
+        return;
     }
-    *sight = (struct store_sight){view.item, view.value, view.flags, view.cas};
+    sight->item = view.item;
+    sight->value = view.value;
+    sight->flags = view.flags;
+    sight->cas = view.cas;
     item_unhold(th, view.item); /* being inside keeps it */
-    return true;
 }
 
 /* The same as look(), but shorter: key, value and flags of a linked item never
- * change, so they need not be read before the version is looked at again. */
-static inline bool
-see(struct store_thread *th, struct aim *aim, const struct store_key *key, uint64_t now_ms,
-    struct store_sight *sight)
+ * change, so they need not be read before the version is looked at again. False if
+ * that does not do: a writer was at work, or the item is dead. */
+static inline __attribute__((always_inline)) bool
+glance(struct store_thread *th, struct aim *aim, const struct store_key *key, bool meta,
+       uint64_t now_ms, struct store_sight *sight)
 {
     const struct shard *sh = aim->shard;
     struct store_item *it = aim->item;
@@ -329,20 +332,30 @@ see(struct store_thread *th, struct aim *aim, const struct store_key *key, uint6
         it = where.item;
         aim->segment = where.segment;
     }
-    unsigned marks = it != NULL ? item_marks(it) : 0;
-    bool dead = it != NULL && item_dead_of(th->st, aim->segment, it, marks, now_ms);
     sight->item = it;
-    sight->cas = it != NULL ? item_cas_of(it, marks, &aim->segment->base) : 0;
-    if (__builtin_expect(dead || aim->version % 2 != 0 || !shard_read_ok(sh, aim->version), 0)) {
-        return see_again(th, key, now_ms, sight);
-    }
     if (it == NULL) {
+        return aim->version % 2 == 0 && shard_read_ok(sh, aim->version);
+    }
+    unsigned marks = item_marks(it);
+    bool dead = item_dead_of(th->st, aim->segment, it, marks, now_ms);
+    bool token = meta && (marks & (ITEM_STALE | ITEM_TOKEN_TAKEN)) == ITEM_STALE;
+    sight->cas = item_cas_of(it, marks, &aim->segment->base);
+    if (meta) {
+        sight->expiry_ms = item_expiry_ms_of(it, marks);
+    }
+    if (__builtin_expect(dead || token || aim->version % 2 != 0 || !shard_read_ok(sh, aim->version),
+                         0)) {
         return false;
     }
     item_bump_of(it, marks, &aim->segment->base, now_ms);
     sight->value.ptr = (const char *)it + item_header_bytes(marks) + it->key_bytes;
     sight->value.len = item_value_bytes_of(it, marks);
     sight->flags = item_flags_of(it, marks);
+    if (meta) {
+        sight->stale = marks & ITEM_STALE;
+        sight->taken = marks & ITEM_TOKEN_TAKEN;
+        sight->binary_key = marks & ITEM_BINARY_KEY;
+    }
     return true;
 }
 
@@ -356,9 +369,24 @@ store_see(struct store_thread *th, const struct store_key *keys, unsigned count,
     unsigned found = 0;
     take_aims(th->st, keys, count, aims);
     for (unsigned i = 0; i < count; i++) {
-        found += see(th, &aims[i], &keys[i], now_ms, &sights[i]);
+        bool seen = glance(th, &aims[i], &keys[i], false, now_ms, &sights[i]);
+        if (__builtin_expect(!seen, 0)) {
+            see_again(th, &keys[i], now_ms, &sights[i]);
+        }
+        found += sights[i].item != NULL;
     }
     return found;
+}
+
+void
+store_see_meta(struct store_thread *th, const struct store_key *keys, unsigned count,
+               uint64_t now_ms, struct store_sight *sights)
+{
+    struct aim aims[STORE_SIGHTS];
+    take_aims(th->st, keys, count, aims);
+    for (unsigned i = 0; i < count; i++) {
+        sights[i].unsure = !glance(th, &aims[i], &keys[i], true, now_ms, &sights[i]);
+    }
 }
 
 struct store_item *

@@ -35,6 +35,14 @@ sets_in(const char *text)
     return request_plain_sets(hold(text), sets, 4);
 }
 
+static unsigned
+mgs_in(const char *text)
+{
+    struct plain_mg mgs[4];
+    check_plain_lines(hold(text));
+    return request_plain_mgs(hold(text), mgs, 4);
+}
+
 #define ck_assert_span(span, text)                                                                 \
     ck_assert_msg(span_eq_cstr((span), (text)), "%.*s, not %s", SPAN_FMT(span), (text))
 
@@ -123,12 +131,81 @@ START_TEST(other_sets_are_not_plain)
 }
 END_TEST
 
+START_TEST(mgs_have_flags)
+{
+    struct plain_mg mgs[4];
+    struct span input = hold("mg a\r\nmg bb v\r\nmg c k Oabc q t f s c b v\r\nmg d v N30\r\n");
+    check_plain_lines(input);
+    ck_assert_uint_eq(request_plain_mgs(input, mgs, 4), 3);
+    ck_assert_uint_eq(request_plain_mgs(input, mgs, 2), 2);
+    ck_assert_span(mgs[0].wire_key, "a");
+    ck_assert_span(mgs[0].flags, "");
+    ck_assert_uint_eq(mgs[1].present, meta_bit('v'));
+    ck_assert_uint_eq(mgs[1].bytes, 9);
+    ck_assert_span(mgs[2].flags, " k Oabc q t f s c b v");
+    ck_assert_span(mgs[2].opaque, "abc");
+    ck_assert_uint_eq(mgs_in("mg a O v\r\n"), 1);
+}
+END_TEST
+
+START_TEST(other_mgs_are_not_plain)
+{
+    static const char *const others[] = {
+        "mg",           "mg ",           "mg a",           "mg a v",        "mg a v\r",
+        "mg a v\n",     "mg  a v\r\n",   "mg a v \r\n",    "mg a  v\r\n",   "mg a vx\r\n",
+        "mg a v v\r\n", "mg a N30\r\n",  "mg a u\r\n",     "mg a h\r\n",    "mg a l\r\n",
+        "mg a T0\r\n",  "mg a \x89\r\n", "mg a o\r\n",     "mg a V\r\n",    "mg a O1 O1\r\n",
+        "mg a \r\n",    "mg \r\n",       "mg a Oa\tb\r\n", "mg a\tb v\r\n", "MG a v\r\n",
+        "mga v\r\n",    "ms a v\r\n",    "mg a v\rq\r\n",  "mg a { v\r\n",  "mg a q1\r\n",
+    };
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        ck_assert_msg(mgs_in(others[i]) == 0, "%s", others[i]);
+    }
+}
+END_TEST
+
+START_TEST(a_plain_opaque_has_up_to_31_bytes)
+{
+    char line[100], opaque[33];
+    memset(opaque, 'o', sizeof(opaque));
+    for (int len = 0; len <= 32; len++) {
+        snprintf(line, sizeof(line), "mg k O%.*s\r\n", len, opaque);
+        ck_assert_uint_eq(mgs_in(line), len <= 31);
+        snprintf(line, sizeof(line), "mg k O%.*s v\r\n", len, opaque);
+        ck_assert_uint_eq(mgs_in(line), len <= 31);
+    }
+}
+END_TEST
+
+/* All that the plain flags can be combined to, against the parser. */
+START_TEST(every_set_of_plain_flags)
+{
+#define X(letter) letter,
+    static const char letters[] = {PLAIN_MG_FLAGS(X)};
+#undef X
+    const unsigned count = sizeof(letters);
+    for (unsigned set = 0; set < 1u << count; set++) {
+        for (unsigned first = 0; first < count; first++) {
+            char line[64] = "mg QUJD";
+            for (unsigned i = 0; i < count; i++) {
+                char letter = letters[(first + i) % count];
+                if (set >> (first + i) % count & 1) {
+                    strcat(line, letter == 'O' ? " Oxy" : (char[3]){' ', letter, '\0'});
+                }
+            }
+            ck_assert_uint_eq(mgs_in(strcat(line, "\r\n")), 1);
+        }
+    }
+}
+END_TEST
+
 /* Any byte in any place of a line, against the parser. */
 START_TEST(every_byte_in_every_place)
 {
-    static const char *const lines[] = {"get 0123456789abcdefghij\r\n",
-                                        "set 0123456789abcdef 10 0 2\r\nxy\r\n"};
-    for (unsigned l = 0; l < 2; l++) {
+    static const char *const lines[] = {
+        "get 0123456789abcdefghij\r\n", "set 0123456789abcdef 10 0 2\r\nxy\r\n",
+        "mg 0123456789abcdef v k Oabc q\r\n", "mg QUJDQUJDQUJDQUJD b t k s\r\n"};
+    for (unsigned l = 0; l < sizeof(lines) / sizeof(lines[0]); l++) {
         for (size_t at = 0; at < strlen(lines[l]); at++) {
             for (int byte = 1; byte < 256; byte++) {
                 struct span input = hold(lines[l]);
@@ -142,4 +219,5 @@ END_TEST
 
 UNIT_MAIN("request_plain", gets_stand_one_behind_the_other, other_gets_are_not_plain,
           a_plain_key_has_up_to_250_bytes, sets_come_with_their_values, other_sets_are_not_plain,
-          every_byte_in_every_place)
+          mgs_have_flags, other_mgs_are_not_plain, a_plain_opaque_has_up_to_31_bytes,
+          every_set_of_plain_flags, every_byte_in_every_place)

@@ -239,6 +239,44 @@ START_TEST(the_dead_are_not_seen)
 }
 END_TEST
 
+/* What must be done or waited for is not done, and said to be so. */
+START_TEST(a_token_is_not_handed_out_by_a_look)
+{
+    open_default();
+    struct store_write write = {.flags = 5, .expiry_ms = T0 + 90, .binary_key = true};
+    struct store_removal mark = {.mark_stale = true};
+    struct store_lookup how = {0};
+    struct store_key keys[] = {key_of("none"), key_of("k")};
+    struct store_sight sights[2];
+    struct store_view view;
+    write_at("k", "value", &write, T0, NULL);
+    store_enter(th);
+    store_see_meta(th, keys, 2, T0, sights);
+    ck_assert(!sights[0].unsure && sights[0].item == NULL && !sights[1].unsure);
+    ck_assert_mem_eq(sights[1].value.ptr, "value", 5);
+    ck_assert_uint_eq(sights[1].flags, 5);
+    ck_assert_uint_eq(sights[1].expiry_ms, T0 + 90);
+    ck_assert(sights[1].binary_key && !sights[1].stale && !sights[1].taken);
+    store_leave(th);
+    store_delete(th, &keys[1], &mark, T0);
+    store_enter(th);
+    store_see_meta(th, keys, 2, T0, sights);
+    ck_assert(!sights[0].unsure && sights[1].unsure);
+    store_leave(th);
+    ck_assert_int_eq(store_get(th, &keys[1], &how, T0, &view), STORE_OK);
+    ck_assert(view.won);
+    store_release(th, &view.item);
+    store_enter(th);
+    store_see_meta(th, keys, 2, T0, sights);
+    ck_assert(!sights[1].unsure && sights[1].stale && sights[1].taken);
+    store_see_meta(th, keys, 2, T0 + 90, sights);
+    ck_assert(sights[1].unsure);
+    store_leave(th);
+    ck_assert_ptr_nonnull(value_at("k", T0));
+    close_store();
+}
+END_TEST
+
 START_TEST(views_tell_what_was_before)
 {
     open_default();
@@ -306,5 +344,5 @@ END_TEST
 UNIT_MAIN("store", stores_by_mode, sets_what_is_at_hand, append_keeps_flags_and_expiry,
           append_can_vivify, compares_and_sets, append_compares, outdated_write_is_kept_as_stale,
           expires, touches, a_reference_outlives_the_key, a_group_is_seen_at_once,
-          the_dead_are_not_seen, views_tell_what_was_before, one_caller_wins_the_refill,
-          recache_hands_out_the_token_once)
+          the_dead_are_not_seen, a_token_is_not_handed_out_by_a_look, views_tell_what_was_before,
+          one_caller_wins_the_refill, recache_hands_out_the_token_once)

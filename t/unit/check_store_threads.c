@@ -155,9 +155,14 @@ see_some(struct client *c)
         keys[i] = store_key(span_make(names[i], len));
     }
     store_enter(c->th);
-    store_see(c->th, keys, count, NOW_MS, sights);
+    bool meta = random_next(&c->rng) % 2 == 0;
+    if (meta) {
+        store_see_meta(c->th, keys, count, NOW_MS, sights);
+    } else {
+        store_see(c->th, keys, count, NOW_MS, sights);
+    }
     for (unsigned i = 0; i < count; i++) {
-        if (sights[i].item != NULL) {
+        if (!(meta && sights[i].unsure) && sights[i].item != NULL) {
             struct store_view view = {.value = sights[i].value};
             check_view(numbers[i], &view);
             must(sights[i].cas >= c->last_cas[numbers[i]], "a key's CAS value never falls");

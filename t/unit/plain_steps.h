@@ -19,10 +19,35 @@ plain_steps_parse(struct span *input, struct request *r, enum proto_command cmd,
     *input = span_skip(*input, r->line_bytes);
 }
 
+/* A base64 key that is none is the parser's to refuse. */
+static inline void
+plain_steps_parse_mg(struct span *input, struct request *r, const struct plain_mg *mg)
+{
+    struct request_parser parser = REQUEST_PARSER_INIT;
+    enum parse_status status = request_parse(&parser, *input, r);
+    ASSERT(r->cmd == CMD_MG && r->line_bytes == mg->bytes);
+    ASSERT(r->wire_key.ptr == mg->wire_key.ptr && r->wire_key.len == mg->wire_key.len);
+    *input = span_skip(*input, mg->bytes);
+    if (status == PARSE_ERROR) {
+        ASSERT(r->error == PROTO_ERR_BAD_KEY_ENCODING && (mg->present & meta_bit('b')) != 0);
+        return;
+    }
+    ASSERT(status == PARSE_OK && r->meta.present == mg->present);
+    const char *at = mg->flags.ptr;
+    for (unsigned i = 0; i < r->meta.count; i++) {
+        const struct meta_flag *flag = &r->meta.flags[i];
+        ASSERT(at[0] == ' ' && at[1] == flag->letter && at + 2 == flag->arg.ptr);
+        ASSERT(flag->letter == 'O' ? span_eq(flag->arg, mg->opaque) : flag->arg.len == 0);
+        at += 2 + flag->arg.len;
+    }
+    ASSERT(at == mg->flags.ptr + mg->flags.len);
+}
+
 static inline void
 check_plain_lines(struct span input)
 {
     struct span keys[PLAIN_STEPS_MAX], rest = input;
+    struct plain_mg mgs[PLAIN_STEPS_MAX];
     struct plain_set sets[PLAIN_STEPS_MAX];
     struct request *r = malloc(sizeof(*r));
     ASSERT(r != NULL);
@@ -39,6 +64,10 @@ check_plain_lines(struct span input)
         ASSERT(r->line_bytes + r->block_bytes == sets[i].bytes && r->block_bytes <= rest.len);
         ASSERT(request_block_ends_well(rest.ptr + r->block_bytes - 2));
         rest = span_skip(rest, (size_t)r->block_bytes);
+    }
+    n = request_plain_mgs(input, mgs, PLAIN_STEPS_MAX);
+    for (unsigned i = 0; i < n; i++) {
+        plain_steps_parse_mg(&rest, r, &mgs[i]);
     }
     free(r);
 }

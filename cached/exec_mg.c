@@ -1,0 +1,214 @@
+/* mg in groups: those that most clients send, which change nothing (request_plain.h),
+ * are looked up together and answered from what was seen, like plain gets. All
+ * others, and those for which a look is not enough, are exec_meta.c's; the replies
+ * are the same. */
+#include "cached/exec.h"
+#include "cached/group.h"
+#include "cached/metaline.h"
+#include "common/core/base64.h"
+#include "common/proto/request_plain.h"
+
+#define KEY_FLAG_BYTES (2 + BASE64_ENCODED_BYTES(KEY_MAX_BYTES) + 2)
+#define NUMBER_BYTES   (2 + NUM_MAX_DIGITS)
+/* "VA <bytes>", f s c t, O, k, " Z X" and CRLF */
+#define MG_LINE_BYTES (3 + 5 * NUMBER_BYTES + 2 + OPAQUE_MAX_BYTES + KEY_FLAG_BYTES + 4 + 2)
+
+/* Keys that came as base64. */
+typedef char key_room[BASE64_DECODED_BYTES(KEY_MAX_BYTES)];
+
+struct mg_group {
+    struct plain_mg mgs[STORE_SIGHTS];
+    struct store_key keys[STORE_SIGHTS];
+    struct store_sight sights[STORE_SIGHTS];
+    key_room rooms[STORE_SIGHTS];
+};
+
+static bool
+wants(const struct plain_mg *mg, char letter)
+{
+    return (mg->present & meta_bit(letter)) != 0;
+}
+
+/* --- the reply ------------------------------------------------------------------ */
+
+static char *
+put_mark(char *p, char letter)
+{
+    p[0] = ' ';
+    p[1] = letter;
+    return p + 2;
+}
+
+static char *
+put_flag_number(char *p, char letter, uint64_t n)
+{
+    p = put_mark(p, letter);
+    return p + num_format_u64(n, p);
+}
+
+static char *
+put_flag_key(char *p, struct span key, bool binary_key)
+{
+    p = put_mark(p, 'k');
+    if (!binary_key) {
+        return group_put_key(p, key);
+    }
+    return put_mark(p + base64_encode(key, p), 'b');
+}
+
+static char *
+put_flag_ttl(char *p, uint64_t expiry_ms, uint64_t now_ms)
+{
+    long long ttl = metaline_ttl_of(expiry_ms, now_ms);
+    if (ttl < 0) {
+        memcpy(p, " t-1", 4);
+        return p + 4;
+    }
+    return put_flag_number(p, 't', (uint64_t)ttl);
+}
+
+static char *
+put_flag_opaque(char *p, struct span opaque)
+{
+    p = put_mark(p, 'O');
+    memcpy(p, opaque.ptr, opaque.len);
+    return p + opaque.len;
+}
+
+/* The letter of the flag at *at, which is moved behind the flag. */
+static inline char
+next_flag(const char **at, const struct plain_mg *mg)
+{
+    char letter = (*at)[1];
+    *at += 2 + (letter == 'O' ? mg->opaque.len : 0);
+    return letter;
+}
+
+static inline char *
+put_hit_flags(char *p, const struct plain_mg *mg, struct span key, const struct store_sight *sight,
+              uint64_t now_ms)
+{
+    const char *at = mg->flags.ptr, *end = at + mg->flags.len;
+    while (at < end) {
+        switch (next_flag(&at, mg)) {
+        case 'f': p = put_flag_number(p, 'f', sight->flags); break;
+        case 's': p = put_flag_number(p, 's', sight->value.len); break;
+        case 'c': p = put_flag_number(p, 'c', sight->cas); break;
+        case 't': p = put_flag_ttl(p, sight->expiry_ms, now_ms); break;
+        case 'O': p = put_flag_opaque(p, mg->opaque); break;
+        case 'k': p = put_flag_key(p, key, sight->binary_key); break;
+        }
+    }
+    if (sight->taken) {
+        p = put_mark(p, 'Z');
+    }
+    return sight->stale ? put_mark(p, 'X') : p;
+}
+
+static inline void
+put_hit(struct conn *c, const struct plain_mg *mg, struct span key, const struct store_sight *sight)
+{
+    char *line = group_room(c, MG_LINE_BYTES, sight), *p = line;
+    if (line == NULL) {
+        return;
+    }
+    bool with_value = wants(mg, 'v');
+    memcpy(p, with_value ? "VA" : "HD", 2);
+    p += 2;
+    if (with_value) {
+        p = group_put_number(p, sight->value.len);
+    }
+    p = put_hit_flags(p, mg, key, sight, c->worker->now_ms);
+    memcpy(p, "\r\n", 2);
+    p += 2;
+    if (with_value) {
+        group_put_value(c, line, p, sight);
+    } else {
+        outbox_wrote(&c->out, (size_t)(p - line));
+    }
+}
+
+static void
+put_miss(struct conn *c, const struct plain_mg *mg, struct span key)
+{
+    char *line = wants(mg, 'q') ? NULL : outbox_room(&c->out, MG_LINE_BYTES), *p = line;
+    if (line == NULL) {
+        return;
+    }
+    memcpy(p, "EN", 2);
+    p += 2;
+    const char *at = mg->flags.ptr, *end = at + mg->flags.len;
+    while (at < end) {
+        switch (next_flag(&at, mg)) {
+        case 'O': p = put_flag_opaque(p, mg->opaque); break;
+        case 'k': p = put_flag_key(p, key, wants(mg, 'b')); break;
+        }
+    }
+    memcpy(p, "\r\n", 2);
+    outbox_wrote(&c->out, (size_t)(p + 2 - line));
+}
+
+/* --- the group ------------------------------------------------------------------ */
+
+/* False if a base64 key is none. */
+static inline bool
+make_key(struct mg_group *g, unsigned i)
+{
+    struct span key = g->mgs[i].wire_key;
+    if (__builtin_expect(wants(&g->mgs[i], 'b'), 0)) {
+        ssize_t len = base64_decode(key, g->rooms[i]);
+        if (len <= 0) {
+            return false;
+        }
+        key = span_make(g->rooms[i], (size_t)len);
+    }
+    g->keys[i] = store_key(key);
+    return true;
+}
+
+/* Answers the first ones; returns how many. */
+static unsigned
+answer(struct conn *c, const struct mg_group *g, unsigned count)
+{
+    unsigned i = 0;
+    while (i < count && !g->sights[i].unsure && !(i > 0 && group_must_pause(c))) {
+        if (g->sights[i].item != NULL) {
+            put_hit(c, &g->mgs[i], g->keys[i].key, &g->sights[i]);
+        } else {
+            put_miss(c, &g->mgs[i], g->keys[i].key);
+        }
+        i++;
+    }
+    return i;
+}
+
+static unsigned
+serve(struct conn *c, struct mg_group *g, unsigned count)
+{
+    struct worker *w = c->worker;
+    store_enter(w->store);
+    store_see_meta(w->store, g->keys, count, w->now_ms, g->sights);
+    unsigned served = answer(c, g, count);
+    store_leave(w->store);
+    metric_add(w->metrics, METRIC_ID_NODE_META, served);
+    group_note(w, g->keys, g->sights, served);
+    return served;
+}
+
+size_t
+exec_plain_mgs(struct conn *c, struct span input, uint64_t *requests)
+{
+    struct mg_group g;
+    unsigned max = *requests < STORE_SIGHTS ? (unsigned)*requests : STORE_SIGHTS;
+    unsigned found = group_is_observed(c) ? 0 : request_plain_mgs(input, g.mgs, max), n = 0;
+    while (n < found && make_key(&g, n)) {
+        n++;
+    }
+    unsigned served = n > 0 ? serve(c, &g, n) : 0;
+    size_t done = 0;
+    for (unsigned i = 0; i < served; i++) {
+        done += g.mgs[i].bytes;
+    }
+    *requests -= served;
+    return done;
+}
