@@ -104,6 +104,24 @@ places_cool(struct places *p, uint32_t place)
     return warm;
 }
 
+uint32_t
+places_next_busy(const struct places *p, uint32_t place)
+{
+    uint32_t next = place + 1;
+    uint32_t word = next / BITS;
+    if (word >= p->words) {
+        return 0;
+    }
+    uint64_t busy = p->busy[word] & ~(uint64_t)0 << next % BITS;
+    while (busy == 0) {
+        if (++word == p->words) {
+            return 0;
+        }
+        busy = p->busy[word];
+    }
+    return word * BITS + (uint32_t)__builtin_ctzll(busy);
+}
+
 /* --- runs -------------------------------------------------------------------- */
 
 static void

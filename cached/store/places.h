@@ -44,6 +44,9 @@ bool places_cool(struct places *p, uint32_t place);
 /* Busy no more. Without `warm` the mark of a run's warm place stays as it is. */
 void places_give(struct places *p, uint32_t place, bool warm);
 
+/* The first busy place behind `place`, or 0 if there is none. */
+uint32_t places_next_busy(const struct places *p, uint32_t place);
+
 /* The first of up to `most` warm places in a row, as high as there are, or 0.
  * They stay free, and are no longer warm. */
 uint32_t places_chill(struct places *p, uint32_t most, uint32_t *n);

@@ -78,7 +78,7 @@ give_back(struct segments *s, uint64_t offset, uint64_t bytes)
 void
 segments_init(struct segments *s, uint64_t limit, struct memory_file *file)
 {
-    *s = (struct segments){.log_end = 1, .file = file};
+    *s = (struct segments){.file = file};
     choose_sizes(s, limit);
     s->reserved_bytes = (size_t)s->count_max << s->segment_shift;
     s->base = reserve_items(s);
@@ -216,7 +216,6 @@ segments_take(struct segments *s, const struct item_base *base, bool force)
     struct segment *seg = NULL;
     if (number != 0) {
         seg = &s->all[number];
-        s->log_end = number < s->log_end ? s->log_end : number + 1;
         set_up(s, seg, s->segment_bytes, 1);
         seg->base = *base;
         seg->end = 0;
@@ -514,9 +513,6 @@ segments_adopt(struct segments *s, const struct item_base *base, uint32_t number
     seg->end = end;
     seg->large = large;
     atomic_store_explicit(&seg->live, 1, memory_order_relaxed);
-    if (!large) {
-        s->log_end = number < s->log_end ? s->log_end : number + 1;
-    }
     segments_seal(s, seg);
     return seg;
 }
@@ -588,13 +584,13 @@ unsigned
 segments_sparse(struct segments *s, struct segment **out, unsigned n, unsigned dead_share,
                 uint32_t opened_before_s, unsigned looks)
 {
-    unsigned count = 0;
+    unsigned count = 0, rounds = 0;
     pthread_mutex_lock(&s->lock);
-    looks = looks < s->log_end ? looks : s->log_end;
-    for (; looks > 0 && count < n; looks--) {
-        s->sparse_at = s->sparse_at + 1 < s->log_end ? s->sparse_at + 1 : 1;
+    for (; looks > 0 && count < n && rounds < 2; looks--) {
+        s->sparse_at = places_next_busy(&s->places, s->sparse_at);
+        rounds += s->sparse_at == 0;
         struct segment *seg = &s->all[s->sparse_at];
-        if (s->sparse_at < s->log_end && is_sparse(s, seg, dead_share, opened_before_s)) {
+        if (is_sparse(s, seg, dead_share, opened_before_s)) {
             take(seg);
             out[count++] = seg;
         }

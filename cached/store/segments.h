@@ -71,7 +71,6 @@ struct segments {
     pthread_mutex_t lock;
     struct places places;
     struct list queue, limbo;
-    uint32_t log_end; /* numbers from here on were never one of the log */
     uint64_t limbo_bytes;
     uint64_t warm_bytes;
     uint32_t sparse_at; /* where the search for sparse segments goes on */

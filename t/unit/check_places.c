@@ -181,6 +181,16 @@ chill_and_compare(uint32_t most)
     ck_assert(n == most || first == 0 || model[first - 1] != WARM);
 }
 
+static void
+next_busy_and_compare(uint32_t place)
+{
+    uint32_t next = place + 1;
+    while (next < COUNT && model[next] != BUSY) {
+        next++;
+    }
+    ck_assert_uint_eq(places_next_busy(&p, place), next < COUNT ? next : 0);
+}
+
 START_TEST(agrees_with_a_plain_array)
 {
     places_init(&p, COUNT);
@@ -192,6 +202,7 @@ START_TEST(agrees_with_a_plain_array)
         switch (rand_r(&seed) % 16) {
         case 0: take_run_and_compare(n); break;
         case 1: chill_and_compare(n); break;
+        case 5: next_busy_and_compare(place - n % 2); break;
         case 2:
         case 3:
         case 4: take_one_and_compare(); break;

@@ -152,6 +152,26 @@ START_TEST(memory_goes_from_one_shape_to_the_other)
 }
 END_TEST
 
+/* A segment may stand where a run was, far from all others. What was never used
+ * is not looked at on the way there: in a store of any size that is most. */
+START_TEST(sparse_segments_are_found_anywhere)
+{
+    begin(64 * MB);
+    drop(take_run(MB));
+    struct segment *seg = take_full(1000);
+    ck_assert_uint_gt(seg - s.all, s.count_max / 2);
+    segments_seal(&s, seg);
+    segments_drop_bytes(&s, seg, s.segment_bytes / 2);
+    struct segment *found = NULL;
+    ck_assert_uint_eq(segments_sparse(&s, &found, 1, 100, 0, 2), 1);
+    ck_assert_ptr_eq(found, seg);
+    ck_assert_uint_eq(segments_sparse(&s, &found, 1, 100, 0, UINT32_MAX), 0);
+    segments_put_back(&s, seg);
+    ck_assert_uint_eq(segments_sparse(&s, &found, 1, 100, 0, UINT32_MAX), 1);
+    segments_deinit(&s);
+}
+END_TEST
+
 /* Any mix: never more is resident than the limit, and the books are right. */
 START_TEST(residence_keeps_the_limit)
 {
@@ -185,4 +205,5 @@ START_TEST(residence_keeps_the_limit)
 END_TEST
 
 UNIT_MAIN("segments", a_run_counts_the_pages_it_fills, a_sealed_segment_counts_the_pages_it_fills,
-          memory_goes_from_one_shape_to_the_other, residence_keeps_the_limit)
+          memory_goes_from_one_shape_to_the_other, sparse_segments_are_found_anywhere,
+          residence_keeps_the_limit)
