@@ -62,6 +62,24 @@ num_parse_size(struct span s, uint64_t *out)
     return true;
 }
 
+/* The digits of n from the left. */
+#define FIRST(n)  (char)('0' + ((n) < 10 ? (n) : (n) < 100 ? (n) / 10 : (n) / 100))
+#define SECOND(n) (char)((n) < 10 ? 0 : '0' + ((n) < 100 ? (n) % 10 : (n) / 10 % 10))
+#define THIRD(n)  (char)((n) < 100 ? 0 : '0' + (n) % 10)
+
+#define ROW(n) {{FIRST(n), SECOND(n), THIRD(n)}, (n) < 10 ? 1 : (n) < 100 ? 2 : 3},
+#define TEN_ROWS(n)                                                                                \
+    ROW(n) ROW(n + 1) ROW(n + 2) ROW(n + 3) ROW(n + 4)                                             \
+    ROW(n + 5) ROW(n + 6) ROW(n + 7) ROW(n + 8) ROW(n + 9)
+#define HUNDRED_ROWS(n)                                                                            \
+    TEN_ROWS(n) TEN_ROWS(n + 10) TEN_ROWS(n + 20) TEN_ROWS(n + 30) TEN_ROWS(n + 40)                \
+    TEN_ROWS(n + 50) TEN_ROWS(n + 60) TEN_ROWS(n + 70) TEN_ROWS(n + 80) TEN_ROWS(n + 90)
+
+const struct num_short num_shorts[1000] = {
+    HUNDRED_ROWS(0) HUNDRED_ROWS(100) HUNDRED_ROWS(200) HUNDRED_ROWS(300) HUNDRED_ROWS(400)
+    HUNDRED_ROWS(500) HUNDRED_ROWS(600) HUNDRED_ROWS(700) HUNDRED_ROWS(800) HUNDRED_ROWS(900)
+};
+
 static void
 put_pair(char *out, unsigned below_100)
 {

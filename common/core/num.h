@@ -19,24 +19,22 @@ bool num_parse_size(struct span s, uint64_t *out);
 /* The rest of num_format_u64(). */
 size_t num_format_long(uint64_t v, char *out);
 
-/* Writes the digits of `v` to `out` (NUM_MAX_DIGITS bytes of room) and returns
- * how many. Lengths and flags, which stand in every reply, mostly have up to three. */
+/* Numbers below 1000 as they are written. */
+struct num_short {
+    char digits[3];
+    uint8_t count;
+};
+extern const struct num_short num_shorts[1000];
+
+/* Writes the digits of `v` to `out` (NUM_MAX_DIGITS bytes of room, of which those
+ * behind the digits may be written to as well) and returns how many. Lengths and
+ * flags, which stand in every reply, mostly have up to three. */
 static inline size_t
 num_format_u64(uint64_t v, char *out)
 {
     if (v >= 1000) {
         return num_format_long(v, out);
     }
-    unsigned n = (unsigned)v, hundreds = n / 100, tens = n / 10;
-    size_t len = 1;
-    if (n >= 100) {
-        *out++ = (char)('0' + hundreds);
-        len++;
-    }
-    if (n >= 10) {
-        *out++ = (char)('0' + (tens - hundreds * 10));
-        len++;
-    }
-    *out = (char)('0' + (n - tens * 10));
-    return len;
+    memcpy(out, &num_shorts[v], sizeof(num_shorts[v]));
+    return num_shorts[v].count;
 }

@@ -88,5 +88,16 @@ START_TEST(formatted_numbers_parse_again)
 }
 END_TEST
 
+START_TEST(every_short_number)
+{
+    for (unsigned n = 0; n < 1100; n++) {
+        char out[NUM_MAX_DIGITS], expected[32];
+        size_t len = num_format_u64(n, out);
+        snprintf(expected, sizeof(expected), "%u", n);
+        ck_assert(span_eq_cstr(span_make(out, len), expected));
+    }
+}
+END_TEST
+
 UNIT_MAIN("num", u64_is_digits_that_fit, i64_may_be_negative, sizes_have_one_suffix,
-          formatted_numbers_parse_again)
+          formatted_numbers_parse_again, every_short_number)
