@@ -92,12 +92,13 @@ serve_group(struct conn *c, const struct store_key *keys, unsigned count, bool l
 {
     struct worker *w = c->worker;
     struct store_sight sights[STORE_SIGHTS];
-    unsigned i = 0;
+    unsigned i = 0, hits = 0;
     store_enter(w->store);
     store_see(w->store, keys, count, w->now_ms, sights);
     do {
         if (sights[i].item != NULL) {
             put_sight(c, keys[i].key, &sights[i], with_cas);
+            hits++;
         }
         if (lone) {
             outbox_put(&c->out, "END\r\n", 5);
@@ -105,7 +106,7 @@ serve_group(struct conn *c, const struct store_key *keys, unsigned count, bool l
         i++;
     } while (i < count && !(lone && group_must_pause(c)));
     store_leave(w->store);
-    group_note(w, keys, sights, i);
+    group_note(w, keys, sights, i, hits);
     return i;
 }
 

@@ -167,13 +167,14 @@ make_key(struct mg_group *g, unsigned i)
 }
 
 /* Answers the first ones; returns how many. */
-static unsigned
-answer(struct conn *c, const struct mg_group *g, unsigned count)
+static inline unsigned
+answer(struct conn *c, const struct mg_group *g, unsigned count, unsigned *hits)
 {
     unsigned i = 0;
     while (i < count && !g->sights[i].unsure && !(i > 0 && group_must_pause(c))) {
         if (g->sights[i].item != NULL) {
             put_hit(c, &g->mgs[i], g->keys[i].key, &g->sights[i]);
+            (*hits)++;
         } else {
             put_miss(c, &g->mgs[i], g->keys[i].key);
         }
@@ -186,12 +187,13 @@ static unsigned
 serve(struct conn *c, struct mg_group *g, unsigned count)
 {
     struct worker *w = c->worker;
+    unsigned hits = 0;
     store_enter(w->store);
     store_see_meta(w->store, g->keys, count, w->now_ms, g->sights);
-    unsigned served = answer(c, g, count);
+    unsigned served = answer(c, g, count, &hits);
     store_leave(w->store);
     metric_add(w->metrics, METRIC_ID_NODE_META, served);
-    group_note(w, g->keys, g->sights, served);
+    group_note(w, g->keys, g->sights, served, hits);
     return served;
 }
 

@@ -32,12 +32,8 @@ group_count_gets(struct worker *w, unsigned keys, unsigned hits)
 /* These keys were asked for and answered. */
 static inline void
 group_note(struct worker *w, const struct store_key *keys, const struct store_sight *sights,
-           unsigned count)
+           unsigned count, unsigned hits)
 {
-    unsigned hits = 0;
-    for (unsigned i = 0; i < count; i++) {
-        hits += sights[i].item != NULL;
-    }
     group_count_gets(w, count, hits);
     if (w->hotkeys_distance > count) { /* none of them is looked at */
         w->hotkeys_distance -= count;

@@ -56,19 +56,19 @@ void assoc_deinit(struct assoc *a);
 static inline struct bucket *
 shelves_at(const struct shelves *s, uint32_t number)
 {
-    unsigned top = 31 - (unsigned)__builtin_clz(number | 1u << SHELF_FIRST_BITS);
-    bool first = number < 1u << SHELF_FIRST_BITS;
-    unsigned shelf = first ? 0 : top - SHELF_FIRST_BITS + 1;
-    uint32_t index = first ? number : number - (1u << top);
+    const uint32_t first = 1u << SHELF_FIRST_BITS; /* so many stand on the first shelf */
+    unsigned top = 31 ^ (unsigned)__builtin_clz(number | (first - 1));
+    uint32_t index = number - ((1u << top) & ~(first - 1));
+    unsigned shelf = top + 1 - SHELF_FIRST_BITS;
     return atomic_load_explicit(&s->shelf[shelf], memory_order_acquire) + index;
 }
 
 static inline uint32_t
 assoc_home_number(uint32_t buckets, uint64_t hash)
 {
-    unsigned top = 31 - (unsigned)__builtin_clz(buckets);
-    uint32_t number = (uint32_t)hash & (uint32_t)((2ull << top) - 1);
-    return number < buckets ? number : number & ((1u << top) - 1);
+    unsigned top = 31 ^ (unsigned)__builtin_clz(buckets);
+    uint32_t half = 1u << top, number = (uint32_t)hash & (half * 2 - 1);
+    return number < buckets ? number : number - half;
 }
 
 /* `hash` here and below: without the bits that chose the shard. */

@@ -17,8 +17,8 @@
 static inline uint8_t
 heat_hit(uint8_t heat)
 {
-    unsigned credit = (heat & HEAT_CREDIT) + HEAT_HIT;
-    return (uint8_t)(HEAT_FETCHED | (credit < HEAT_CREDIT ? credit : HEAT_CREDIT));
+    unsigned hotter = (heat | HEAT_FETCHED) + HEAT_HIT, most = HEAT_FETCHED | HEAT_CREDIT;
+    return (uint8_t)(hotter < most ? hotter : most);
 }
 
 static inline uint8_t

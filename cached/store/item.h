@@ -134,10 +134,18 @@ item_key(const struct store_item *it)
     return span_make((const char *)it + item_header_bytes(item_marks(it)), it->key_bytes);
 }
 
+/* Functions whose names end so are told the marks by who has looked already. */
+static inline bool
+item_has_key_of(const struct store_item *it, unsigned marks, struct span key)
+{
+    return it->key_bytes == key.len &&
+           bytes_equal((const char *)it + item_header_bytes(marks), key.ptr, key.len);
+}
+
 static inline bool
 item_has_key(const struct store_item *it, struct span key)
 {
-    return it->key_bytes == key.len && bytes_equal(item_key(it).ptr, key.ptr, key.len);
+    return item_has_key_of(it, item_marks(it), key);
 }
 
 static inline char *
@@ -158,7 +166,6 @@ item_set_half(_Atomic uint16_t *half, uint64_t n)
     atomic_store_explicit(half, (uint16_t)n, memory_order_release);
 }
 
-/* Functions whose names end so are told the marks by who has looked already. */
 static inline uint64_t
 item_value_bytes_of(const struct store_item *it, unsigned marks)
 {
@@ -248,7 +255,7 @@ static inline _Atomic uint16_t *
 item_flag_fields(const struct store_item *it, unsigned marks)
 {
     size_t at = item_header_bytes(marks) - (marks & ITEM_WIDE ? 8 : 2);
-    return (_Atomic uint16_t *)it->fields + (at - sizeof(*it)) / 2;
+    return (_Atomic uint16_t *)((uintptr_t)it + at);
 }
 
 static inline uint64_t

@@ -253,9 +253,8 @@ struct aim {
 };
 
 static inline void
-take_aim(struct store *st, const struct store_key *key, struct aim *aim)
+take_aim(const struct shard *sh, const struct store_key *key, struct aim *aim)
 {
-    const struct shard *sh = shard_of(st, key->hash);
     aim->shard = sh;
     aim->version = shard_read_begin(sh);
     aim->home = assoc_home(&sh->assoc, table_hash(key->hash));
@@ -267,24 +266,28 @@ take_aim(struct store *st, const struct store_key *key, struct aim *aim)
 static inline void
 refine_aim(const struct segments *s, const struct store_key *key, struct aim *aim)
 {
+    struct store_item *item = NULL;
     unsigned places = bucket_match(aim->home, bucket_tag(key->hash));
     locator at = places != 0 ? bucket_at(aim->home, (unsigned)__builtin_ctz(places)) : 0;
-    aim->item = NULL;
     if (at != 0) {
-        aim->item = segments_item(s, at);
-        aim->segment = segments_at(s, at);
-        __builtin_prefetch(aim->item);
-        __builtin_prefetch((const char *)aim->item + 64);
-        __builtin_prefetch(&aim->segment->base);
+        const struct segment *segment = segments_at(s, at);
+        item = segments_item(s, at);
+        __builtin_prefetch(item);
+        __builtin_prefetch((const char *)item + 64);
+        __builtin_prefetch(&segment->base);
+        aim->segment = segment;
     }
+    aim->item = item;
 }
 
 static inline void
 take_aims(struct store *st, const struct store_key *keys, unsigned count, struct aim *aims)
 {
     ASSERT(count <= STORE_SIGHTS);
+    const struct shard *shards = st->shards; /* not to be loaded for each key again */
+    uint64_t mask = st->shard_count - 1;
     for (unsigned i = 0; i < count; i++) {
-        take_aim(st, &keys[i], &aims[i]);
+        take_aim(&shards[keys[i].hash & mask], &keys[i], &aims[i]);
     }
     for (unsigned i = 0; i < count; i++) {
         refine_aim(&st->segments, &keys[i], &aims[i]);
@@ -320,26 +323,30 @@ see_again(struct store_thread *th, const struct store_key *key, uint64_t now_ms,
 
 /* The same as look(), but shorter: key, value and flags of a linked item never
  * change, so they need not be read before the version is looked at again. False if
- * that does not do: a writer was at work, or the item is dead. */
+ * that does not do: a writer was at work, or the item is dead. `generation`: the
+ * store's at this time. */
 static inline __attribute__((always_inline)) bool
-glance(struct store_thread *th, struct aim *aim, const struct store_key *key, bool meta,
-       uint64_t now_ms, struct store_sight *sight)
+glance(struct store_thread *th, const struct aim *aim, const struct store_key *key, bool meta,
+       uint32_t generation, uint64_t now_ms, struct store_sight *sight)
 {
     const struct shard *sh = aim->shard;
+    const struct segment *seg = aim->segment;
     struct store_item *it = aim->item;
-    if (it == NULL || __builtin_expect(!item_has_key(it, key->key), 0)) {
+    unsigned marks = it != NULL ? item_marks(it) : 0;
+    if (it == NULL || __builtin_expect(!item_has_key_of(it, marks, key->key), 0)) {
         struct place where = assoc_find_from(&sh->assoc, &th->st->segments, aim->home, key);
         it = where.item;
-        aim->segment = where.segment;
+        seg = where.segment;
+        if (it == NULL) {
+            sight->item = NULL;
+            return aim->version % 2 == 0 && shard_read_ok(sh, aim->version);
+        }
+        marks = item_marks(it);
     }
-    sight->item = it;
-    if (it == NULL) {
-        return aim->version % 2 == 0 && shard_read_ok(sh, aim->version);
-    }
-    unsigned marks = item_marks(it);
-    bool dead = item_dead_of(th->st, aim->segment, it, marks, now_ms);
+    bool dead = item_expired(it, marks, now_ms) || seg->base.generation != generation;
     bool token = meta && (marks & (ITEM_STALE | ITEM_TOKEN_TAKEN)) == ITEM_STALE;
-    sight->cas = item_cas_of(it, marks, &aim->segment->base);
+    sight->item = it;
+    sight->cas = item_cas_of(it, marks, &seg->base);
     if (meta) {
         sight->expiry_ms = item_expiry_ms_of(it, marks);
     }
@@ -347,7 +354,7 @@ glance(struct store_thread *th, struct aim *aim, const struct store_key *key, bo
                          0)) {
         return false;
     }
-    item_bump_of(it, marks, &aim->segment->base, now_ms);
+    item_bump_of(it, marks, &seg->base, now_ms);
     sight->value.ptr = (const char *)it + item_header_bytes(marks) + it->key_bytes;
     sight->value.len = item_value_bytes_of(it, marks);
     sight->flags = item_flags_of(it, marks);
@@ -367,9 +374,10 @@ store_see(struct store_thread *th, const struct store_key *keys, unsigned count,
 {
     struct aim aims[STORE_SIGHTS];
     unsigned found = 0;
+    uint32_t generation = generation_at(th->st, now_ms);
     take_aims(th->st, keys, count, aims);
     for (unsigned i = 0; i < count; i++) {
-        bool seen = glance(th, &aims[i], &keys[i], false, now_ms, &sights[i]);
+        bool seen = glance(th, &aims[i], &keys[i], false, generation, now_ms, &sights[i]);
         if (__builtin_expect(!seen, 0)) {
             see_again(th, &keys[i], now_ms, &sights[i]);
         }
@@ -383,9 +391,10 @@ store_see_meta(struct store_thread *th, const struct store_key *keys, unsigned c
                uint64_t now_ms, struct store_sight *sights)
 {
     struct aim aims[STORE_SIGHTS];
+    uint32_t generation = generation_at(th->st, now_ms);
     take_aims(th->st, keys, count, aims);
     for (unsigned i = 0; i < count; i++) {
-        sights[i].unsure = !glance(th, &aims[i], &keys[i], true, now_ms, &sights[i]);
+        sights[i].unsure = !glance(th, &aims[i], &keys[i], true, generation, now_ms, &sights[i]);
     }
 }
 
