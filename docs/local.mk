@@ -37,7 +37,8 @@ EXTRA_DIST += \
 	docs/decisions/0020-items-have-what-they-need.md \
 	docs/decisions/0021-journals-block-reads.md \
 	docs/decisions/0022-marks-for-writes.md \
-	docs/decisions/0023-the-two-programs-are-optimized-as-a-whole.md
+	docs/decisions/0023-the-two-programs-are-optimized-as-a-whole.md \
+	docs/decisions/0024-journals-in-files.md
 
 MANUAL_PAGES = docs/mfcached.1 docs/mfcontrol.1 docs/mfctl.1 docs/mfproxy.1
 man1_MANS = $(MANUAL_PAGES)

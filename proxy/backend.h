@@ -65,6 +65,7 @@ struct backend {
     struct health health;
     struct leg *probe; /* the one on its way */
     struct journal *journal;
+    bool journal_unwritten; /* see worker->journals_unwritten */
     struct rejoin rejoin;
     struct endpoint *endpoint;
     unsigned addr_at;     /* which of its addresses is the one to connect to */

@@ -4,12 +4,13 @@
 #include "common/core/hash.h"
 #include "common/core/list.h"
 #include "common/core/mem.h"
+#include "proxy/journal_file.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
 #define BUCKETS_AT_FIRST 16
-#define KEY_BYTES_MAX    250
+#define BUCKETS_A_STEP   1024 /* that are told again under one lock */
 
 enum entry_state {
     ENTRY_WAITING, /* in its worker's queue */
@@ -49,8 +50,11 @@ struct journal {
     struct journal_entry **buckets;
     uint64_t mask;
     uint64_t entries;
-    unsigned flushes; /* workers that owe one */
+    uint64_t key_bytes; /* of all entries */
+    unsigned flushes;   /* workers that owe one */
     unsigned workers;
+    struct journal_file *file; /* or NULL; these two are set before others know of the journal */
+    bool restored;
     struct duty duties[];
 };
 
@@ -76,6 +80,32 @@ journal_ref(struct journal *j)
 {
     atomic_fetch_add_explicit(&j->refs, 1, memory_order_relaxed);
     return j;
+}
+
+bool
+journal_try_ref(struct journal *j)
+{
+    unsigned refs = atomic_load(&j->refs);
+    while (refs > 0) {
+        if (atomic_compare_exchange_weak(&j->refs, &refs, refs + 1)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+tell(struct journal *j, enum journal_record_type type, struct span key)
+{
+    if (j->file != NULL) {
+        journal_file_note(j->file, type, key);
+    }
+}
+
+static void
+tell_flush(struct journal *j, enum journal_record_type type)
+{
+    tell(j, type, (struct span){0});
 }
 
 /* --- the table of keys ----------------------------------------------------------- */
@@ -152,6 +182,7 @@ give_up(struct journal *j, struct journal_entry *e)
     ASSERT(*at == e);
     *at = e->next;
     j->entries--;
+    j->key_bytes -= e->key_bytes;
     if (e->state == ENTRY_TAKEN) {
         e->state = ENTRY_GIVEN_UP;
         return;
@@ -160,20 +191,37 @@ give_up(struct journal *j, struct journal_entry *e)
     destroy_entry(j, e);
 }
 
-static uint64_t
-give_up_before(struct journal *j, uint64_t before_us)
+static void
+forget(struct journal *j, struct journal_entry *e)
 {
-    uint64_t given_up = 0;
+    tell(j, RECORD_FORGOTTEN, journal_key(e));
+    give_up(j, e);
+}
+
+static void
+give_up_all(struct journal *j)
+{
+    for (uint64_t i = 0; i <= j->mask; i++) {
+        while (j->buckets[i] != NULL) {
+            give_up(j, j->buckets[i]);
+        }
+    }
+}
+
+static uint64_t
+forget_before(struct journal *j, uint64_t before_us)
+{
+    uint64_t forgotten = 0;
     for (uint64_t i = 0; i <= j->mask; i++) {
         for (struct journal_entry *e = j->buckets[i], *next; e != NULL; e = next) {
             next = e->next;
             if (e->put_us < before_us) {
-                give_up(j, e);
-                given_up++;
+                forget(j, e);
+                forgotten++;
             }
         }
     }
-    return given_up;
+    return forgotten;
 }
 
 /* --- flushes ------------------------------------------------------------------------- */
@@ -186,10 +234,21 @@ want_flush(struct journal *j, unsigned worker, uint64_t now_us)
     switch (d->flush) {
     case FLUSH_NONE:
         d->flush = FLUSH_WANTED;
-        j->flushes++;
+        if (j->flushes++ == 0) {
+            tell_flush(j, RECORD_FLUSH_SOME);
+        }
         break;
     case FLUSH_WANTED: break;
     case FLUSH_TAKEN: d->flush_again = true; break;
+    }
+}
+
+static void
+no_flush(struct journal *j, struct duty *d)
+{
+    d->flush = FLUSH_NONE;
+    if (--j->flushes == 0) {
+        tell_flush(j, RECORD_FLUSHED);
     }
 }
 
@@ -199,7 +258,10 @@ want_flush_by_all(struct journal *j, uint64_t now_us)
     for (unsigned i = 0; i < j->workers; i++) {
         want_flush(j, i, now_us);
     }
-    give_up_before(j, UINT64_MAX);
+    if (j->entries > 0) {
+        tell_flush(j, RECORD_FLUSH_ALL);
+        give_up_all(j);
+    }
 }
 
 void
@@ -245,8 +307,7 @@ flush_ended(struct journal *j, unsigned worker, bool worked)
         d->flush = FLUSH_WANTED;
         d->flush_again = false;
     } else {
-        d->flush = FLUSH_NONE;
-        j->flushes--;
+        no_flush(j, d);
     }
     recount(j);
     pthread_mutex_unlock(&j->lock);
@@ -275,16 +336,8 @@ put_again(struct journal_entry *e, uint64_t now_us)
 }
 
 static enum journal_result
-put(struct journal *j, struct span key, unsigned worker, uint64_t now_us)
+put_new(struct journal *j, struct span key, uint64_t hash, unsigned worker, uint64_t now_us)
 {
-    uint64_t hash = hash_span_seeded(key, j->seed);
-    struct journal_entry *known = *place_of(j, key, hash);
-    if (known != NULL) {
-        return put_again(known, now_us);
-    }
-    if (j->flushes > 0 && flush_includes(j, now_us)) {
-        return JOURNAL_KNOWN;
-    }
     if (!charge(j->budget, key.len)) {
         want_flush_by_all(j, now_us);
         return JOURNAL_LOSSY;
@@ -299,14 +352,30 @@ put(struct journal *j, struct span key, unsigned worker, uint64_t now_us)
     e->next = j->buckets[hash & j->mask];
     j->buckets[hash & j->mask] = e;
     j->entries++;
+    j->key_bytes += key.len;
     list_push_back(&j->duties[worker].waiting, &e->link);
+    tell(j, RECORD_PUT, key);
     return JOURNAL_KEPT;
+}
+
+static enum journal_result
+put(struct journal *j, struct span key, unsigned worker, uint64_t now_us)
+{
+    uint64_t hash = hash_span_seeded(key, j->seed);
+    struct journal_entry *known = *place_of(j, key, hash);
+    if (known != NULL) {
+        return put_again(known, now_us);
+    }
+    if (j->flushes > 0 && flush_includes(j, now_us)) {
+        return JOURNAL_KNOWN;
+    }
+    return put_new(j, key, hash, worker, now_us);
 }
 
 enum journal_result
 journal_put(struct journal *j, struct span key, unsigned worker, uint64_t now_us)
 {
-    ASSERT(worker < j->workers && key.len <= KEY_BYTES_MAX);
+    ASSERT(worker < j->workers && key.len <= JOURNAL_KEY_MAX);
     pthread_mutex_lock(&j->lock);
     enum journal_result result = put(j, key, worker, now_us);
     recount(j);
@@ -406,7 +475,7 @@ end_entry(struct journal *j, struct journal_entry **entry, bool delivered)
     } else if (delivered && !e->again) {
         e->state = ENTRY_WAITING; /* nobody's any more */
         list_init(&e->link);
-        give_up(j, e);
+        forget(j, e);
     } else {
         e->state = ENTRY_WAITING;
         e->again = false;
@@ -432,12 +501,11 @@ uint64_t
 journal_forget_before(struct journal *j, uint64_t began_us)
 {
     pthread_mutex_lock(&j->lock);
-    uint64_t forgotten = give_up_before(j, began_us);
+    uint64_t forgotten = forget_before(j, began_us);
     for (unsigned i = 0; i < j->workers; i++) {
         struct duty *d = &j->duties[i];
         if (d->flush == FLUSH_WANTED && d->flush_us < began_us) {
-            d->flush = FLUSH_NONE;
-            j->flushes--;
+            no_flush(j, d);
             forgotten++;
         }
     }
@@ -454,11 +522,119 @@ journal_unref(struct journal **journal)
     if (j == NULL || atomic_fetch_sub(&j->refs, 1) != 1) {
         return;
     }
-    give_up_before(j, UINT64_MAX);
+    if (j->file != NULL) {
+        journal_file_close(&j->file, j->entries + j->flushes > 0);
+    }
+    give_up_all(j);
     for (unsigned i = 0; i < j->workers; i++) {
         ASSERT(j->duties[i].taken == 0);
     }
     pthread_mutex_destroy(&j->lock);
     free(j->buckets);
     free(j);
+}
+
+/* --- its file ------------------------------------------------------------------------------ */
+
+/* A key may stand beside a flush: when it was put, some had flushed already. So it
+ * is not looked at here whether a flush includes it. */
+static enum journal_result
+restore(struct journal *j, const struct journal_record *record, uint64_t now_us)
+{
+    uint64_t hash = hash_span_seeded(record->key, j->seed);
+    struct journal_entry *known = *place_of(j, record->key, hash);
+    switch (record->type) {
+    case RECORD_PUT:
+        return known != NULL
+                   ? JOURNAL_KNOWN
+                   : put_new(j, record->key, hash, (unsigned)(hash >> 32) % j->workers, now_us);
+    case RECORD_FORGOTTEN:
+        if (known != NULL) {
+            give_up(j, known);
+        }
+        break;
+    case RECORD_FLUSH_ALL: give_up_all(j); /* fall through */
+    case RECORD_FLUSH_SOME:
+        for (unsigned i = 0; i < j->workers; i++) {
+            want_flush(j, i, now_us);
+        }
+        break;
+    case RECORD_FLUSHED:
+        for (unsigned i = 0; i < j->workers; i++) {
+            j->duties[i].flush = FLUSH_NONE;
+        }
+        j->flushes = 0;
+        break;
+    }
+    return JOURNAL_KNOWN;
+}
+
+enum journal_result
+journal_restore(struct journal *j, const struct journal_record *record, uint64_t now_us)
+{
+    ASSERT(j->file == NULL);
+    pthread_mutex_lock(&j->lock);
+    enum journal_result result = restore(j, record, now_us);
+    recount(j);
+    j->restored = true;
+    pthread_mutex_unlock(&j->lock);
+    return result;
+}
+
+bool
+journal_was_restored(const struct journal *j)
+{
+    return j->restored;
+}
+
+void
+journal_keep_in(struct journal *j, struct journal_file *file)
+{
+    ASSERT(j->file == NULL);
+    j->file = file;
+}
+
+void
+journal_write(struct journal *j)
+{
+    if (j->file != NULL) {
+        journal_file_write(j->file);
+    }
+}
+
+void
+journal_drop_file(struct journal *j)
+{
+    if (j->file != NULL) {
+        journal_file_drop(j->file);
+    }
+}
+
+uint64_t
+journal_record_total(struct journal *j)
+{
+    pthread_mutex_lock(&j->lock);
+    uint64_t bytes = j->entries * journal_record_bytes(0) + j->key_bytes;
+    pthread_mutex_unlock(&j->lock);
+    return bytes;
+}
+
+/* The table may grow between two steps. Then a bucket's keys are in the one of its
+ * number and in one further on, so none is left out. */
+bool
+journal_tell_again(struct journal *j, uint64_t *cursor)
+{
+    pthread_mutex_lock(&j->lock);
+    if (*cursor == 0 && j->flushes > 0) {
+        journal_file_note_again(j->file, RECORD_FLUSH_SOME, (struct span){0});
+    }
+    uint64_t end = *cursor + BUCKETS_A_STEP;
+    for (; *cursor <= j->mask && *cursor < end; ++*cursor) {
+        for (struct journal_entry *e = j->buckets[*cursor]; e != NULL; e = e->next) {
+            journal_file_note_again(j->file, RECORD_PUT, journal_key(e));
+        }
+    }
+    bool more = *cursor <= j->mask;
+    pthread_mutex_unlock(&j->lock);
+    return more;
 }

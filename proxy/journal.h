@@ -16,9 +16,12 @@
  * keys and remembers that it did: the node needs a flush, from every worker, and
  * until it has had that blocks all keys. Nothing is forgotten silently.
  *
- * Any thread; one lock a journal. Times are those of clock_mono_us(). */
+ * Any thread; one lock a journal. Times are those of clock_mono_us().
+ *
+ * It may have a file (journal_file.h), which is told of every change. */
 #pragma once
 #include "common/core/span.h"
+#include "proxy/journal_record.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -26,6 +29,7 @@
 
 struct journal;
 struct journal_entry;
+struct journal_file;
 
 struct journal_budget {
     uint64_t max_entries, max_bytes;
@@ -36,6 +40,9 @@ struct journal_budget {
  * budget outlives the journal. */
 struct journal *journal_create(struct journal_budget *budget, unsigned workers);
 struct journal *journal_ref(struct journal *j);
+/* Not if the last reference is just given back. For who knows of the journal
+ * without a reference, through its file. */
+bool journal_try_ref(struct journal *j);
 /* The last one forgets what is left. Nothing may be taken. */
 void journal_unref(struct journal **j);
 
@@ -84,3 +91,31 @@ void journal_not_flushed(struct journal *j, unsigned worker);
 /* The node's memory began empty no earlier than `began_us`: what was put before
  * that is about values that are gone. Returns how many were forgotten. */
 uint64_t journal_forget_before(struct journal *j, uint64_t began_us);
+
+/* --- its file ------------------------------------------------------------------------ */
+
+/* As it was before the proxy ended: one record after another, before any worker
+ * knows of the journal. JOURNAL_LOSSY as with journal_put(). */
+enum journal_result journal_restore(struct journal *j, const struct journal_record *record,
+                                    uint64_t now_us);
+
+/* Was there anything to restore? Then another process may have sent the node
+ * requests that it has not looked at yet. */
+bool journal_was_restored(const struct journal *j);
+
+/* From now on the file is told of what changes, and ends with the journal. */
+void journal_keep_in(struct journal *j, struct journal_file *file);
+
+/* All that this thread has put before is in the file when it returns. Without a
+ * file nothing happens. */
+void journal_write(struct journal *j);
+
+/* No table names the node any more: the file goes at once. */
+void journal_drop_file(struct journal *j);
+
+/* Bytes of the records that the journal as it is would need. */
+uint64_t journal_record_total(struct journal *j);
+
+/* Tells the file once more of some keys, and at first of flushes. `*cursor` is 0
+ * at first; false when all were told. */
+bool journal_tell_again(struct journal *j, uint64_t *cursor);

@@ -13,6 +13,9 @@ libmfproxy_a_SOURCES = \
 	proxy/gutter.c proxy/gutter.h \
 	proxy/health.c proxy/health.h \
 	proxy/journal.c proxy/journal.h \
+	proxy/journal_dir.c proxy/journal_dir.h \
+	proxy/journal_file.c proxy/journal_file.h \
+	proxy/journal_record.c proxy/journal_record.h \
 	proxy/leg_queue.c proxy/leg_queue.h \
 	proxy/local_command.c proxy/local_command.h \
 	proxy/lookup_key.h \

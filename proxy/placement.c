@@ -3,6 +3,7 @@
 #include "common/core/hash.h"
 #include "common/core/mem.h"
 #include "proxy/journal.h"
+#include "proxy/journal_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,6 +65,10 @@ begin_node(struct place_node *node, const struct placement_host *host)
     node->endpoint = endpoint_create(host->resolver, &name);
     node->stats = node_stats_create();
     node->journal = journal_create(host->budget, host->workers);
+    if (host->journals != NULL) {
+        journal_file_open(host->journals, node->journal, node->node->id, node->node->addr);
+        atomic_store(&node->stats->journal, journal_count(node->journal));
+    }
     endpoint_look_up(node->endpoint);
     return true;
 }
@@ -164,6 +169,16 @@ place_node_addr(const struct place_node *node, char *out)
     }
     snprintf(out, ADDR_TEXT_MAX, "%s", node->node->addr);
     return out;
+}
+
+void
+placement_drop_files(struct placement *previous, const struct placement *next)
+{
+    for (unsigned i = 0; i < previous->node_count; i++) {
+        if (*index_entry(next, previous->nodes[i].node) == 0) {
+            journal_drop_file(previous->nodes[i].journal);
+        }
+    }
 }
 
 struct placement *

@@ -64,11 +64,13 @@ struct placement {
 };
 
 struct journal_budget;
+struct journal_dir;
 /* What placements of one proxy share. */
 struct placement_host {
     unsigned workers;
     struct resolver *resolver;
     struct journal_budget *budget;
+    struct journal_dir *journals; /* where they are kept; NULL: nowhere */
 };
 
 /* `previous` may be NULL; nodes that it names too keep what they have. The
@@ -77,6 +79,8 @@ struct placement_host {
  * malformed. */
 struct placement *placement_create(struct table *table, const struct placement *previous,
                                    const struct placement_host *host, char *error);
+/* The journals of nodes that `next` does not name any more need no files. */
+void placement_drop_files(struct placement *previous, const struct placement *next);
 struct placement *placement_ref(struct placement *p);
 void placement_unref(struct placement **p);
 

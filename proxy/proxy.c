@@ -6,6 +6,7 @@
 #include "common/core/mem.h"
 #include "common/net/daemon.h"
 #include "common/push/follow.h"
+#include "proxy/journal_dir.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -144,7 +145,8 @@ adopt(void *arg, struct table *table, char *why)
 {
     struct proxy *proxy = arg;
     struct placement *previous = proxy_placement(proxy);
-    struct placement_host host = {proxy->worker_count, proxy->resolver, &proxy->journal_budget};
+    struct placement_host host = {proxy->worker_count, proxy->resolver, &proxy->journal_budget,
+                                  proxy->journals};
     struct placement *next = placement_create(table, previous, &host, why);
     placement_unref(&previous);
     if (next == NULL) {
@@ -155,6 +157,9 @@ adopt(void *arg, struct table *table, char *why)
     previous = proxy->placement;
     proxy->placement = next;
     pthread_mutex_unlock(&proxy->lock);
+    if (previous != NULL) {
+        placement_drop_files(previous, next);
+    }
     placement_unref(&previous);
     for (unsigned i = 0; i < proxy->worker_count; i++) {
         worker_give_placement(proxy->workers[i], next);
@@ -276,6 +281,24 @@ unfollow(struct proxy *proxy)
     }
 }
 
+static bool
+keep_journals(struct proxy *proxy)
+{
+    const char *path = proxy->options->journal_dir;
+    if (path == NULL) {
+        return true;
+    }
+    char *error = NULL;
+    proxy->journals = journal_dir_open(path, metric_set_block(proxy->metrics), &error);
+    if (proxy->journals == NULL) {
+        fprintf(stderr, "mfproxy: option --journal-dir: %s\n", error);
+        free(error);
+        return false;
+    }
+    journal_dir_start(proxy->journals);
+    return true;
+}
+
 /* --- start and end ------------------------------------------------------------------ */
 
 static void
@@ -373,7 +396,8 @@ proxy_start(struct proxy *proxy, const struct proxy_options *options)
         options->id != NULL ? mem_strdup(options->id) : mem_printf("%s-%d", host, (int)getpid());
     fill_limits(proxy);
     start_workers(proxy);
-    return follow_table(proxy) && listen_everywhere(proxy) && serve_http(proxy);
+    return keep_journals(proxy) && follow_table(proxy) && listen_everywhere(proxy) &&
+           serve_http(proxy);
 }
 
 void
@@ -398,6 +422,7 @@ proxy_stop(struct proxy *proxy)
     }
     free(proxy->workers);
     placement_unref(&proxy->placement);
+    journal_dir_close(&proxy->journals);
     resolver_destroy(&proxy->resolver);
     loop_signal_deinit(&proxy->sigterm);
     loop_signal_deinit(&proxy->sigint);

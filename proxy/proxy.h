@@ -35,6 +35,7 @@ struct proxy {
     struct http_server *http;
     struct resolver *resolver;
     struct journal_budget journal_budget;
+    struct journal_dir *journals; /* NULL: they end with the process */
     pthread_mutex_t lock;         /* covers the two below */
     struct follower *follower;    /* NULL when it has ended */
     struct placement *placement;  /* the newest; NULL before there is a table */

@@ -87,6 +87,12 @@
       "Remembered deletes that a node did not need because it came back empty.")                   \
     X(JOURNAL_OVERFLOWS, "journal_overflows_total",   COUNTER,                                     \
       "Times the journal was over its limit, and a flush took the place of its keys.")             \
+    X(JOURNAL_RESTORED, "journal_restored_total",     COUNTER,                                     \
+      "Invalidations read from --journal-dir at the start.")                                       \
+    X(JOURNAL_DAMAGED,  "journal_damaged_total",      COUNTER,                                     \
+      "Files in --journal-dir that were damaged, set aside, and made up for by a flush.")          \
+    X(JOURNAL_DISK_ERRORS, "journal_disk_errors_total", COUNTER,                                   \
+      "Times a file in --journal-dir could not be written.")                                       \
     X(REJOIN_FLUSHES,   "rejoin_flushes_total",       COUNTER,                                     \
       "flush_all sent to nodes instead of the deletes that they had missed.")
 /* clang-format on */

@@ -49,6 +49,8 @@
       "keys to remember whose deletes could not be delivered; beyond, their nodes are flushed")    \
     X(0,   "journal-memory",    SIZE,     journal_memory,  "SIZE",    "64m",                       \
       "memory for them")                                                                           \
+    X(0,   "journal-dir",       STRING,   journal_dir,     "DIR",     NULL,                        \
+      "keep them here too, so that a restarted proxy knows them; one proxy to a directory")        \
     X(0,   "replay-rate",       NUMBER,   replay_rate,     "N",       "10000",                     \
       "deletes a second to a node that has come back")                                             \
     X('c', "max-connections",   NUMBER,   max_connections, "N",       "16384",                     \

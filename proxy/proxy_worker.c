@@ -132,6 +132,20 @@ worker_look_at(struct worker *w, const struct lookup_key *key)
 
 /* --- the end of a turn --------------------------------------------------------- */
 
+/* Before anybody is told that a delete is remembered, it is in the file. */
+static void
+write_journals(struct worker *w)
+{
+    w->journals_unwritten = false;
+    LIST_EACH (it, &w->backends) {
+        struct backend *b = LIST_ENTRY(it, struct backend, link);
+        if (b->journal_unwritten) {
+            b->journal_unwritten = false;
+            journal_write(b->journal);
+        }
+    }
+}
+
 /* Backends first: one that fails to send answers clients. Clients then may go
  * on parsing what back-pressure held up, which gives backends more to send; so
  * again, until nobody has anything left. Each has at most one send a round, and
@@ -146,6 +160,9 @@ end_turn(void *arg)
             backend_end_turn(LIST_ENTRY(link, struct backend, busy_link));
         }
         while ((link = list_pop_front(&w->busy_clients)) != NULL) {
+            if (w->journals_unwritten) {
+                write_journals(w);
+            }
             client_end_turn(LIST_ENTRY(link, struct client, busy_link));
         }
     }

@@ -75,6 +75,7 @@ struct worker {
     struct list busy_clients;  /* have something to do at the end of this turn */
     struct list busy_backends; /* have something to send at the end of this turn */
     unsigned crowded_backends; /* nearly at max_inflight: clients stop pipelining */
+    bool journals_unwritten;   /* some backends' have something that must be in its file */
     uint32_t split_round;      /* marks the backends of the multiget being split */
     struct way *split_ways;    /* those that had a line of it */
     unsigned split_count, split_room;

@@ -21,6 +21,15 @@ publish_count(struct backend *b)
 }
 
 static void
+note_put(struct backend *b)
+{
+    worker_count(b->worker, METRIC_ID_JOURNALED, 1);
+    b->journal_unwritten = b->worker->journals_unwritten = true;
+    publish_count(b);
+    backend_wake_at(b, rejoin_due_us(b));
+}
+
+static void
 say_lossy(struct backend *b)
 {
     worker_count(b->worker, METRIC_ID_JOURNAL_OVERFLOWS, 1);
@@ -42,9 +51,7 @@ rejoin_remember(struct backend *b, struct span key)
     }
     /* Fetches that are on their way may bring the old value. */
     write_marks_move(b->worker->host->writes, worker_key_hash(b->worker, key));
-    worker_count(b->worker, METRIC_ID_JOURNALED, 1);
-    publish_count(b);
-    backend_wake_at(b, rejoin_due_us(b));
+    note_put(b);
     return true;
 }
 
@@ -56,9 +63,7 @@ rejoin_remember_flush(struct backend *b)
     }
     journal_want_flush(b->journal, worker_now_us(b->worker));
     write_marks_move_all(b->worker->host->writes);
-    worker_count(b->worker, METRIC_ID_JOURNALED, 1);
-    publish_count(b);
-    backend_wake_at(b, rejoin_due_us(b));
+    note_put(b);
     return true;
 }
 
@@ -166,6 +171,15 @@ may_deliver(const struct backend *b)
     return !b->masked && !b->retired && b->health.state != HEALTH_DOWN;
 }
 
+/* Requests of the proxy before this one may still stand in the node's sockets,
+ * before our deletes in time and behind them in the order of the node's. So it
+ * first must have answered something, and then have had time for them. */
+static bool
+must_settle(const struct backend *b)
+{
+    return !b->rejoin.settled && journal_was_restored(b->journal);
+}
+
 void
 rejoin_begin(struct backend *b)
 {
@@ -190,7 +204,7 @@ rejoin_run(struct backend *b, uint64_t now_us)
         }
         return;
     }
-    if (rejoining && b->rejoin.age == AGE_UNKNOWN) {
+    if ((rejoining || must_settle(b)) && b->rejoin.age == AGE_UNKNOWN) {
         ask_age(b);
     }
     if (b->rejoin.age == AGE_ASKED || now_us < b->rejoin.not_before_us) {
@@ -274,6 +288,10 @@ rejoin_piece(struct backend *b, struct leg *leg, const struct reply_piece *piece
             return true;
         }
         b->rejoin.age = AGE_TOLD;
+        if (must_settle(b)) {
+            b->rejoin.not_before_us = worker_now_us(b->worker) + REJOIN_SETTLE_MS * 1000;
+            b->rejoin.settled = true;
+        }
         forget_what_is_gone(b);
     } else {
         b->rejoin.on_way--;

@@ -22,10 +22,11 @@
 struct backend;
 struct leg;
 
-#define REJOIN_WINDOW      64  /* deliveries on their way, of one worker to one node */
-#define REJOIN_PACE_MS     10  /* between two bursts */
-#define REJOIN_RETRY_MS    100 /* after a delivery that failed */
-#define REJOIN_AGE_SLACK_S 2   /* how far off a node's idea of its own age may be */
+#define REJOIN_WINDOW      64   /* deliveries on their way, of one worker to one node */
+#define REJOIN_PACE_MS     10   /* between two bursts */
+#define REJOIN_RETRY_MS    100  /* after a delivery that failed */
+#define REJOIN_SETTLE_MS   1000 /* for what a proxy before this one has sent to be looked at */
+#define REJOIN_AGE_SLACK_S 2    /* how far off a node's idea of its own age may be */
 
 enum rejoin_age { AGE_UNKNOWN, AGE_ASKED, AGE_TOLD };
 
@@ -36,6 +37,7 @@ struct rejoin {
     uint64_t asked_us;
     uint64_t told_age_s; /* the longest that it has told of */
     bool has_told;
+    bool settled;        /* has looked at what came from the proxy before this one */
     enum rejoin_age age; /* of the node's memory, on this connection */
 };
 

@@ -32,6 +32,11 @@ t_unit_check_journal_SOURCES = t/unit/check_journal.c t/unit/unit.h
 t_unit_check_journal_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_journal_LDADD = $(PROXY_UNIT_LIBS)
 
+UNIT_TESTS += t/unit/check_journal_file
+t_unit_check_journal_file_SOURCES = t/unit/check_journal_file.c t/unit/unit.h
+t_unit_check_journal_file_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_journal_file_LDADD = $(PROXY_UNIT_LIBS)
+
 UNIT_TESTS += t/unit/check_multiget
 t_unit_check_multiget_SOURCES = t/unit/check_multiget.c t/unit/unit.h
 t_unit_check_multiget_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
@@ -57,6 +62,7 @@ PROXY_TESTS = \
 	t/proxy/gutter.t \
 	t/proxy/hotkeys.t \
 	t/proxy/journal.t \
+	t/proxy/journal_dir.t \
 	t/proxy/memccapable.t \
 	t/proxy/names.t \
 	t/proxy/order.t \
@@ -66,3 +72,13 @@ PROXY_TESTS = \
 	t/proxy/torture.t
 TAP_TESTS += $(PROXY_TESTS)
 EXTRA_DIST += t/lib/BadInputs.pm t/lib/MockBackend.pm $(PROXY_TESTS)
+
+FUZZ_TARGETS += t/fuzz/fuzz_journal
+t_fuzz_fuzz_journal_SOURCES = t/fuzz/fuzz_journal.c t/fuzz/fuzz.h
+if !LIBFUZZER
+t_fuzz_fuzz_journal_SOURCES += t/fuzz/replay.c
+endif
+t_fuzz_fuzz_journal_LDADD = libmfproxy.a libmfroute.a $(PUSH_LIBS) $(NET_LIBS) $(FLEET_LIBS) \
+	$(PROTO_LIBS) $(CORE_LIBS) $(SYSTEM_LIBS)
+t_fuzz_fuzz_journal_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+EXTRA_DIST += t/fuzz/corpus/journal

@@ -8,6 +8,7 @@ FLEET_TESTS = \
 	t/fleet/leaders_die.t \
 	t/fleet/node_dies.t \
 	t/fleet/node_returns.t \
+	t/fleet/proxy_killed.t \
 	t/fleet/quickstart.t \
 	t/fleet/replay.t \
 	t/fleet/same_as_memcached.t \

@@ -18,7 +18,7 @@ place(const char *json, const struct placement *previous)
     if (resolver == NULL) {
         resolver = resolver_create(NULL);
     }
-    struct placement_host host = {2, resolver, &budget};
+    struct placement_host host = {2, resolver, &budget, NULL};
     struct placement *p = placement_create(table, previous, &host, error);
     table_unref(&table);
     return p;
