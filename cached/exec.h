@@ -8,8 +8,8 @@
 /* get, gets, gat, gats: answers keys until all are answered or the outbox is
  * full; c->get says which. `keys` is what remains of the line's keys. */
 void exec_get(struct conn *c, struct span keys);
-/* The plain gets (request_plain.h) that `input` begins with, as many as are
- * served in one go and no more than *requests, from which they are subtracted.
+/* The plain gets or the plain multiget (request_plain.h) that `input` begins with,
+ * as many as are served in one go and no more than *requests, from which they are subtracted.
  * Returns their bytes; 0 if there is none. */
 size_t exec_plain_gets(struct conn *c, struct span input, uint64_t *requests);
 void exec_delete(struct conn *c, const struct request *r);

@@ -111,10 +111,16 @@ serve_group(struct conn *c, const struct store_key *keys, unsigned count, bool l
 }
 
 static void
+serve_plain_keys(struct conn *c, const struct store_key *keys, unsigned count, bool with_cas)
+{
+    serve_group(c, keys, count, false, with_cas);
+}
+
+static void
 serve_keys(struct conn *c, const struct store_key *keys, unsigned count)
 {
     if (!is_touch(c->get.cmd) && !group_is_observed(c)) {
-        serve_group(c, keys, count, false, tells_cas(c->get.cmd));
+        serve_plain_keys(c, keys, count, tells_cas(c->get.cmd));
         return;
     }
     for (unsigned i = 0; i < count; i++) {
@@ -144,15 +150,58 @@ exec_get(struct conn *c, struct span keys)
     }
 }
 
+/* --- without the general parser ------------------------------------------------- */
+
+/* As exec_get() does it, with keys that are known. What is left once the outbox is
+ * full is exec_get()'s. */
+static size_t
+serve_multiget(struct conn *c, struct span input, const struct span *keys, unsigned count)
+{
+    struct store_key group[STORE_SIGHTS];
+    unsigned done = 0;
+    do {
+        unsigned n = 0;
+        while (n < STORE_SIGHTS && done < count) {
+            group[n++] = store_key(keys[done++]);
+        }
+        serve_plain_keys(c, group, n, false);
+    } while (done < count && !conn_blocked(c));
+    const char *end = keys[count - 1].ptr + keys[count - 1].len;
+    if (done < count) {
+        size_t rest = (size_t)(end - keys[done].ptr);
+        c->get = (struct get_rest){.cmd = CMD_GET, .keys_bytes = rest, .line_bytes = rest + 2};
+        return (size_t)(keys[done].ptr - input.ptr);
+    }
+    outbox_put(&c->out, "END\r\n", 5);
+    return (size_t)(end + 2 - input.ptr);
+}
+
+/* A line that came in pieces was looked at when its first one did, and then it was
+ * not whole: who sends it byte by byte shall not have it looked at for each. */
+static __attribute__((noinline)) size_t
+plain_multiget(struct conn *c, struct span input, uint64_t *requests)
+{
+    struct span keys[PLAIN_KEYS_MAX];
+    unsigned n = c->parser.scanned == 0 ? request_plain_multiget(input, keys) : 0;
+    if (n == 0) {
+        return 0;
+    }
+    (*requests)--;
+    return serve_multiget(c, input, keys, n);
+}
+
 size_t
 exec_plain_gets(struct conn *c, struct span input, uint64_t *requests)
 {
     struct span keys[STORE_SIGHTS];
     struct store_key group[STORE_SIGHTS];
     unsigned max = *requests < STORE_SIGHTS ? (unsigned)*requests : STORE_SIGHTS;
-    unsigned n = group_is_observed(c) ? 0 : request_plain_gets(input, keys, max);
-    if (n == 0) {
+    if (group_is_observed(c)) {
         return 0;
+    }
+    unsigned n = request_plain_gets(input, keys, max);
+    if (n == 0) {
+        return plain_multiget(c, input, requests);
     }
     for (unsigned i = 0; i < n; i++) {
         group[i] = store_key(keys[i]);

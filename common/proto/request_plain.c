@@ -4,7 +4,7 @@
 #define DIGITS_MAX 18 /* so that nothing overflows, in 64 bits with or without sign */
 
 /* The key at `p`, or one of no bytes. */
-static inline struct span
+static inline __attribute__((always_inline)) struct span
 scan_key(const char *p, const char *end)
 {
     /* A long line is scanned no further here, however often it is tried. */
@@ -34,6 +34,28 @@ request_plain_gets(struct span input, struct span *keys, unsigned max)
         p += 2;
     }
     return n;
+}
+
+unsigned
+request_plain_multiget(struct span input, struct span keys[PLAIN_KEYS_MAX])
+{
+    _Static_assert(4 + PLAIN_KEYS_MAX * (KEY_MAX_BYTES + 1) < REQUEST_LINE_MAX,
+                   "no such line is too long");
+    const char *p = input.ptr, *end = p + input.len;
+    unsigned n = 0;
+    if (end - p < 4 || memcmp(p, "get ", 4) != 0) {
+        return 0;
+    }
+    p += 3;
+    do {
+        struct span key = scan_key(p + 1, end);
+        if (key.len == 0) {
+            return 0;
+        }
+        keys[n++] = key;
+        p = key.ptr + key.len;
+    } while (n < PLAIN_KEYS_MAX && p < end && *p == ' ');
+    return is_crlf(p, end) ? n : 0;
 }
 
 /* --- mg ----------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
 /* request_plain.h - the lines that most input is made of, without the general
- * parser: "get <key>", "set <key> <flags> <exptime> <bytes>" and "mg <key> <flag>*"
+ * parser: "get <key>+", "set <key> <flags> <exptime> <bytes>" and "mg <key> <flag>*"
  * as clients write them, with single blanks, CRLF, and nothing else.
  *
  * What is recognised here means just what request_parse() makes of it. Whatever
@@ -11,6 +11,13 @@
 /* The keys of the plain gets that `input` begins with, one behind the other, each
  * with its CRLF; at most `max`. Returns how many. */
 unsigned request_plain_gets(struct span input, struct span *keys, unsigned max);
+
+/* More keys in one line are not plain. */
+#define PLAIN_KEYS_MAX 128
+
+/* The keys of the line "get <key> <key> ..." that `input` begins with, with single
+ * blanks and its CRLF right behind the last; returns how many. */
+unsigned request_plain_multiget(struct span input, struct span keys[PLAIN_KEYS_MAX]);
 
 struct plain_set {
     struct span key;

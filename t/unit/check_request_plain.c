@@ -72,6 +72,35 @@ START_TEST(other_gets_are_not_plain)
 }
 END_TEST
 
+static unsigned
+keys_in(const char *text)
+{
+    struct span keys[PLAIN_KEYS_MAX];
+    check_plain_lines(hold(text));
+    return request_plain_multiget(hold(text), keys);
+}
+
+START_TEST(a_multiget_has_many_keys)
+{
+    static const char *const others[] = {
+        "get a b",      "get a b\r",       "get a b\n",    "get a  b\r\n",
+        "get a b \r\n", "get \r\n",        "get a\tb\r\n", "gets a b\r\n",
+        "get  a b\r\n", "get a b\x7f\r\n", "get a \xff",   "get ",
+    };
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        ck_assert_msg(keys_in(others[i]) == 0, "%s", others[i]);
+    }
+    ck_assert_uint_eq(keys_in("get a\r\n"), 1);
+    ck_assert_uint_eq(keys_in("get a bb\r\nget c d e\r\n"), 2);
+    ck_assert_uint_eq(keys_in("get a 0123456789abcdefghij \xff\r\n"), 3);
+    char line[300 * 2] = "get";
+    for (unsigned n = 1; n <= PLAIN_KEYS_MAX + 1; n++) {
+        strcpy(line + 1 + 2 * n, " k\r\n");
+        ck_assert_uint_eq(keys_in(line), n <= PLAIN_KEYS_MAX ? n : 0);
+    }
+}
+END_TEST
+
 START_TEST(a_plain_key_has_up_to_250_bytes)
 {
     char line[300], key[252];
@@ -203,8 +232,9 @@ END_TEST
 START_TEST(every_byte_in_every_place)
 {
     static const char *const lines[] = {
-        "get 0123456789abcdefghij\r\n", "set 0123456789abcdef 10 0 2\r\nxy\r\n",
-        "mg 0123456789abcdef v k Oabc q\r\n", "mg QUJDQUJDQUJDQUJD b t k s\r\n"};
+        "get 0123456789abcdefghij\r\n", "get 0123456789 abcdefghij k\r\n",
+        "set 0123456789abcdef 10 0 2\r\nxy\r\n", "mg 0123456789abcdef v k Oabc q\r\n",
+        "mg QUJDQUJDQUJDQUJD b t k s\r\n"};
     for (unsigned l = 0; l < sizeof(lines) / sizeof(lines[0]); l++) {
         for (size_t at = 0; at < strlen(lines[l]); at++) {
             for (int byte = 1; byte < 256; byte++) {
@@ -218,6 +248,6 @@ START_TEST(every_byte_in_every_place)
 END_TEST
 
 UNIT_MAIN("request_plain", gets_stand_one_behind_the_other, other_gets_are_not_plain,
-          a_plain_key_has_up_to_250_bytes, sets_come_with_their_values, other_sets_are_not_plain,
-          mgs_have_flags, other_mgs_are_not_plain, a_plain_opaque_has_up_to_31_bytes,
-          every_set_of_plain_flags, every_byte_in_every_place)
+          a_multiget_has_many_keys, a_plain_key_has_up_to_250_bytes, sets_come_with_their_values,
+          other_sets_are_not_plain, mgs_have_flags, other_mgs_are_not_plain,
+          a_plain_opaque_has_up_to_31_bytes, every_set_of_plain_flags, every_byte_in_every_place)

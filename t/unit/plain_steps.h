@@ -19,6 +19,23 @@ plain_steps_parse(struct span *input, struct request *r, enum proto_command cmd,
     *input = span_skip(*input, r->line_bytes);
 }
 
+static inline void
+plain_steps_check_multiget(struct span input, struct request *r)
+{
+    struct span plain[PLAIN_KEYS_MAX], key, rest = input;
+    unsigned n = request_plain_multiget(input, plain);
+    if (n == 0) {
+        return;
+    }
+    plain_steps_parse(&rest, r, CMD_GET, plain[0]);
+    struct span keys = r->keys;
+    for (unsigned i = 0; i < n; i++) {
+        ASSERT(request_next_key(&keys, &key));
+        ASSERT(key.ptr == plain[i].ptr && key.len == plain[i].len);
+    }
+    ASSERT(!request_next_key(&keys, &key) && rest.ptr == key.ptr + key.len + 2);
+}
+
 /* A base64 key that is none is the parser's to refuse. */
 static inline void
 plain_steps_parse_mg(struct span *input, struct request *r, const struct plain_mg *mg)
@@ -69,5 +86,6 @@ check_plain_lines(struct span input)
     for (unsigned i = 0; i < n; i++) {
         plain_steps_parse_mg(&rest, r, &mgs[i]);
     }
+    plain_steps_check_multiget(input, r);
     free(r);
 }
