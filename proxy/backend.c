@@ -128,7 +128,9 @@ lose_connection(struct backend *b, const char *reason)
     ASSERT(queued_bytes >= unsent);
     size_t sent = queued_bytes - unsent;
     struct leg *kept = b->gave_bytes ? leg_queue_first_unsent(b, sent) : NULL;
-    if (b->first != kept || !b->gave_bytes) {
+    /* That a node which is DOWN refuses a probe, too, is no news. */
+    bool news = b->first != kept || (!b->gave_bytes && !backend_is_down(b));
+    if (news) {
         LOG_LIMITED(10, LOG_WARN, "backend_lost", "node=%s connected=%d waiting=%u reason=%s",
                     LOG_STR(b->name), b->state == BACKEND_CONNECTED, b->queued, LOG_STR(reason));
     }

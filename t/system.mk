@@ -1,5 +1,6 @@
 # Tests that span rooms, and the library that all Perl tests share.
 FLEET_TESTS = \
+	t/fleet/client_matrix.t \
 	t/fleet/clients.t \
 	t/fleet/control_lost.t \
 	t/fleet/dist.t \
@@ -25,6 +26,12 @@ EXTRA_DIST += \
 	t/lib/Memfleet/Fleet.pm \
 	t/lib/Memfleet/Follower.pm \
 	t/lib/Memfleet/Program.pm \
+	t/clients/Matrix.java \
+	t/clients/matrix.go \
+	t/clients/matrix.js \
+	t/clients/matrix.php \
+	t/clients/matrix.pl \
+	t/clients/matrix.py \
 	t/tools/client_commands.py \
 	t/tools/client_replay.py
 

@@ -36,7 +36,7 @@ struct admin {
 static bool
 ask(struct admin *a, const char *command, struct span *answer)
 {
-    uint64_t end_ms = clock_mono_ms() + ANSWER_MS;
+    uint64_t from_ms = clock_mono_ms(), end_ms = from_ms + ANSWER_MS;
     struct span line;
     buf_clear(&a->conn.in);
     buf_printf(&a->conn.out, "%s\r\nmn\r\n", command);
@@ -52,7 +52,9 @@ ask(struct admin *a, const char *command, struct span *answer)
             break;
         }
     }
-    soak_board_wrong(a->plan->board, "no answer to \"%s\"", command);
+    soak_board_wrong(a->plan->board, "no answer to \"%s\": %s after %u ms and %zu bytes", command,
+                     clock_mono_ms() < end_ms ? "closed" : "no end",
+                     (unsigned)(clock_mono_ms() - from_ms), buf_len(&a->conn.in));
     return false;
 }
 
