@@ -28,3 +28,17 @@ UNIT_TESTS += t/unit/check_resolver
 t_unit_check_resolver_SOURCES = t/unit/check_resolver.c t/unit/unit.h
 t_unit_check_resolver_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_resolver_LDADD = $(NET_TEST_LIBS)
+
+UNIT_TESTS += t/unit/check_handover
+t_unit_check_handover_SOURCES = t/unit/check_handover.c t/unit/unit.h
+t_unit_check_handover_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_handover_LDADD = $(NET_TEST_LIBS)
+
+FUZZ_TARGETS += t/fuzz/fuzz_handover
+t_fuzz_fuzz_handover_SOURCES = t/fuzz/fuzz_handover.c t/fuzz/fuzz.h
+if !LIBFUZZER
+t_fuzz_fuzz_handover_SOURCES += t/fuzz/replay.c
+endif
+t_fuzz_fuzz_handover_LDADD = $(NET_LIBS) $(CORE_LIBS) $(SYSTEM_LIBS)
+t_fuzz_fuzz_handover_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+EXTRA_DIST += t/fuzz/corpus/handover

@@ -85,7 +85,16 @@ daemon_become(const char *program, const char *user, bool detach, const char *pi
 void
 daemon_remove_pid(const char *path)
 {
-    unlink(path);
+    long pid = 0;
+    FILE *f = fopen(path, "re");
+    if (f == NULL) {
+        return;
+    }
+    bool ours = fscanf(f, "%ld", &pid) == 1 && pid == (long)getpid();
+    fclose(f);
+    if (ours) {
+        unlink(path);
+    }
 }
 
 unsigned long

@@ -32,6 +32,7 @@ bool daemon_detach(const char *program);
 
 /* Writes our pid; complains on stderr if it cannot. */
 bool daemon_write_pid(const char *program, const char *path);
+/* Unless it names another process, which has come after us. */
 void daemon_remove_pid(const char *path);
 
 /* Raises RLIMIT_NOFILE to what `descriptors` needs, as far as allowed; warns

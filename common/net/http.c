@@ -10,7 +10,6 @@
 #include <event2/listener.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define BODY_MAX   4096
@@ -24,6 +23,7 @@
     (EVHTTP_REQ_POST | EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH)
 
 struct route {
+    struct http_server *server;
     struct route *next;
     http_handler *fn;
     void *arg;
@@ -32,10 +32,12 @@ struct route {
 struct http_server {
     struct list link; /* of `servers` */
     struct evhttp *http;
-    struct evconnlistener *listener; /* owned by http */
+    struct evhttp_bound_socket *bound; /* owned by http; NULL when retired */
+    struct evconnlistener *listener;   /* the same */
     struct loop_timer resume_timer;
     struct route *routes;
     struct addr addr;
+    struct sock_file file; /* to remove in the end */
 };
 
 /* libevent tells of a failed accept without an argument of ours, so the server
@@ -71,27 +73,46 @@ static void
 on_resume(void *arg)
 {
     struct http_server *s = arg;
-    evconnlistener_enable(s->listener);
+    if (s->listener != NULL) {
+        evconnlistener_enable(s->listener);
+    }
 }
 
 static bool
 start(struct http_server *s, struct loop *loop, int fd)
 {
     s->http = evhttp_new(loop_base(loop));
-    struct evhttp_bound_socket *bound = NULL;
     if (s->http != NULL) {
-        bound = evhttp_accept_socket_with_handle(s->http, fd);
+        s->bound = evhttp_accept_socket_with_handle(s->http, fd);
     }
-    if (bound == NULL) {
+    if (s->bound == NULL) {
         return false;
     }
-    s->listener = evhttp_bound_socket_get_listener(bound);
+    s->listener = evhttp_bound_socket_get_listener(s->bound);
     evconnlistener_set_error_cb(s->listener, on_accept_error);
     evhttp_set_allowed_methods(s->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | OTHER_METHODS);
     evhttp_set_max_body_size(s->http, BODY_MAX);
     evhttp_set_max_headers_size(s->http, HEADER_MAX);
     evhttp_set_timeout(s->http, TIMEOUT_S);
     return true;
+}
+
+struct http_server *
+http_server_adopt(struct loop *loop, int fd, char **error)
+{
+    struct http_server *s = mem_zalloc(sizeof(*s));
+    loop_timer_init(&s->resume_timer, loop, on_resume, s);
+    pthread_mutex_lock(&servers_lock);
+    list_push_back(&servers, &s->link);
+    pthread_mutex_unlock(&servers_lock);
+    if (!start(s, loop, fd)) {
+        *error = mem_strdup("cannot start the HTTP server: out of memory");
+        close(fd);
+        http_server_destroy(&s);
+        return NULL;
+    }
+    sock_local(fd, &s->addr);
+    return s;
 }
 
 struct http_server *
@@ -104,20 +125,35 @@ http_server_create(struct loop *loop, const struct addr *addr, char **error)
                             strerror(errno));
         return NULL;
     }
-    struct http_server *s = mem_zalloc(sizeof(*s));
-    loop_timer_init(&s->resume_timer, loop, on_resume, s);
-    pthread_mutex_lock(&servers_lock);
-    list_push_back(&servers, &s->link);
-    pthread_mutex_unlock(&servers_lock);
-    if (!start(s, loop, fd)) {
-        *error = mem_strdup("cannot start the HTTP server: out of memory");
-        close(fd);
-        http_server_destroy(&s);
-        return NULL;
+    struct http_server *s = http_server_adopt(loop, fd, error);
+    if (s != NULL) {
+        http_server_own_file(s, true);
     }
-    s->addr = *addr;
-    sock_local(fd, &s->addr);
     return s;
+}
+
+void
+http_server_own_file(struct http_server *s, bool own)
+{
+    s->file = own ? sock_file_of(&s->addr) : (struct sock_file){0};
+}
+
+void
+http_server_retire(struct http_server *s)
+{
+    if (s->bound != NULL) {
+        sock_file_remove(&s->file, &s->addr);
+        evhttp_del_accept_socket(s->http, s->bound);
+    }
+    s->file = (struct sock_file){0};
+    s->bound = NULL;
+    s->listener = NULL;
+}
+
+int
+http_server_fd(const struct http_server *s)
+{
+    return s->bound != NULL ? evhttp_bound_socket_get_fd(s->bound) : -1;
 }
 
 void
@@ -131,6 +167,7 @@ http_server_destroy(struct http_server **s)
     list_remove(&it->link);
     pthread_mutex_unlock(&servers_lock);
     loop_timer_deinit(&it->resume_timer);
+    sock_file_remove(&it->file, &it->addr);
     if (it->http != NULL) {
         evhttp_free(it->http);
     }
@@ -138,9 +175,6 @@ http_server_destroy(struct http_server **s)
         struct route *next = it->routes->next;
         free(it->routes);
         it->routes = next;
-    }
-    if (it->addr.sa.ss_family == AF_UNIX) {
-        unlink(((struct sockaddr_un *)&it->addr.sa)->sun_path);
     }
     free(it);
     *s = NULL;
@@ -159,6 +193,9 @@ on_request(struct evhttp_request *request, void *arg)
     route->fn(route->arg, &reply);
     evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
                       reply.content_type);
+    if (route->server->bound == NULL) { /* the next request shall go to our successor */
+        evhttp_add_header(evhttp_request_get_output_headers(request), "Connection", "close");
+    }
     struct evbuffer *body = evbuffer_new();
     if (body != NULL && evhttp_request_get_command(request) != EVHTTP_REQ_HEAD) {
         struct span bytes = buf_span(&reply.body);
@@ -175,7 +212,7 @@ void
 http_server_route(struct http_server *s, const char *path, http_handler *fn, void *arg)
 {
     struct route *route = mem_zalloc(sizeof(*route));
-    *route = (struct route){s->routes, fn, arg};
+    *route = (struct route){s, s->routes, fn, arg};
     s->routes = route;
     evhttp_set_cb(s->http, path, on_request, route);
 }

@@ -18,6 +18,19 @@ typedef void http_handler(void *arg, struct http_reply *reply);
 
 /* NULL and *error (the caller's to free) if the address cannot be bound. */
 struct http_server *http_server_create(struct loop *loop, const struct addr *addr, char **error);
+/* The same with a socket that listens already. It is taken over, also on failure.
+ * A unix socket's file stays in the end; see http_server_own_file(). */
+struct http_server *http_server_adopt(struct loop *loop, int fd, char **error);
+
+/* As listener_own_file(). */
+void http_server_own_file(struct http_server *s, bool own);
+
+/* Accepts no more; what is connected is answered once more and closed. */
+void http_server_retire(struct http_server *s);
+
+/* The socket, or -1 when retired. It stays the server's. */
+int http_server_fd(const struct http_server *s);
+
 void http_server_destroy(struct http_server **s);
 
 /* GET (and HEAD) of exactly `path`. Other paths are answered 404, other methods

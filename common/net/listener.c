@@ -6,8 +6,6 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define ACCEPTS_PER_TURN 64
@@ -20,9 +18,8 @@ struct listener {
     listener_fn *fn;
     void *arg;
     int fd;
-    dev_t file_dev; /* of a unix socket's file */
-    ino_t file_ino;
-    bool paused; /* by the owner, not by lack of descriptors */
+    struct sock_file file; /* to remove in the end */
+    bool paused;           /* by the owner, not by lack of descriptors */
     _Atomic uint64_t shortages;
 };
 
@@ -66,33 +63,18 @@ on_resume(void *arg)
     }
 }
 
-static const char *
-unix_path(const struct listener *l)
+struct listener *
+listener_adopt(struct loop *loop, int fd, listener_fn *fn, void *arg)
 {
-    bool is_unix = l->addr.sa.ss_family == AF_UNIX;
-    return is_unix ? ((const struct sockaddr_un *)&l->addr.sa)->sun_path : NULL;
-}
-
-static void
-remember_file(struct listener *l)
-{
-    struct stat st;
-    if (unix_path(l) != NULL && lstat(unix_path(l), &st) == 0) {
-        l->file_dev = st.st_dev;
-        l->file_ino = st.st_ino;
-    }
-}
-
-/* A successor may have bound the path while we were still serving our last
- * clients: then the file is its own. */
-static void
-remove_file(const struct listener *l)
-{
-    struct stat st;
-    if (unix_path(l) != NULL && lstat(unix_path(l), &st) == 0 && st.st_dev == l->file_dev &&
-        st.st_ino == l->file_ino) {
-        unlink(unix_path(l));
-    }
+    struct listener *l = mem_zalloc(sizeof(*l));
+    l->fd = fd;
+    l->fn = fn;
+    l->arg = arg;
+    sock_local(fd, &l->addr);
+    loop_timer_init(&l->resume_timer, loop, on_resume, l);
+    loop_io_init(&l->io, loop, fd, on_acceptable, l);
+    loop_io_want(&l->io, LOOP_READ);
+    return l;
 }
 
 struct listener *
@@ -106,17 +88,15 @@ listener_create(struct loop *loop, const struct addr *addr, const struct listene
         *error = mem_printf("cannot listen on %s: %s", addr_format(addr, text), strerror(errno));
         return NULL;
     }
-    struct listener *l = mem_zalloc(sizeof(*l));
-    l->fd = fd;
-    l->fn = fn;
-    l->arg = arg;
-    l->addr = *addr;
-    sock_local(fd, &l->addr);
-    remember_file(l);
-    loop_timer_init(&l->resume_timer, loop, on_resume, l);
-    loop_io_init(&l->io, loop, fd, on_acceptable, l);
-    loop_io_want(&l->io, LOOP_READ);
+    struct listener *l = listener_adopt(loop, fd, fn, arg);
+    listener_own_file(l, true);
     return l;
+}
+
+void
+listener_own_file(struct listener *l, bool own)
+{
+    l->file = own ? sock_file_of(&l->addr) : (struct sock_file){0};
 }
 
 void
@@ -128,7 +108,7 @@ listener_destroy(struct listener **l)
     }
     loop_io_deinit(&it->io);
     loop_timer_deinit(&it->resume_timer);
-    remove_file(it); /* before the inode can be another's */
+    sock_file_remove(&it->file, &it->addr);
     close(it->fd);
     free(it);
     *l = NULL;

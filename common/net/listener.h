@@ -24,8 +24,16 @@ struct listener_options {
 struct listener *listener_create(struct loop *loop, const struct addr *addr,
                                  const struct listener_options *options, listener_fn *fn, void *arg,
                                  char **error);
-/* Closes the socket and removes a unix socket's file, unless another has bound
- * the path since. */
+/* Takes over a socket that listens already, another process's perhaps. A unix
+ * socket's file stays in the end; see listener_own_file(). */
+struct listener *listener_adopt(struct loop *loop, int fd, listener_fn *fn, void *arg);
+
+/* Whether listener_destroy() removes a unix socket's file: not while another
+ * process listens by the same socket. */
+void listener_own_file(struct listener *l, bool own);
+
+/* Closes the socket and removes a unix socket's file, unless it is another's or
+ * another has bound the path since. */
 void listener_destroy(struct listener **l);
 
 /* Stops and resumes accepting without closing; the kernel's queue holds new

@@ -63,6 +63,33 @@ sock_listen(const struct addr *addr, int backlog, bool reuse_port, unsigned unix
     return fd;
 }
 
+static const char *
+unix_path(const struct addr *addr)
+{
+    bool is_unix = addr->sa.ss_family == AF_UNIX;
+    return is_unix ? ((const struct sockaddr_un *)&addr->sa)->sun_path : NULL;
+}
+
+struct sock_file
+sock_file_of(const struct addr *addr)
+{
+    struct stat st;
+    const char *path = unix_path(addr);
+    if (path == NULL || lstat(path, &st) != 0 || !S_ISSOCK(st.st_mode)) {
+        return (struct sock_file){0};
+    }
+    return (struct sock_file){st.st_dev, st.st_ino};
+}
+
+void
+sock_file_remove(const struct sock_file *file, const struct addr *addr)
+{
+    struct sock_file now = sock_file_of(addr);
+    if (file->ino != 0 && now.ino == file->ino && now.dev == file->dev) {
+        unlink(unix_path(addr));
+    }
+}
+
 int
 sock_connect(const struct addr *addr)
 {

@@ -2,10 +2,25 @@
 #pragma once
 #include "common/net/addr.h"
 
+#include <sys/types.h>
+
 /* A listening socket (close-on-exec, non-blocking, SO_REUSEADDR; an old unix
  * socket file is removed, the new one gets `unix_mode`). -1 and errno on
  * failure. `reuse_port` sets SO_REUSEPORT. */
 int sock_listen(const struct addr *addr, int backlog, bool reuse_port, unsigned unix_mode);
+
+/* A unix socket's file, by its inode: a successor may have bound the path anew
+ * while we were still serving our last clients, and then the file is its own. */
+struct sock_file {
+    dev_t dev;
+    ino_t ino; /* 0: none, or another's to remove */
+};
+
+/* The file that the address has now; none if it is no unix socket's. */
+struct sock_file sock_file_of(const struct addr *addr);
+/* Removes it if it is still that one. Before the socket is closed, since then the
+ * inode can be another's. */
+void sock_file_remove(const struct sock_file *file, const struct addr *addr);
 
 /* Begins to connect; TCP_NODELAY is on. Returns the fd (usually with the
  * connection in progress: it turns writable when decided), or -1 and errno. */

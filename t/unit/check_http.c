@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -166,6 +167,52 @@ START_TEST(several_requests_on_one_connection)
 }
 END_TEST
 
+static void
+on_retire(void *arg)
+{
+    http_server_retire(server);
+    http_server_retire(server);
+    ck_assert_int_eq(http_server_fd(server), -1);
+    atomic_store((atomic_bool *)arg, true);
+}
+
+/* Whoever is connected already is answered once more and sent away; who connects
+ * waits for whoever shares the socket. */
+START_TEST(who_retires_leaves_the_socket_to_others)
+{
+    static atomic_bool retired;
+    begin();
+    int shared = dup(http_server_fd(server)), old = connect_to_server();
+    struct buf got = BUF_EMPTY;
+    say(old, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    char c;
+    ck_assert_int_eq(recv(old, &c, 1, MSG_PEEK), 1);
+    loop_post(loop, on_retire, &retired);
+    while (!atomic_load(&retired)) {
+        sched_yield();
+    }
+    say(old, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    const char *reply = read_to_end(old, &got);
+    ck_assert_ptr_nonnull(strstr(reply, "Connection: close"));
+    buf_deinit(&got);
+
+    int waiting = connect_to_server();
+    say(waiting, "GET /hello" CLOSE);
+    end();
+    char *error = NULL;
+    loop = loop_create();
+    server = http_server_adopt(loop, shared, &error);
+    ck_assert_ptr_nonnull(server);
+    static char arg[] = "arg";
+    http_server_route(server, "/hello", on_hello, arg);
+    ck_assert_int_eq(pthread_create(&thread, NULL, run, NULL), 0);
+    got = BUF_EMPTY;
+    ck_assert_ptr_nonnull(strstr(read_to_end(waiting, &got), "hello\n"));
+    buf_deinit(&got);
+    end();
+}
+END_TEST
+
 START_TEST(large_bodies_arrive_whole)
 {
     begin();
@@ -252,5 +299,6 @@ START_TEST(waits_when_descriptors_run_out)
 END_TEST
 
 UNIT_MAIN("http", answers_what_it_has, refuses_the_rest, several_requests_on_one_connection,
+          who_retires_leaves_the_socket_to_others,
           large_bodies_arrive_whole, headers_without_end_are_refused,
           clients_that_leave_disturb_nobody, waits_when_descriptors_run_out)

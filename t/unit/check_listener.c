@@ -247,6 +247,29 @@ START_TEST(a_successors_socket_stays)
 }
 END_TEST
 
+/* As when a new process takes the socket itself over. */
+START_TEST(a_shared_socket_goes_on)
+{
+    choose_path();
+    begin(path, on_accept);
+    struct stat st;
+    struct listener *old = listener;
+    int waiting = connect_to(listener_addr(old));
+    listener = listener_adopt(loop, dup(listener_fd(old)), on_accept, NULL);
+    listener_own_file(old, false);
+    listener_destroy(&old);
+    ck_assert_int_eq(stat(path, &st), 0);
+    run_until_accepted(1);
+    int later = connect_to(listener_addr(listener));
+    run_until_accepted(2);
+    listener_own_file(listener, true);
+    close(waiting);
+    close(later);
+    end();
+    ck_assert_int_eq(stat(path, &st), -1);
+}
+END_TEST
+
 START_TEST(a_file_that_is_no_socket_stays)
 {
     choose_path();
@@ -311,5 +334,5 @@ END_TEST
 UNIT_MAIN("listener", hands_on_what_connects, pauses_and_resumes, waits_when_descriptors_run_out,
           an_address_in_use_is_named, two_may_share_a_port,
           a_unix_socket_has_its_mode_and_goes_away, an_old_socket_is_replaced,
-          a_successors_socket_stays, a_file_that_is_no_socket_stays, addresses_resolve_and_print,
+          a_successors_socket_stays, a_shared_socket_goes_on, a_file_that_is_no_socket_stays, addresses_resolve_and_print,
           addresses_that_are_none, a_refused_connect_says_so)
