@@ -11,6 +11,7 @@ EXTRA_DIST += \
 	docs/failure-modes.md \
 	docs/store.md \
 	docs/inspection.md \
+	docs/rolling-restart.md \
 	docs/testing.md \
 	docs/warm-restart.md \
 	docs/decisions/README.md \
@@ -38,7 +39,8 @@ EXTRA_DIST += \
 	docs/decisions/0021-journals-block-reads.md \
 	docs/decisions/0022-marks-for-writes.md \
 	docs/decisions/0023-the-two-programs-are-optimized-as-a-whole.md \
-	docs/decisions/0024-journals-in-files.md
+	docs/decisions/0024-journals-in-files.md \
+	docs/decisions/0025-sockets-and-clients-are-handed-over.md
 
 MANUAL_PAGES = docs/mfcached.1 docs/mfcontrol.1 docs/mfctl.1 docs/mfproxy.1
 man1_MANS = $(MANUAL_PAGES)

@@ -500,11 +500,19 @@ send_out(struct client *c)
     return true;
 }
 
+/* It is to be given away: what it sends from now on is read by the process that
+ * took over, or who always has something on his way would never be idle. */
+static bool
+is_parting(const struct client *c)
+{
+    return c->worker->gives_clients && c->first != NULL && buf_len(&c->in) == 0 && c->swallow == 0;
+}
+
 /* Call when all has been parsed that may be. */
 static void
 want_events(struct client *c)
 {
-    bool reads = !c->ended && may_take(c);
+    bool reads = !c->ended && may_take(c) && !is_parting(c);
     bool writes = buf_len(&c->out) > 0;
     loop_io_want(&c->io, (reads ? LOOP_READ : 0) | (writes ? LOOP_WRITE : 0));
 }
@@ -527,6 +535,9 @@ client_end_turn(struct client *c)
     }
     if (is_over(c)) {
         client_destroy(&c);
+        return;
+    }
+    if (c->worker->gives_clients && worker_give_away(c->worker, c)) {
         return;
     }
     note_half(c);
@@ -552,4 +563,10 @@ bool
 client_is_idle(const struct client *c)
 {
     return c->first == NULL && buf_len(&c->in) == 0 && buf_len(&c->out) == 0 && c->swallow == 0;
+}
+
+bool
+client_is_portable(const struct client *c)
+{
+    return client_is_idle(c) && !c->closing && !c->ended && !c->doomed;
 }

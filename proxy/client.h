@@ -88,3 +88,6 @@ void client_check_half(struct client *c, uint64_t now_us);
 
 /* Nothing on its way, nothing half read, nothing to send. */
 bool client_is_idle(const struct client *c);
+
+/* Idle and to stay so: all that there is of it is its socket. */
+bool client_is_portable(const struct client *c);

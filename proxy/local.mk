@@ -24,17 +24,21 @@ libmfproxy_a_SOURCES = \
 	proxy/owner_cache.c proxy/owner_cache.h \
 	proxy/pending.c proxy/pending.h \
 	proxy/placement.c proxy/placement.h \
+	proxy/predecessor.c proxy/predecessor.h \
 	proxy/prober.c \
 	proxy/proxy.c proxy/proxy.h \
 	proxy/proxy_http.c \
+	proxy/proxy_listen.c \
 	proxy/proxy_metrics.h \
 	proxy/proxy_options.c proxy/proxy_options.h \
 	proxy/proxy_stats.c \
+	proxy/proxy_takeover.c \
 	proxy/proxy_worker.c proxy/proxy_worker.h \
 	proxy/retry_budget.h \
 	proxy/rejoin.c proxy/rejoin.h \
 	proxy/roster.c proxy/roster.h \
 	proxy/split.c proxy/split.h \
+	proxy/successor.c proxy/successor.h \
 	proxy/way.c proxy/way.h \
 	proxy/write_marks.h
 

@@ -22,13 +22,17 @@ main(int argc, char **argv)
     case OPTIONS_EXIT: return EXIT_SUCCESS;
     case OPTIONS_BAD: return OPTIONS_EXIT_BAD;
     }
-    if (!daemon_become("mfproxy", options.user, options.daemonize, options.pid_file,
-                       options.log_level)) {
+    /* While another process serves, the pid file is its own. */
+    bool pid_late = options.takeover != NULL && options.pid_file != NULL;
+    if (!daemon_become("mfproxy", options.user, options.daemonize,
+                       pid_late ? NULL : options.pid_file, options.log_level)) {
         return EXIT_FAILURE;
     }
     static struct proxy proxy;
-    bool started = proxy_start(&proxy, &options);
+    bool started = proxy_start(&proxy, &options) &&
+                   (!pid_late || daemon_write_pid("mfproxy", options.pid_file));
     if (started) {
+        proxy_take_over(&proxy);
         proxy_run(&proxy);
     }
     proxy_stop(&proxy);

@@ -13,11 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#define DEFAULT_PORT      11211
-#define DEFAULT_LISTEN    "127.0.0.1:11211"
 #define DRAIN_POLL_MS     10
 #define SPARE_DESCRIPTORS 64
 #define LOOP_DESCRIPTORS  4 /* of each worker: its epoll and what wakes it */
@@ -42,99 +39,17 @@ share_descriptors(struct proxy *proxy, unsigned nodes)
 }
 
 static void
-on_accept(void *arg, int fd, const struct addr *peer)
-{
-    struct proxy *proxy = arg;
-    if (atomic_load(&proxy->connections) >= atomic_load(&proxy->connections_max)) {
-        static const char line[] = "ERROR Too many open connections\r\n";
-        ssize_t ignored = send(fd, line, sizeof(line) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-        (void)ignored;
-        close(fd);
-        metric_add(proxy->accept_metrics, METRIC_ID_REJECTED, 1);
-        return;
-    }
-    atomic_fetch_add(&proxy->connections, 1);
-    worker_give_client(proxy->workers[proxy->next_worker], fd);
-    proxy->next_worker = (proxy->next_worker + 1) % proxy->worker_count;
-}
-
-static void
 on_client_gone(void *arg)
 {
     struct proxy *proxy = arg;
     atomic_fetch_sub(&proxy->connections, 1);
 }
 
-static bool
-resolve_or_complain(const char *text, struct addr *out)
+static enum successor_takes
+on_client_to_give(void *arg, int fd)
 {
-    struct addr_name name;
-    const char *why = "malformed address";
-    if (addr_parse(span_cstr(text), DEFAULT_PORT, &name) && addr_resolve(&name, true, out, &why)) {
-        return true;
-    }
-    fprintf(stderr, "mfproxy: cannot listen on %s: %s\n", text, why);
-    return false;
-}
-
-static bool
-listen_at(struct proxy *proxy, const char *text)
-{
-    struct addr addr;
-    if (!resolve_or_complain(text, &addr)) {
-        return false;
-    }
-    char *error = NULL;
-    struct listener_options options = {0};
-    struct listener *l = listener_create(proxy->loop, &addr, &options, on_accept, proxy, &error);
-    if (l == NULL) {
-        fprintf(stderr, "mfproxy: %s\n", error);
-        free(error);
-        return false;
-    }
-    proxy->listeners[proxy->listener_count++] = l;
-    char bound[ADDR_TEXT_MAX];
-    log_info("listening", "addr=%s role=clients", addr_format(listener_addr(l), bound));
-    return true;
-}
-
-static bool
-listen_everywhere(struct proxy *proxy)
-{
-    const struct option_strings *listen = &proxy->options->listen;
-    proxy->listeners = mem_zalloc((listen->count + 1) * sizeof(proxy->listeners[0]));
-    if (listen->count == 0) {
-        return listen_at(proxy, DEFAULT_LISTEN);
-    }
-    for (size_t i = 0; i < listen->count; i++) {
-        if (!listen_at(proxy, listen->items[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool
-serve_http(struct proxy *proxy)
-{
-    if (proxy->options->http == NULL) {
-        return true;
-    }
-    struct addr addr;
-    if (!resolve_or_complain(proxy->options->http, &addr)) {
-        return false;
-    }
-    char *error = NULL;
-    proxy->http = http_server_create(proxy->loop, &addr, &error);
-    if (proxy->http == NULL) {
-        fprintf(stderr, "mfproxy: %s\n", error);
-        free(error);
-        return false;
-    }
-    proxy_http_routes(proxy);
-    char bound[ADDR_TEXT_MAX];
-    log_info("listening", "addr=%s role=http", addr_format(http_server_addr(proxy->http), bound));
-    return true;
+    struct proxy *proxy = arg;
+    return successor_give_client(proxy->successor, fd);
 }
 
 /* --- the routing table ------------------------------------------------------------ */
@@ -236,23 +151,14 @@ table_of_servers(const struct proxy_options *o)
 }
 
 static bool
-follow_table(struct proxy *proxy)
+start_following(struct proxy *proxy, struct follower_options *options)
 {
     const struct proxy_options *o = proxy->options;
-    struct follower_options options = {
-        .table_file = o->table,
-        .control = o->control.count > 0 ? &o->control : NULL,
-        .state_dir = o->state_dir,
-        .identity = {.role = FOLLOWER_PROXY, .id = proxy->id, .zone = o->zone},
-        .adopt = adopt,
-        .report = on_report,
-        .arg = proxy,
-    };
-    if (o->servers.count > 0 && (options.fixed = table_of_servers(o)) == NULL) {
+    if (o->servers.count > 0 && (options->fixed = table_of_servers(o)) == NULL) {
         return false;
     }
     char *error = NULL;
-    proxy->follower = follower_create(&options, &error);
+    proxy->follower = follower_create(options, &error);
     if (proxy->follower == NULL) {
         fprintf(stderr, "mfproxy: %s\n", error);
         free(error);
@@ -265,6 +171,28 @@ follow_table(struct proxy *proxy)
     if (!ok) {
         fprintf(stderr, "mfproxy: option --servers: not usable, see the log above\n");
     }
+    return ok;
+}
+
+static bool
+follow_table(struct proxy *proxy)
+{
+    const struct proxy_options *o = proxy->options;
+    struct follower_options options = {
+        .table_file = o->table,
+        .control = o->control.count > 0 ? &o->control : NULL,
+        .state_dir = o->state_dir,
+        .identity = {.role = FOLLOWER_PROXY, .id = proxy->id, .zone = o->zone},
+        .adopt = adopt,
+        .report = on_report,
+        .arg = proxy,
+    };
+    struct buf inherited = BUF_EMPTY;
+    if (predecessor_table(proxy->predecessor, &inherited)) {
+        options.inherited = buf_span(&inherited);
+    }
+    bool ok = start_following(proxy, &options);
+    buf_deinit(&inherited);
     return ok;
 }
 
@@ -315,37 +243,55 @@ start_workers(struct proxy *proxy)
     }
 }
 
+/* Who has been relieved keeps nobody waiting, so it delivers what it can, and
+ * gives on what its own predecessor still brings. */
+static bool
+is_drained(struct proxy *proxy)
+{
+    bool relieved_of_all = !proxy->relieved || (atomic_load(&proxy->journal_budget.entries) == 0 &&
+                                                predecessor_is_gone(proxy->predecessor));
+    return atomic_load(&proxy->connections) == 0 && relieved_of_all;
+}
+
 static void
 on_drain_poll(void *arg)
 {
     struct proxy *proxy = arg;
     bool over = loop_now_us(proxy->loop) >= proxy->drain_until_us;
-    if (over || atomic_load(&proxy->connections) == 0) {
-        log_info("drained", "connections_cut=%u", atomic_load(&proxy->connections));
+    if (over || is_drained(proxy)) {
+        log_info("drained", "connections_cut=%u handed_over=%u deletes_left=%" PRIu64,
+                 atomic_load(&proxy->connections),
+                 proxy->successor != NULL ? successor_clients(proxy->successor) : 0,
+                 atomic_load(&proxy->journal_budget.entries));
         loop_stop(proxy->loop);
         return;
     }
     loop_timer_start(&proxy->drain_timer, DRAIN_POLL_MS);
 }
 
+void
+proxy_drain(struct proxy *proxy)
+{
+    log_info("draining", "connections=%u limit_ms=%" PRIu64, atomic_load(&proxy->connections),
+             proxy->options->drain);
+    atomic_store(&proxy->draining, true);
+    proxy_stop_listening(proxy);
+    proxy->drain_until_us = loop_now_us(proxy->loop) + proxy->options->drain * 1000;
+    for (unsigned i = 0; i < proxy->worker_count; i++) {
+        worker_drain(proxy->workers[i], proxy->options->drain, proxy->relieved);
+    }
+    on_drain_poll(proxy);
+}
+
 static void
 on_signal(void *arg)
 {
     struct proxy *proxy = arg;
-    if (atomic_exchange(&proxy->draining, true)) {
+    if (atomic_load(&proxy->draining)) {
         loop_stop(proxy->loop); /* the second time somebody means it */
         return;
     }
-    log_info("draining", "connections=%u limit_ms=%" PRIu64, atomic_load(&proxy->connections),
-             proxy->options->drain);
-    for (unsigned i = 0; i < proxy->listener_count; i++) {
-        listener_destroy(&proxy->listeners[i]);
-    }
-    proxy->drain_until_us = loop_now_us(proxy->loop) + proxy->options->drain * 1000;
-    for (unsigned i = 0; i < proxy->worker_count; i++) {
-        worker_drain(proxy->workers[i], proxy->options->drain);
-    }
-    on_drain_poll(proxy);
+    proxy_drain(proxy);
 }
 
 static void
@@ -369,6 +315,7 @@ fill_limits(struct proxy *proxy)
         .stats_reset = proxy_stats_reset,
         .hotkeys = proxy_hotkeys,
         .client_gone = on_client_gone,
+        .give_client = on_client_to_give,
         .placement_clear = on_placement_clear,
     };
 }
@@ -396,8 +343,8 @@ proxy_start(struct proxy *proxy, const struct proxy_options *options)
         options->id != NULL ? mem_strdup(options->id) : mem_printf("%s-%d", host, (int)getpid());
     fill_limits(proxy);
     start_workers(proxy);
-    return keep_journals(proxy) && follow_table(proxy) && listen_everywhere(proxy) &&
-           serve_http(proxy);
+    return proxy_meet_predecessor(proxy) && keep_journals(proxy) && follow_table(proxy) &&
+           proxy_await_table(proxy) && proxy_listen(proxy) && proxy_meet_successor(proxy);
 }
 
 void
@@ -414,6 +361,7 @@ proxy_stop(struct proxy *proxy)
         listener_destroy(&proxy->listeners[i]);
     }
     free(proxy->listeners);
+    free(proxy->listen_names);
     http_server_destroy(&proxy->http);
     resolver_interrupt(proxy->resolver); /* a table that comes must not wait for DNS now */
     unfollow(proxy);
@@ -421,6 +369,8 @@ proxy_stop(struct proxy *proxy)
         worker_destroy(&proxy->workers[i]);
     }
     free(proxy->workers);
+    successor_destroy(&proxy->successor); /* workers give it clients */
+    predecessor_destroy(&proxy->predecessor);
     placement_unref(&proxy->placement);
     journal_dir_close(&proxy->journals);
     resolver_destroy(&proxy->resolver);

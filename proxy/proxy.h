@@ -5,6 +5,9 @@
  *     follower's:  table -> placement -> every worker
  *     resolver's:  names of nodes -> addresses
  *     workers:     clients and backends; nothing else
+ *
+ * With --takeover a new process meets the one that runs (predecessor), and later
+ * the one that replaces it (successor); proxy_takeover.c tells how.
  */
 #pragma once
 #include "common/core/list.h"
@@ -12,9 +15,11 @@
 #include "common/net/listener.h"
 #include "proxy/journal.h"
 #include "proxy/placement.h"
+#include "proxy/predecessor.h"
 #include "proxy/proxy_metrics.h"
 #include "proxy/proxy_options.h"
 #include "proxy/proxy_worker.h"
+#include "proxy/successor.h"
 
 struct follower;
 
@@ -31,8 +36,13 @@ struct proxy {
     unsigned worker_count;
     unsigned next_worker;
     struct listener **listeners;
+    struct addr *listen_names; /* what each was told to bind: with port 0, not what it has bound */
     unsigned listener_count;
     struct http_server *http;
+    struct addr http_name;
+    struct predecessor *predecessor; /* NULL if there was none */
+    struct successor *successor;     /* NULL without --takeover */
+    bool relieved;                   /* a successor serves */
     struct resolver *resolver;
     struct journal_budget journal_budget;
     struct journal_dir *journals; /* NULL: they end with the process */
@@ -55,7 +65,11 @@ struct proxy {
  * proxy_stop() in any case. `options` must outlive the proxy. */
 bool proxy_start(struct proxy *proxy, const struct proxy_options *options);
 
-/* Serves until a signal has been obeyed. */
+/* Tells the process before us, if there is one, that we serve. To be called when
+ * nothing can fail any more. */
+void proxy_take_over(struct proxy *proxy);
+
+/* Serves until a signal has been obeyed, or a successor has taken over. */
 void proxy_run(struct proxy *proxy);
 void proxy_stop(struct proxy *proxy);
 
@@ -64,6 +78,25 @@ struct placement *proxy_placement(struct proxy *proxy);
 
 /* A table is in use and no signal to end has come. Any thread. */
 bool proxy_is_ready(struct proxy *proxy);
+
+/* Accepts no more, answers what is on its way, and ends. */
+void proxy_drain(struct proxy *proxy);
+
+/* proxy_listen.c: binds what the options name, or takes it from the predecessor.
+ * Those that can fail print why. */
+bool proxy_listen(struct proxy *proxy);
+void proxy_stop_listening(struct proxy *proxy);
+bool proxy_resolve(const char *text, struct addr *out);
+/* A client has connected, here or before us. */
+void proxy_accept(struct proxy *proxy, int fd);
+void proxy_offer_listeners(struct proxy *proxy, struct handover_offer *offer);
+/* Whether the files of unix sockets are ours to remove. */
+void proxy_own_files(struct proxy *proxy, bool own);
+
+/* proxy_takeover.c: the steps of a start with --takeover, in order; true without. */
+bool proxy_meet_predecessor(struct proxy *proxy);
+bool proxy_await_table(struct proxy *proxy);
+bool proxy_meet_successor(struct proxy *proxy);
 
 /* proxy_stats.c: the reply to `stats`, `stats <group>`, and `stats reset`. */
 bool proxy_stats(void *arg, struct span group, struct buf *out);

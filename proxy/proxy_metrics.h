@@ -14,6 +14,10 @@
       "Client connections closed because half a command stood too long.")                          \
     X(SHED,             "client_shed_total",          COUNTER,                                     \
       "Client connections closed because they did not read and memory ran short.")                 \
+    X(INHERITED,        "client_inherited_total",     COUNTER,                                     \
+      "Client connections taken over from the process before.")                                    \
+    X(GIVEN,            "client_handed_over_total",   COUNTER,                                     \
+      "Client connections given to the process that took over.")                                   \
     X(BYTES_READ,       "client_read_bytes_total",    COUNTER, "Bytes read from clients.")         \
     X(BYTES_WRITTEN,    "client_written_bytes_total", COUNTER, "Bytes written to clients.")        \
     X(HELD_BYTES,       "client_held_bytes",          GAUGE,                                       \

@@ -1,8 +1,11 @@
 #include "proxy/proxy_options.h"
+#include "common/core/addrname.h"
 #include "common/core/version.h"
 #include "common/fleet/table.h"
+#include "common/net/handover.h"
 
 #define THREADS_MAX 256
+#define LISTEN_MAX  (HANDOVER_ITEMS_MAX - 8) /* with --takeover; HTTP, table and itself go along */
 
 #define OPTIONS_STRUCT struct proxy_options
 static const struct option_row rows[] = {PROXY_OPTIONS(OPTION_ROW)};
@@ -18,6 +21,19 @@ static const struct option_table table = {
     .rows = rows,
     .count = sizeof(rows) / sizeof(rows[0]),
 };
+
+static const char *
+takeover_fault(const struct proxy_options *o)
+{
+    struct addr_name name;
+    if (o->takeover == NULL) {
+        return NULL;
+    }
+    if (!addr_parse(span_cstr(o->takeover), 0, &name) || !name.is_unix) {
+        return "option --takeover: expected the path of a unix socket, /like/this";
+    }
+    return o->listen.count <= LISTEN_MAX ? NULL : "option --takeover: at most 72 times --listen";
+}
 
 static const char *
 find_fault(const void *options)
@@ -52,7 +68,8 @@ find_fault(const void *options)
     if (o->replay_rate == 0) {
         return "option --replay-rate: expected at least 1";
     }
-    return daemon_options_fault(o->log_level);
+    const char *fault = takeover_fault(o);
+    return fault != NULL ? fault : daemon_options_fault(o->log_level);
 }
 
 enum options_outcome

@@ -66,6 +66,9 @@
       "close a client whose command is incomplete for so long")                                    \
     X(0,   "drain",             DURATION, drain,           "TIME",    "2s",                        \
       "on SIGTERM, time to answer what is on its way and to close idle clients one after another") \
+    X(0,   "takeover",          STRING,   takeover,        "PATH",    NULL,                        \
+      "take over from the mfproxy that listens at this unix socket: its listeners, its table and " \
+      "its clients; then listen there for the next one")                                           \
     DAEMON_OPTIONS(X)
 /* clang-format on */
 

@@ -176,6 +176,7 @@ struct gift {
     struct placement *placement;
     int fd;
     uint64_t ms;
+    bool clients_too;
 };
 
 static void
@@ -260,6 +261,33 @@ close_some_idle(struct worker *w)
     }
 }
 
+bool
+worker_give_away(struct worker *w, struct client *c)
+{
+    if (!w->gives_clients || !client_is_portable(c)) {
+        return false;
+    }
+    switch (w->host->give_client(w->host->arg, c->fd)) {
+    case SUCCESSOR_TOOK: break;
+    case SUCCESSOR_BUSY: return false; /* the next tick finds it */
+    case SUCCESSOR_GONE: w->gives_clients = false; return false;
+    }
+    worker_count(w, METRIC_ID_GIVEN, 1);
+    client_destroy(&c);
+    return true;
+}
+
+static void
+give_idle(struct worker *w)
+{
+    LIST_EACH_SAFE (it, &w->clients) {
+        struct client *c = LIST_ENTRY(it, struct client, link);
+        if (!worker_give_away(w, c)) {
+            client_busy(c); /* so that it sees that it shall */
+        }
+    }
+}
+
 static void
 on_tick(void *arg)
 {
@@ -272,7 +300,9 @@ on_tick(void *arg)
     LIST_EACH (it, &w->backends) {
         backend_tick(LIST_ENTRY(it, struct backend, link));
     }
-    if (w->draining) {
+    if (w->gives_clients) {
+        give_idle(w);
+    } else if (w->draining) {
         close_some_idle(w);
     }
     bufpool_trim(&w->bufs);
@@ -285,15 +315,16 @@ begin_drain(void *arg)
     struct gift *gift = arg;
     struct worker *w = gift->worker;
     w->draining = true;
+    w->gives_clients = gift->clients_too;
     w->drain_until_us = worker_now_us(w) + gift->ms * 1000;
     free(gift);
     on_tick(w);
 }
 
 void
-worker_drain(struct worker *w, uint64_t ms)
+worker_drain(struct worker *w, uint64_t ms, bool clients_too)
 {
-    give(w, begin_drain, (struct gift){.ms = ms});
+    give(w, begin_drain, (struct gift){.ms = ms, .clients_too = clients_too});
 }
 
 uint64_t

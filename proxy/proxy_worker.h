@@ -20,10 +20,12 @@
 #include "proxy/placement.h"
 #include "proxy/proxy_metrics.h"
 #include "proxy/retry_budget.h"
+#include "proxy/successor.h"
 #include "proxy/write_marks.h"
 
 #include <pthread.h>
 
+struct client;
 struct roster;
 struct way;
 
@@ -47,6 +49,8 @@ struct worker_host {
     void (*hotkeys)(void *arg, unsigned top, struct buf *out);
     /* A client connection of this worker has ended. */
     void (*client_gone)(void *arg);
+    /* Gives an idle client's connection to the process that took over. */
+    enum successor_takes (*give_client)(void *arg, int fd);
     /* All workers are clear of every epoch before the placement's. */
     void (*placement_clear)(void *arg, struct placement *placement);
 };
@@ -85,6 +89,7 @@ struct worker {
     uint64_t expected_bytes; /* large values that have not all arrived */
     uint64_t rng;
     bool draining;
+    bool gives_clients; /* there is a process to give them to */
     uint64_t drain_until_us;
     struct loop_hook flush_hook;
     struct loop_timer tick_timer;
@@ -108,13 +113,17 @@ void worker_give_client(struct worker *w, int fd);
  * order of their creation; the caller keeps its reference. */
 void worker_give_placement(struct worker *w, struct placement *placement);
 
-/* Finishes what is on its way and closes idle clients, evenly over `ms`. */
-void worker_drain(struct worker *w, uint64_t ms);
+/* Finishes what is on its way and closes idle clients, evenly over `ms`; or, if
+ * `clients_too`, gives them to the process that took over, each as soon as it is idle. */
+void worker_drain(struct worker *w, uint64_t ms, bool clients_too);
 
 /* ms since the worker last said that it is alive. */
 uint64_t worker_silent_ms(const struct worker *w);
 
 /* Own thread: */
+
+/* If clients are given away and this one is idle: it is gone. False if it stays. */
+bool worker_give_away(struct worker *w, struct client *c);
 
 /* A roster of this worker has ended. */
 void worker_roster_gone(struct worker *w);

@@ -69,6 +69,7 @@ PROXY_TESTS = \
 	t/proxy/pressure.t \
 	t/proxy/routes.t \
 	t/proxy/table.t \
+	t/proxy/takeover.t \
 	t/proxy/torture.t
 TAP_TESTS += $(PROXY_TESTS)
 EXTRA_DIST += t/lib/BadInputs.pm t/lib/MockBackend.pm $(PROXY_TESTS)

@@ -282,6 +282,27 @@ file_is_good(struct follower *f, char **error)
     return good;
 }
 
+/* Files are read at once and are the operator's word; what was pushed to another
+ * is what would be pushed to us. A bad one is no reason not to start. */
+static void
+inherit(struct follower *f)
+{
+    char why[TABLE_ERROR_MAX];
+    if (f->options.inherited.len == 0 || f->options.control == NULL) {
+        return;
+    }
+    struct table *table = table_parse(f->options.inherited, why);
+    if (table == NULL) {
+        log_warn("inherited_table_unusable", "reason=%s", LOG_STR(why));
+    } else if (f->adopt.known == NULL ||
+               table_judge_published(f->adopt.known, table) == TABLE_ADOPT) {
+        table_unref(&f->adopt.known);
+        f->adopt.known = table_ref(table);
+        f->adopt.unsaved = true;
+    }
+    table_unref(&table);
+}
+
 static bool
 open_source(struct follower *f, char **error)
 {
@@ -292,6 +313,8 @@ open_source(struct follower *f, char **error)
         }
         follow_adopt_load_state(&f->adopt);
     }
+    inherit(f);
+    f->options.inherited = SPAN_LIT("");
     if (f->options.table_file == NULL) {
         return true;
     }

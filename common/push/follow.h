@@ -48,6 +48,10 @@ struct follower_options {
     const struct option_strings *control; /* HOST:PORT list */
 
     const char *state_dir; /* NULL: no last-known-good */
+    /* The document that the process before us used, or empty: with mfcontrols the
+     * table to begin with, unless the last-known-good is newer. Read by
+     * follower_create() only. */
+    struct span inherited;
     struct follower_identity identity;
 
     /* Try to adopt. The table is good and may follow the one in use; the callee

@@ -65,7 +65,7 @@ take(struct follow_adopt *a, struct table *table, const char *source)
     metric_set_value(a->counts, METRIC_ID_EPOCH, table->epoch);
     log_info("table_adopted", "source=%s epoch=%" PRIu64 " incarnation=%s pools=%u sha=%.12s",
              source, table->epoch, LOG_STR(table->incarnation), table->pool_count, table->sha);
-    if (news) {
+    if (news || a->unsaved) {
         save(a, table);
     }
     table_unref(&a->pending);

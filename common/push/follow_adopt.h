@@ -24,7 +24,7 @@ struct follow_adopt {
     struct table *held;    /* every worker uses it */
     struct table *pending; /* the last that adopt() refused, if nothing came since */
     const char *pending_source;
-    bool unsaved; /* `adopted` could not be written to disk */
+    bool unsaved; /* `known` is not on disk though it should be */
 };
 
 struct adopt_result {
