@@ -40,7 +40,8 @@ EXTRA_DIST += \
 	docs/decisions/0022-marks-for-writes.md \
 	docs/decisions/0023-the-two-programs-are-optimized-as-a-whole.md \
 	docs/decisions/0024-journals-in-files.md \
-	docs/decisions/0025-sockets-and-clients-are-handed-over.md
+	docs/decisions/0025-sockets-and-clients-are-handed-over.md \
+	docs/decisions/0026-no-slow-start-yet.md
 
 MANUAL_PAGES = docs/mfcached.1 docs/mfcontrol.1 docs/mfctl.1 docs/mfproxy.1
 man1_MANS = $(MANUAL_PAGES)

@@ -211,7 +211,7 @@ answer_failure(struct leg *leg, enum failure failure)
     struct coalesce *co = &leg->roster->worker->coalesce;
     leg->pending = NULL;
     if (leg->flight != NULL) {
-        coalesce_fail(co, &leg->flight, failure, leg->begun);
+        coalesce_fail(co, &leg->flight, failure, leg->begun || leg->retry);
     }
     if (p == NULL) {
         return;
@@ -222,7 +222,7 @@ answer_failure(struct leg *leg, enum failure failure)
         pending_fail(p, failure);
         break;
     case LEG_SHARD:
-        answer_shard_failure(p, leg->shard, failure, leg->begun);
+        answer_shard_failure(p, leg->shard, failure, leg->begun || leg->retry);
         p->legs--;
         answer_complete(p);
         break;

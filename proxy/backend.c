@@ -141,6 +141,7 @@ lose_connection(struct backend *b, const char *reason)
         backend_note(b, HEALTH_CONNECT_FAILED);
     }
     leg_queue_fail(b, kept, sent);
+    bufpool_give_back(&b->worker->bufs, &b->sent);
     backend_busy(b); /* it may connect again, or be retired */
 }
 
@@ -227,6 +228,7 @@ read_some(struct backend *b)
         return;
     }
     worker_count(b->worker, METRIC_ID_BACKEND_READ, (uint64_t)n);
+    bufpool_give_back(&b->worker->bufs, &b->sent);
     buf_grew(&b->in, (size_t)n);
     b->gave_bytes = true;
     b->progress_us = worker_now_us(b->worker);
@@ -312,6 +314,18 @@ begin_connect(struct backend *b)
 }
 
 static void
+consume_sent(struct backend *b, size_t n)
+{
+    if (b->owed_nothing && n == buf_len(&b->out) && n <= BACKEND_SENT_MAX) {
+        b->sent = b->out;
+        b->out = BUF_EMPTY;
+    } else {
+        buf_consume(&b->out, n);
+    }
+    b->owed_nothing = false;
+}
+
+static void
 send_out(struct backend *b)
 {
     struct span bytes = buf_span(&b->out);
@@ -324,7 +338,7 @@ send_out(struct backend *b)
         if (n > 0) {
             worker_count(b->worker, METRIC_ID_BACKEND_SENDS, 1);
             worker_count(b->worker, METRIC_ID_BACKEND_WRITTEN, (uint64_t)n);
-            buf_consume(&b->out, (size_t)n);
+            consume_sent(b, (size_t)n);
         }
     }
     bool left = buf_len(&b->out) > 0;
@@ -486,6 +500,7 @@ backend_destroy(struct backend **backend)
     close_connection(b);
     drop_output(b, 0);
     leg_queue_fail(b, NULL, sent);
+    bufpool_give_back(&b->worker->bufs, &b->sent);
     if (backend_is_down(b)) {
         metric_sub(b->worker->metrics, METRIC_ID_BACKENDS_DOWN, 1);
         atomic_fetch_sub_explicit(&b->stats->down, 1, memory_order_relaxed);

@@ -9,6 +9,10 @@
  * replies to more than a megabyte of timed-out requests, or sends what is no
  * reply.
  *
+ * What is sent while nothing else is on its way is held until the first byte comes
+ * back. If the connection is closed before, it was stale, and the reads among it
+ * are sent once more by the next.
+ *
  * Connects when first needed. Of a name with several addresses each is tried
  * before the node counts as one that cannot be connected to; then the name is
  * looked up again, since the node may have moved. Health is judged by health.c; a DOWN node is
@@ -27,6 +31,7 @@
 
 #define BACKEND_OUT_MAX  (16u << 20) /* unsent bytes; beyond, the node is overloaded */
 #define BACKEND_DUE_MAX  (4u << 20)  /* bytes of replies expected; beyond, clients must wait */
+#define BACKEND_SENT_MAX 16384       /* bytes held for that; of more, nothing is sent again */
 #define BACKEND_OWED_MAX (1u << 20)  /* bytes of timed-out requests without a reply */
 
 struct leg;
@@ -45,6 +50,7 @@ struct backend {
     enum backend_state state;
     struct buf in;
     struct buf out;
+    struct buf sent; /* what was sent to a connection that owed nothing, until it answers */
     struct reply_parser parser;
     uint64_t reply_so_far; /* bytes of the reply that is coming */
     uint64_t reply_bytes;  /* moving average of a reply's length */
@@ -55,6 +61,7 @@ struct backend {
     struct buf keys;           /* of the legs that have a duty, in the queue's order */
     size_t owed_bytes;         /* of requests that timed out and are still in the queue */
     size_t owed_keys;          /* bytes of their keys, the first in `keys` */
+    bool owed_nothing;         /* when the queue began: all of it is in `out` */
     bool gave_bytes;           /* this connection has brought at least one */
     uint64_t progress_us;      /* when a byte came last, or the queue began */
     uint64_t connect_until_us; /* while CONNECTING */

@@ -138,7 +138,11 @@ read_shared(struct pending *p, const struct request *r, const struct coalesce_re
     }
     struct way way = way_to_key(p->worker, &read->key, gutter_use(r, read->form));
     struct leg *leg = send_to(&way, p, r, SPAN_LIT(""));
-    if (leg != NULL && verdict == COALESCE_LEAD) {
+    if (leg == NULL) {
+        return;
+    }
+    leg->repeatable = true;
+    if (verdict == COALESCE_LEAD) {
         leg->flight = coalesce_lead(&p->worker->coalesce, read, way.backend);
     }
 }
@@ -150,6 +154,9 @@ send_alone(struct pending *p, const struct request *r, const struct coalesce_rea
     struct worker *w = p->worker;
     struct way way = way_to_key(w, &read->key, gutter_use(r, read->form));
     struct leg *leg = send_to(&way, p, r, block);
+    if (leg != NULL) {
+        leg->repeatable = read->form != FORM_NONE;
+    }
     if (leg != NULL && form_changes_item(r)) {
         client_begins_write(p, read->key.hash);
         leg_is_write(w, leg, LEG_WRITES_KEY, read->key.hash);

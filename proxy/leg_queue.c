@@ -1,6 +1,7 @@
 #include "proxy/leg_queue.h"
 #include "proxy/answer.h"
 #include "proxy/backend.h"
+#include "proxy/journal.h"
 #include "proxy/pending.h"
 #include "proxy/proxy_worker.h"
 #include "proxy/way.h"
@@ -25,6 +26,7 @@ leg_queue_append(struct backend *b, struct leg *leg, size_t mark, uint64_t timeo
     leg->deadline_us = now + timeout_us;
     if (b->first == NULL) {
         b->progress_us = now;
+        b->owed_nothing = true;
     }
     if (b->live == NULL) {
         b->live = leg;
@@ -133,10 +135,79 @@ fail_leg(struct backend *b, struct leg *leg, bool alive, enum failure failure)
     leg_destroy(b->worker, leg);
 }
 
+/* --- once more -------------------------------------------------------------------- */
+
+/* Legs that are to be sent again, and their requests. */
+struct again {
+    struct leg *first, **last;
+    struct buf bytes;
+};
+
+static bool
+may_repeat(const struct backend *b, const struct leg *leg)
+{
+    return leg->repeatable && !leg->retry && leg->deadline_us > worker_now_us(b->worker) &&
+           retry_budget_admits(&b->worker->retry_budget);
+}
+
+/* The leg's request stands at `at` of what was sent. */
+static bool
+repeat(struct backend *b, struct again *again, struct leg *leg, size_t at)
+{
+    struct span sent = buf_span(&b->sent);
+    if (at + leg->bytes > sent.len || !may_repeat(b, leg) ||
+        !buf_append(&again->bytes, sent.ptr + at, leg->bytes)) {
+        return false;
+    }
+    leg_is_retry(b->worker, leg);
+    leg->next = NULL;
+    *again->last = leg;
+    again->last = &leg->next;
+    return true;
+}
+
+/* A write that was lost beside them may have been to one of their keys. */
+static bool
+put_first(struct backend *b, struct again *again)
+{
+    if (!journal_is_empty(b->journal) || !buf_append_span(&again->bytes, buf_span(&b->out))) {
+        return false;
+    }
+    bufpool_give_back(&b->worker->bufs, &b->out);
+    b->out = again->bytes;
+    again->bytes = BUF_EMPTY;
+    *again->last = b->first;
+    if (b->first == NULL) {
+        b->last = again->last;
+    }
+    b->first = b->live = again->first;
+    for (struct leg *leg = again->first; leg != *again->last; leg = leg->next) {
+        worker_count(b->worker, METRIC_ID_READ_RETRIES, 1);
+        atomic_fetch_add_explicit(&b->stats->broken, 1, memory_order_relaxed);
+    }
+    backend_wake_at(b, b->live->deadline_us);
+    return true;
+}
+
+static void
+end_again(struct backend *b, struct again *again)
+{
+    if (again->first != NULL && !put_first(b, again)) {
+        for (struct leg *leg = again->first, *next; leg != NULL; leg = next) {
+            next = leg->next;
+            b->queued--;
+            fail_leg(b, leg, true, FAILURE_TIMEOUT);
+        }
+    }
+    buf_deinit(&again->bytes);
+}
+
 void
 leg_queue_fail(struct backend *b, struct leg *kept, size_t sent)
 {
     struct leg *leg = b->first, *live = b->live;
+    struct again again = {.last = &again.first, .bytes = BUF_EMPTY};
+    bool stale = b->sent.mem != NULL && b->gave_bytes && !b->retired;
     b->first = b->live = kept;
     if (kept == NULL) {
         b->last = &b->first;
@@ -144,15 +215,18 @@ leg_queue_fail(struct backend *b, struct leg *kept, size_t sent)
     b->owed_bytes = 0;
     b->owed_keys = 0;
     bool alive = false;
-    for (size_t at = 0; leg != kept;) {
+    for (size_t at = 0, bytes; leg != kept; at += bytes) {
         struct leg *next = leg->next;
         enum failure failure = at >= sent ? FAILURE_DOWN : FAILURE_TIMEOUT;
         alive = alive || leg == live;
-        at += leg->bytes;
-        b->queued--;
-        fail_leg(b, leg, alive, failure);
+        bytes = leg->bytes;
+        if (!stale || !alive || !repeat(b, &again, leg, at)) {
+            b->queued--;
+            fail_leg(b, leg, alive, failure);
+        }
         leg = next;
     }
+    end_again(b, &again);
     leg_queue_watch_crowd(b);
 }
 

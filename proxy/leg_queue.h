@@ -35,7 +35,10 @@ void leg_queue_finish_first(struct backend *b);
 void leg_queue_time_out(struct backend *b);
 
 /* Fails the legs from the first to `kept` (NULL: all). Of those that stand
- * behind the first `sent` bytes of the queue nothing has left. */
+ * behind the first `sent` bytes of the queue nothing has left. Reads that b->sent
+ * still has are not failed but stand before `kept` to be sent once more, as far as
+ * the retry budget goes, unless what fails beside them has made their keys' values
+ * doubtful. */
 void leg_queue_fail(struct backend *b, struct leg *kept, size_t sent);
 
 /* Bytes of the requests from this leg to the last. */

@@ -70,6 +70,7 @@ struct leg {
     uint8_t shape;               /* enum reply_shape */
     uint8_t writes;              /* enum leg_writes */
     bool retry;                  /* counts against the retry budget */
+    bool repeatable;             /* a read: asked twice it has changed nothing */
     bool begun;                  /* a part of the reply has come */
     uint8_t duty;                /* enum failure_duty */
     uint8_t key_bytes;           /* of the key in the backend's `keys`; 0: all its keys are meant */

@@ -52,6 +52,8 @@
       "Requests over the limit of requests on their way to one node.")                             \
     X(FAILED_NO_ROUTE,  "failed_no_route_total",      COUNTER,                                     \
       "Requests before there was a routing table.")                                                \
+    X(READ_RETRIES,     "read_retries_total",         COUNTER,                                     \
+      "Reads sent once more because their connection was closed before any answer.")               \
     X(LATE_REPLIES,     "backend_late_replies_total", COUNTER,                                     \
       "Replies that came after their request had timed out, dropped by their position.")           \
     X(BACKEND_ERRORS,   "backend_error_replies_total", COUNTER,                                    \

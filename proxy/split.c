@@ -65,7 +65,9 @@ close_line(const struct split *s, const struct way *way)
         answer_shard_failure(s->pending, b->split_shard, FAILURE_OVERLOADED, true);
         return;
     }
-    way_queue(way, s->pending, LEG_SHARD, b->split_mark)->shard = b->split_shard;
+    struct leg *leg = way_queue(way, s->pending, LEG_SHARD, b->split_mark);
+    leg->shard = b->split_shard;
+    leg->repeatable = s->request->cmd == CMD_GET || s->request->cmd == CMD_GETS;
 }
 
 static bool

@@ -176,6 +176,7 @@ struct leg *
 way_queue_fetch(const struct way *way, struct worker *w, enum proto_command cmd, size_t mark)
 {
     struct leg *leg = leg_create(w, NULL, LEG_FETCH, cmd, w->roster);
+    leg->repeatable = true;
     leg_queue_append(way->backend, leg, mark, timeout_us(way));
     return leg;
 }

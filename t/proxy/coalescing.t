@@ -43,6 +43,14 @@ sub asks {
     return;
 }
 
+# The node owes an answer, so that a lost connection is not taken for a stale one,
+# whose reads are all sent once more (t/proxy/failures.t).
+sub busy_connection {
+    client()->send("touch z 0\r\n");
+    wait_until(sub { grep { /^touch/ } $mock->seen }, deadline(5), 'the node is asked');
+    return;
+}
+
 # Requests that the node has had since this was asked last.
 sub seen { return join(', ', grep { $_ ne 'version' } $mock->seen) }
 sub value { return "VALUE $_[0] 0 @{[ 2 + length $_[0] ]}\r\na:$_[0]\r\n" }
@@ -234,6 +242,7 @@ $_->close for @crowd;
 
 # ---- a fetch that fails -----------------------------------------------------------------------------------
 $mock->mode('hang');
+busy_connection();
 asks(map { $c[$_] => "get k\r\n" } 0 .. 4);
 asks($c[5] => "get k2 k\r\n", $c[6] => "mg k v O6\r\n", $c[7] => "mg k v O7\r\n");
 seen();
@@ -257,6 +266,7 @@ wait_until(sub { $c[0]->get('k') }, deadline(5), 'the next connection serves');
 # ---- budget ----------------------------------------------------------------------------------------------
 $mock->mode('hang');
 seen();
+busy_connection();
 asks(map { $c[0] => "get b$_\r\n", $c[1] => "get b$_\r\n" } 1 .. 10);
 seen();
 $mock->mode('close 0');

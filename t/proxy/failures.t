@@ -103,7 +103,7 @@ is($c->ask("flush_all\r\n"), "OK\r\n", 'flush_all reaches all');
 
 # ---- a connection that breaks ---------------------------------------------------------
 for my $end (qw(reset close)) {
-    for my $bytes (0, 5, 19) {
+    for my $bytes (5, 19) {
         $mock{c}->mode("$end $bytes");
         is($c->ask("get $kc\r\n"), "END\r\n", "$end after $bytes bytes: a miss, never half a value");
         wait_until(sub { $c->get($kc) }, deadline(5), 'the next connection serves');
@@ -112,6 +112,47 @@ for my $end (qw(reset close)) {
            "$end after $bytes bytes: the others of a multiget live");
         wait_until(sub { $c->get($kc) }, deadline(5), 'the next connection serves');
     }
+}
+
+# Before any byte of an answer it was stale, and reads are sent once more.
+for my $end ('reset 0', 'close 0') {
+    my $retries = $c->stats->{read_retries_total};
+    my $value = "VALUE $kc 0 " . length("c:$kc") . "\r\nc:$kc\r\n";
+    for my $case (["get $kc\r\n", $value . "END\r\n"], ["mg $kc v k O7\r\n", "VA " . length("c:$kc") . " k$kc O7\r\nc:$kc\r\n"],
+                  ["get $kc $ka\r\n", $value . "VALUE $ka 0 " . length("a:$ka") . "\r\na:$ka\r\nEND\r\n"]) {
+        my ($ask, $expected) = @$case;
+        $mock{c}->mode($end);
+        is($c->ask($ask), $expected, "$end: once more, " . $ask =~ s/\r.*//sr);
+    }
+    is($c->stats->{read_retries_total}, $retries + 3, 'which is counted');
+    for my $case (["mg $kc v t T30\r\n", "EN\r\n"], ["gat 9 $kc\r\n", "END\r\n"], ["touch $kc 9\r\n", "NOT_FOUND\r\n"],
+                  ["incr $kc 1\r\n", "SERVER_ERROR backend timeout\r\n"]) {
+        my ($ask, $expected) = @$case;
+        $mock{c}->mode($end);
+        is($c->ask($ask), $expected, "$end: not once more, " . $ask =~ s/\r.*//sr);
+        wait_until(sub { $c->get($kc) }, deadline(5), 'the next connection serves');
+    }
+    is($c->stats->{read_retries_total}, $retries + 3, 'only reads without side effects');
+
+    # What a lost write leaves in doubt is not read.
+    $mock{c}->seen;
+    $mock{c}->mode($end);
+    is($c->ask("get $kc\r\nset $kc 0 0 1\r\nx\r\n"), "END\r\nSERVER_ERROR backend timeout\r\n", 'a write among them');
+    wait_until(sub { $c->get($kc) }, deadline(5), 'the delete is delivered');
+    my @seen = grep { /^(?:get|delete) \Q$kc\E/ } $mock{c}->seen;
+    is($seen[1], "delete $kc", 'before the key is read again');
+}
+# Once, and no more.
+{
+    my $retries = $c->stats->{read_retries_total};
+    $mock{c}->mode('hang');
+    $c->send("get $kc\r\n");
+    wait_until(sub { grep { /^get/ } $mock{c}->seen }, deadline(5), 'it is asked');
+    $mock{c}->mode('refuse');
+    is($c->read_line, "END\r\n", 'a node that is gone: a miss');
+    $mock{c}->mode('answer');
+    wait_until(sub { $c->get($kc) }, deadline(10), 'it serves again');
+    is($c->stats->{read_retries_total}, $retries + 1, 'after one more try');
 }
 
 # A node that was restarted while nothing was on its way: the proxy learns of
