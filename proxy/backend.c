@@ -93,10 +93,16 @@ backend_admit(struct backend *b, unsigned down, unsigned nodes)
 
 /* --- the connection -------------------------------------------------------------- */
 
+/* What is on its way must not arrive any more: the network may be back in a minute,
+ * and a set that was given up would then come behind the delete that makes it good,
+ * which goes by the next connection. */
 static void
 close_connection(struct backend *b)
 {
     if (b->fd >= 0) {
+        if (b->first != NULL) {
+            sock_give_up_on_close(b->fd);
+        }
         loop_io_deinit(&b->io);
         close(b->fd);
     }

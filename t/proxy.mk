@@ -59,6 +59,7 @@ PROXY_TESTS = \
 	t/proxy/conversation.t \
 	t/proxy/descriptors.t \
 	t/proxy/failures.t \
+	t/proxy/given_up.t \
 	t/proxy/gutter.t \
 	t/proxy/hotkeys.t \
 	t/proxy/journal.t \

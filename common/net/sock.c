@@ -153,6 +153,13 @@ sock_send_buffer(int fd, int bytes)
 }
 
 void
+sock_give_up_on_close(int fd)
+{
+    struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+}
+
+void
 sock_keepalive(int fd, int idle_s, int interval_s, int probes)
 {
     set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);

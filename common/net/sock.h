@@ -40,6 +40,10 @@ bool sock_peer(int fd, struct addr *out);
  * number for its own needs. Without, it may be megabytes for each peer. */
 void sock_send_buffer(int fd, int bytes);
 
+/* What was sent and has not arrived is given up when the socket is closed, and the
+ * peer sees a reset. Otherwise the system goes on sending it for minutes. */
+void sock_give_up_on_close(int fd);
+
 /* TCP keepalive: first probe after idle_s, then every interval_s, dead after
  * `probes` unanswered. No effect on unix sockets. */
 void sock_keepalive(int fd, int idle_s, int interval_s, int probes);
