@@ -11,6 +11,7 @@
 
 #define BUCKETS_AT_FIRST 16
 #define BUCKETS_A_STEP   1024 /* that are told again under one lock */
+#define ANY_WORKER       UINT32_MAX
 
 enum entry_state {
     ENTRY_WAITING, /* in its worker's queue */
@@ -116,16 +117,33 @@ recount(struct journal *j)
     atomic_store(&j->count, j->entries + j->flushes);
 }
 
-/* Where the pointer to the key's entry stands, or would stand. */
+static bool
+is_of(const struct journal_entry *e, struct span key, uint64_t hash, unsigned worker)
+{
+    return e->hash == hash && (worker == ANY_WORKER || e->worker == worker) &&
+           span_eq(span_make(e->key, e->key_bytes), key);
+}
+
+/* Where the pointer to the worker's entry of the key stands, or would stand. */
 static struct journal_entry **
-place_of(const struct journal *j, struct span key, uint64_t hash)
+place_of(const struct journal *j, struct span key, uint64_t hash, unsigned worker)
 {
     struct journal_entry **at = &j->buckets[hash & j->mask];
-    while (*at != NULL &&
-           ((*at)->hash != hash || !span_eq(span_make((*at)->key, (*at)->key_bytes), key))) {
+    while (*at != NULL && !is_of(*at, key, hash, worker)) {
         at = &(*at)->next;
     }
     return at;
+}
+
+/* Has no other worker put the key? */
+static bool
+is_alone(const struct journal *j, const struct journal_entry *entry)
+{
+    const struct journal_entry *e = j->buckets[entry->hash & j->mask];
+    while (e != NULL && (e == entry || !is_of(e, journal_key(entry), entry->hash, ANY_WORKER))) {
+        e = e->next;
+    }
+    return e == NULL;
 }
 
 static void
@@ -178,7 +196,7 @@ destroy_entry(struct journal *j, struct journal_entry *e)
 static void
 give_up(struct journal *j, struct journal_entry *e)
 {
-    struct journal_entry **at = place_of(j, journal_key(e), e->hash);
+    struct journal_entry **at = place_of(j, journal_key(e), e->hash, e->worker);
     ASSERT(*at == e);
     *at = e->next;
     j->entries--;
@@ -194,7 +212,9 @@ give_up(struct journal *j, struct journal_entry *e)
 static void
 forget(struct journal *j, struct journal_entry *e)
 {
-    tell(j, RECORD_FORGOTTEN, journal_key(e));
+    if (is_alone(j, e)) { /* the file knows no workers */
+        tell(j, RECORD_FORGOTTEN, journal_key(e));
+    }
     give_up(j, e);
 }
 
@@ -362,7 +382,7 @@ static enum journal_result
 put(struct journal *j, struct span key, unsigned worker, uint64_t now_us)
 {
     uint64_t hash = hash_span_seeded(key, j->seed);
-    struct journal_entry *known = *place_of(j, key, hash);
+    struct journal_entry *known = *place_of(j, key, hash, worker);
     if (known != NULL) {
         return put_again(known, now_us);
     }
@@ -398,7 +418,8 @@ journal_blocks(struct journal *j, struct span key)
         return false;
     }
     pthread_mutex_lock(&j->lock);
-    bool blocks = j->flushes > 0 || *place_of(j, key, hash_span_seeded(key, j->seed)) != NULL;
+    uint64_t hash = hash_span_seeded(key, j->seed);
+    bool blocks = j->flushes > 0 || *place_of(j, key, hash, ANY_WORKER) != NULL;
     pthread_mutex_unlock(&j->lock);
     return blocks;
 }
@@ -542,7 +563,7 @@ static enum journal_result
 restore(struct journal *j, const struct journal_record *record, uint64_t now_us)
 {
     uint64_t hash = hash_span_seeded(record->key, j->seed);
-    struct journal_entry *known = *place_of(j, record->key, hash);
+    struct journal_entry *known = *place_of(j, record->key, hash, ANY_WORKER);
     switch (record->type) {
     case RECORD_PUT:
         return known != NULL

@@ -5,12 +5,13 @@
  *               ^--------- put back ----------'
  *
  * While a key is here the node's value of it must not be read, whoever asks:
- * journal_blocks(). A key is kept once, whatever often it is put. One that is put
- * again while its delivery is under way is delivered again, because somebody else
- * may have stored an old value in between.
+ * journal_blocks(). A key is kept once for each worker that puts it, whatever often it
+ * does. One that is put again while its delivery is under way is delivered again,
+ * because somebody else may have stored an old value in between.
  *
- * Each entry belongs to the worker that put it first, and that worker delivers it:
- * by its own connection, behind the very request whose outcome is unknown.
+ * Each entry belongs to the worker that put it, and that worker delivers it: by its
+ * own connection, behind the very request whose outcome is unknown. What another
+ * worker delivers may arrive before that request.
  *
  * Bounded by a budget that all journals share. Over it the journal forgets its
  * keys and remembers that it did: the node needs a flush, from every worker, and
@@ -48,7 +49,7 @@ void journal_unref(struct journal **j);
 
 enum journal_result {
     JOURNAL_KEPT,
-    JOURNAL_KNOWN, /* it waits already, or a flush does that includes it */
+    JOURNAL_KNOWN, /* it waits for this worker already, or a flush does that includes it */
     JOURNAL_LOSSY, /* over the budget: all keys were given up for a flush */
 };
 /* `key` has at most 250 bytes, any. */

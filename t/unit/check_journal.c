@@ -58,7 +58,7 @@ START_TEST(a_key_is_kept_once_until_it_is_delivered)
     begin(10, 10000, 2);
     ck_assert(journal_is_empty(j) && !blocks("a"));
     ck_assert_int_eq(put("a", 0, 1), JOURNAL_KEPT);
-    ck_assert_int_eq(put("a", 1, 2), JOURNAL_KNOWN);
+    ck_assert_int_eq(put("a", 0, 2), JOURNAL_KNOWN);
     ck_assert(blocks("a") && !blocks("b"));
     ck_assert_uint_eq(journal_count(j), 1);
     ck_assert(journal_owes(j, 0) && !journal_owes(j, 1));
@@ -71,6 +71,24 @@ START_TEST(a_key_is_kept_once_until_it_is_delivered)
     journal_delivered(j, &entry);
     ck_assert_ptr_null(entry);
     ck_assert(journal_is_empty(j) && !blocks("a") && !journal_owes(j, 0));
+    end();
+}
+END_TEST
+
+/* Each has sent something of which nobody knows what became of it, by a connection
+ * of its own. */
+START_TEST(each_worker_delivers_what_it_put)
+{
+    begin(10, 10000, 2);
+    ck_assert_int_eq(put("a", 0, 1), JOURNAL_KEPT);
+    ck_assert_int_eq(put("a", 1, 2), JOURNAL_KEPT);
+    ck_assert_uint_eq(journal_count(j), 2);
+    struct journal_entry *first = take(0, "a");
+    journal_delivered(j, &first);
+    ck_assert(blocks("a") && !journal_owes(j, 0) && journal_owes(j, 1));
+    struct journal_entry *second = take(1, "a");
+    journal_delivered(j, &second);
+    ck_assert(!blocks("a"));
     end();
 }
 END_TEST
@@ -210,9 +228,9 @@ END_TEST
 #define KEYS    24
 #define WORKERS 3
 
+/* Of one worker. */
 struct model_key {
     bool here, taken, again;
-    unsigned worker;
     struct journal_entry *entry;
 };
 
@@ -229,42 +247,44 @@ end_one(struct model_key *m, bool delivered)
 }
 
 static void
-take_one(struct model_key *keys, unsigned worker)
+take_one(struct model_key keys[KEYS][WORKERS], unsigned worker)
 {
     struct journal_entry *entry = NULL;
     bool waits = false;
     for (unsigned i = 0; i < KEYS; i++) {
-        waits |= keys[i].here && !keys[i].taken && keys[i].worker == worker;
+        waits |= keys[i][worker].here && !keys[i][worker].taken;
     }
     ck_assert_int_eq(journal_take(j, worker, &entry), waits ? JOURNAL_DELETE : JOURNAL_NOTHING);
     if (waits) {
-        unsigned i = (unsigned)(journal_key(entry).ptr[0] - 'a');
-        ck_assert(keys[i].here && !keys[i].taken && keys[i].worker == worker);
-        keys[i].taken = true;
-        keys[i].entry = entry;
+        struct model_key *m = &keys[journal_key(entry).ptr[0] - 'a'][worker];
+        ck_assert(m->here && !m->taken);
+        m->taken = true;
+        m->entry = entry;
     }
 }
 
 static void
 put_one(struct model_key *m, struct span key, unsigned worker)
 {
-    bool known = m->here;
-    ck_assert_int_eq(journal_put(j, key, worker, 1), known ? JOURNAL_KNOWN : JOURNAL_KEPT);
+    ck_assert_int_eq(journal_put(j, key, worker, 1), m->here ? JOURNAL_KNOWN : JOURNAL_KEPT);
     m->again |= m->taken;
-    m->worker = known ? m->worker : worker;
     m->here = true;
 }
 
 static void
-compare(const struct model_key *keys)
+compare(struct model_key keys[KEYS][WORKERS])
 {
     unsigned count = 0;
     bool owes[WORKERS] = {false};
     for (unsigned i = 0; i < KEYS; i++) {
         char key = (char)('a' + i);
-        ck_assert_int_eq(journal_blocks(j, span_make(&key, 1)), keys[i].here);
-        count += keys[i].here;
-        owes[keys[i].worker] |= keys[i].here;
+        bool here = false;
+        for (unsigned w = 0; w < WORKERS; w++) {
+            here |= keys[i][w].here;
+            count += keys[i][w].here;
+            owes[w] |= keys[i][w].here;
+        }
+        ck_assert_int_eq(journal_blocks(j, span_make(&key, 1)), here);
     }
     ck_assert_uint_eq(journal_count(j), count);
     for (unsigned w = 0; w < WORKERS; w++) {
@@ -275,25 +295,26 @@ compare(const struct model_key *keys)
 START_TEST(does_as_its_model)
 {
     begin(1000, 100000, WORKERS);
-    struct model_key keys[KEYS] = {{0}};
+    struct model_key keys[KEYS][WORKERS] = {{{0}}};
     srand((unsigned)_i + 1);
     for (int step = 0; step < 3000; step++) {
         unsigned i = (unsigned)rand() % KEYS, worker = (unsigned)rand() % WORKERS;
+        struct model_key *m = &keys[i][worker];
         char key = (char)('a' + i);
         switch (rand() % 3) {
-        case 0: put_one(&keys[i], span_make(&key, 1), worker); break;
+        case 0: put_one(m, span_make(&key, 1), worker); break;
         case 1: take_one(keys, worker); break;
         case 2:
-            if (keys[i].taken) {
-                end_one(&keys[i], rand() % 2 == 0);
+            if (m->taken) {
+                end_one(m, rand() % 2 == 0);
             }
             break;
         }
         compare(keys);
     }
-    for (unsigned i = 0; i < KEYS; i++) {
-        if (keys[i].taken) {
-            end_one(&keys[i], true);
+    for (unsigned i = 0; i < KEYS * WORKERS; i++) {
+        if (keys[i / WORKERS][i % WORKERS].taken) {
+            end_one(&keys[i / WORKERS][i % WORKERS], true);
         }
     }
     end();
@@ -337,7 +358,7 @@ START_TEST(workers_share_it)
 }
 END_TEST
 
-UNIT_MAIN("journal", a_key_is_kept_once_until_it_is_delivered,
+UNIT_MAIN("journal", a_key_is_kept_once_until_it_is_delivered, each_worker_delivers_what_it_put,
           what_is_put_during_its_delivery_is_delivered_again,
           order_is_kept_and_what_came_back_goes_first, over_the_budget_every_worker_flushes,
           bytes_are_limited_too, what_is_put_during_a_flush_is_delivered_behind_it,
