@@ -24,6 +24,7 @@ include t/control.mk
 include t/etcd.mk
 include t/system.mk
 include t/soak.mk
+include t/chaos.mk
 include t/bench.mk
 
 if HAVE_CHECK

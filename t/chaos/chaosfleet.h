@@ -1,0 +1,67 @@
+/* chaosfleet.h - the processes of a run: nodes, a node for the gutter, proxies,
+ * and the links between them. Nodes listen on unix sockets in a folder of the
+ * run's own, proxies on another; so a process that is started again is found where
+ * it was. Everything ends with the run. Main thread only. */
+#pragma once
+#include "common/core/buf.h"
+#include "t/chaos/chaoslink.h"
+#include "t/chaos/chaosrun.h"
+
+#include <sys/types.h>
+
+#define CHAOS_NODES_MAX 8
+
+struct chaos_setup {
+    const char *bin_dir;     /* with mfproxy and mfcached */
+    unsigned proxies, nodes; /* nodes: without the gutter's */
+    unsigned node_threads, proxy_threads;
+    uint64_t request_timeout_ms;
+    uint64_t gutter_ttl_s;  /* 0: no gutter */
+    uint64_t miss_lease_ms; /* 0: none */
+    bool warm;              /* nodes keep their items in a file */
+    bool keep;              /* the folder, for who wants to read logs */
+};
+
+struct chaos_process {
+    char name[16];
+    char socket[128], log[128], extra[128]; /* extra: its table, or memory file */
+    pid_t pid;
+};
+
+struct chaos_fleet {
+    struct chaos_setup setup;
+    struct chaos_run *run;
+    struct chaos_links *links;
+    char dir[96];
+    unsigned node_count; /* with the gutter's, which is the last */
+    struct chaos_process nodes[CHAOS_NODES_MAX], proxies[CHAOS_PROXIES_MAX];
+    unsigned ports[CHAOS_PROXIES_MAX][CHAOS_NODES_MAX];
+    unsigned link_of[CHAOS_PROXIES_MAX][CHAOS_NODES_MAX];
+    uint64_t epoch;
+    unsigned weights[CHAOS_NODES_MAX]; /* in the table in use; 0: not in it */
+    bool unsettled[CHAOS_PROXIES_MAX];
+};
+
+/* Starts everything; exits the program if that fails. */
+void chaos_fleet_start(struct chaos_fleet *f);
+/* SIGTERM; false if something ended with another status than 0, or said what only
+ * a bug says. */
+bool chaos_fleet_stop(struct chaos_fleet *f);
+
+/* Has a process ended by itself? Says so, as wrong. */
+void chaos_fleet_look(struct chaos_fleet *f);
+
+void chaos_node_end(struct chaos_fleet *f, unsigned node, int signal);
+void chaos_node_start(struct chaos_fleet *f, unsigned node);
+void chaos_node_signal(struct chaos_fleet *f, unsigned node, int signal);
+
+void chaos_proxy_end(struct chaos_fleet *f, unsigned proxy, int signal);
+void chaos_proxy_start(struct chaos_fleet *f, unsigned proxy);
+
+/* Writes a table of a greater epoch with these weights for all proxies. */
+void chaos_fleet_table(struct chaos_fleet *f, const unsigned *weights);
+/* Which proxies follow it by now. */
+void chaos_fleet_settle(struct chaos_fleet *f);
+
+/* What a proxy answers to "stats..."; false if nothing whole within a second. */
+bool chaos_fleet_ask(struct chaos_fleet *f, unsigned proxy, const char *command, struct buf *out);

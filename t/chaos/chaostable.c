@@ -1,0 +1,104 @@
+#include "t/chaos/chaostable.h"
+#include "common/fleet/table.h"
+#include "t/chaos/chaosvalue.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void
+put_node(struct buf *out, const struct chaos_fleet *f, unsigned proxy, unsigned node,
+         unsigned weight, bool first)
+{
+    buf_printf(out,
+               "%s\n{\"id\": \"n%u\", \"addr\": \"127.0.0.1:%u\", \"ring_name\": \"n%u:1\", "
+               "\"weight\": %u}",
+               first ? "" : ",", node, f->ports[proxy][node], node, weight);
+}
+
+static void
+put_pool(struct buf *out, const struct chaos_fleet *f, const char *name)
+{
+    uint64_t ms = f->setup.request_timeout_ms;
+    buf_printf(out,
+               "\"%s\": {\"connect_timeout_ms\": %" PRIu64 ", \"request_timeout_ms\": %" PRIu64,
+               name, ms, ms);
+    if (f->setup.miss_lease_ms > 0) {
+        buf_printf(out, ", \"miss_lease_ms\": %" PRIu64, f->setup.miss_lease_ms);
+    }
+}
+
+void
+chaos_table_put(struct buf *out, const struct chaos_fleet *f, unsigned proxy, uint64_t epoch,
+                const unsigned *weights)
+{
+    bool first = true;
+    buf_printf(out,
+               "{\"memfleet_table\": 1, \"epoch\": %" PRIu64 ", \"force\": true, "
+               "\"default_pool\": \"main\", \"pools\": {\n",
+               epoch);
+    put_pool(out, f, "main");
+    if (f->setup.gutter_ttl_s > 0) {
+        buf_printf(out, ", \"gutter\": \"aside\", \"gutter_ttl_s\": %" PRIu64,
+                   f->setup.gutter_ttl_s);
+    }
+    buf_printf(out, ", \"nodes\": [");
+    for (unsigned i = 0; i < f->setup.nodes; i++) {
+        if (weights[i] > 0) {
+            put_node(out, f, proxy, i, weights[i], first);
+            first = false;
+        }
+    }
+    buf_printf(out, "]}");
+    if (f->setup.gutter_ttl_s > 0) {
+        buf_printf(out, ",\n");
+        put_pool(out, f, "aside");
+        buf_printf(out, ", \"nodes\": [");
+        put_node(out, f, proxy, f->setup.nodes, 1, true);
+        buf_printf(out, "]}");
+    }
+    buf_printf(out, "}}\n");
+}
+
+void
+chaos_table_write(const struct chaos_fleet *f, unsigned proxy)
+{
+    struct buf text = BUF_EMPTY;
+    const char *path = f->proxies[proxy].extra;
+    char tmp[160];
+    snprintf(tmp, sizeof(tmp), "%s.tmp", path);
+    chaos_table_put(&text, f, proxy, f->epoch, f->weights);
+    FILE *file = fopen(tmp, "w");
+    if (file == NULL || fwrite(buf_span(&text).ptr, 1, buf_len(&text), file) != buf_len(&text) ||
+        fclose(file) != 0 || rename(tmp, path) != 0) {
+        perror("mfchaos: writing a table");
+        exit(EXIT_FAILURE);
+    }
+    buf_deinit(&text);
+}
+
+static const char *
+owner(const struct table *t, struct span key)
+{
+    const struct table_pool *pool = &t->pools[table_pool_of(t, key)];
+    return pool->nodes[table_pool_owner(pool, key)].id;
+}
+
+void
+chaos_table_moves(struct chaos_run *run, struct span before, struct span after)
+{
+    char error[TABLE_ERROR_MAX], name[CHAOS_KEY_MAX];
+    struct table *a = table_parse(before, error), *b = a != NULL ? table_parse(after, error) : NULL;
+    if (b == NULL) {
+        fprintf(stderr, "mfchaos: table: %s\n", error);
+        exit(EXIT_FAILURE);
+    }
+    for (unsigned i = 0; i < run->keys; i++) {
+        struct span key = chaos_key_name(i, name);
+        if (strcmp(owner(a, key), owner(b, key)) != 0) {
+            chaos_key_moves(run->model, i);
+        }
+    }
+    table_unref(&a);
+    table_unref(&b);
+}

@@ -1,0 +1,21 @@
+# Nodes, proxies and wires fail, and no client reads what was not promised, for
+# some seconds; t/long/chaos.t does it for minutes. What mfchaos judges is in
+# t/chaos/chaosmodel.h.
+use strict;
+use warnings;
+use Memfleet;
+use Memfleet::Chaos;
+
+sub happened {
+    my ($sums) = @_;
+    cmp_ok($sums->{faults}, '>', 5, 'much failed');
+    cmp_ok($sums->{hits}, '>', 100, 'and yet values were read');
+    cmp_ok($sums->{unknown}, '>', 0, 'and writes were lost');
+    return;
+}
+
+happened(chaos('everything fails', seconds => 3));
+happened(chaos('a gutter, and clients that fill misses', seconds => 3,
+               args => ['--gutter', 1, '--miss-lease', '50ms', '--warm']));
+
+done_testing;

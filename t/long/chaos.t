@@ -1,0 +1,34 @@
+# Ten minutes of faults (CHAOS_SECONDS says otherwise), some thousands, in parts
+# that differ in what the fleet has and in what fails. `make check-long` runs it.
+# CHAOS_SEED is the first part's seed; each part has one of its own.
+use strict;
+use warnings;
+use Memfleet;
+use Memfleet::Chaos;
+
+my $seconds = $ENV{CHAOS_SECONDS} // 600;
+my $seed = $ENV{CHAOS_SEED} // 1 + int(rand(1_000_000));
+alarm($seconds * 2 + deadline(300)); # longer than other tests may take
+
+my @parts = (
+    ['everything'],
+    ['a gutter', '--gutter', 1],
+    ['nodes that keep their items', '--warm'],
+    ['misses that one client fills', '--miss-lease', '60ms'],
+    ['all of these', '--warm', '--gutter', 1, '--miss-lease', '30ms', '--threads', 3],
+    ['few keys, many hands', '--keys', 8, '--clients', 16],
+    ['wires only', '--faults', 'cut,stall,mute,deaf,slow,split,refuse'],
+    ['nodes that stand still', '--faults', 'freeze', '--threads', 3],
+    ['nodes and tables', '--faults', 'kill,end,freeze,table', '--warm', '--nodes', 5],
+    ['a patient pool', '--request-timeout', '400ms'],
+);
+my $faults = 0;
+for my $part (@parts) {
+    my ($name, @args) = @$part;
+    my $sums = chaos($name, seconds => $seconds / @parts, args => [@args, '--seed', $seed++]);
+    cmp_ok($sums->{hits}, '>', 100, "$name: values were read");
+    $faults += $sums->{faults};
+}
+cmp_ok($faults, '>', $seconds * 3, 'thousands of faults');
+
+done_testing;
