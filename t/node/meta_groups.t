@@ -50,20 +50,25 @@ sub lines {
 
 sub bytes_of { return join '', map { join(' ', @$_) . "\r\n" } @_ }
 
-# Seen one by one by exec_meta_get(), then in groups.
+# Seen one by one by exec_meta_get(), then in groups. When a second passes in
+# between, what is told of TTLs differs: then both are asked again.
 fill();
 for my $round (1 .. 60) {
     my @lines = lines(1 + int rand 100);
-    my $wanted = $c->ask(bytes_of(map { [@$_, 'P'] } @lines));
-    my $said = $c->ask(bytes_of(@lines));
+    my ($wanted, $said);
+    for (1 .. 5) {
+        $wanted = $c->ask(bytes_of(map { [@$_, 'P'] } @lines));
+        $said = $c->ask(bytes_of(@lines));
+        last if $said eq $wanted;
+    }
     next if $said eq $wanted;
     is($said, $wanted, "round $round: " . bytes_of(@lines));
 }
 pass('many flags in many orders');
 
-# However the bytes are cut.
+# However the bytes are cut. Without TTLs, since this takes a while.
 {
-    my @lines = lines(60);
+    my @lines = map { [grep { $_ ne 't' } @$_] } lines(60);
     my $wanted = $c->ask(bytes_of(map { [@$_, 'P'] } @lines));
     my $other = $node->connect;
     for my $size (1, 2, 3, 7, 41, 500) {
