@@ -58,5 +58,7 @@ pool_config_differs(const struct pool_config *config, const struct table_pool *p
            want->on_write_error != pool->on_write_error || want->meta_errors != pool->meta_errors ||
            want->coalesce != pool->coalesce || want->miss_lease_ms != pool->miss_lease_ms ||
            want->rejoin != pool->rejoin || strcmp(want->gutter, pool->gutter) != 0 ||
-           want->gutter_ttl_s != pool->gutter_ttl_s;
+           want->gutter_ttl_s != pool->gutter_ttl_s || want->replicas != pool->replicas ||
+           want->replica_ttl_ms != pool->replica_ttl_ms ||
+           strcmp(want->hot_text, pool->hot_text) != 0;
 }

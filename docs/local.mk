@@ -8,6 +8,7 @@ EXTRA_DIST += \
 	docs/control-plane.md \
 	docs/etcd.md \
 	docs/coalescing.md \
+	docs/hot-keys.md \
 	docs/failure-modes.md \
 	docs/store.md \
 	docs/inspection.md \
@@ -41,7 +42,8 @@ EXTRA_DIST += \
 	docs/decisions/0023-the-two-programs-are-optimized-as-a-whole.md \
 	docs/decisions/0024-journals-in-files.md \
 	docs/decisions/0025-sockets-and-clients-are-handed-over.md \
-	docs/decisions/0026-no-slow-start-yet.md
+	docs/decisions/0026-no-slow-start-yet.md \
+	docs/decisions/0027-copies-are-claimed.md
 
 MANUAL_PAGES = docs/mfcached.1 docs/mfcontrol.1 docs/mfctl.1 docs/mfproxy.1
 man1_MANS = $(MANUAL_PAGES)

@@ -2,6 +2,8 @@
 #include "common/core/assert.h"
 #include "proxy/client.h"
 #include "proxy/coalesce.h"
+#include "proxy/fanout.h"
+#include "proxy/fill.h"
 #include "proxy/multiget.h"
 #include "proxy/proxy_worker.h"
 #include "proxy/roster.h"
@@ -23,9 +25,31 @@ is_hidden(const struct pending *p, enum reply_kind kind)
     return kind == REPLY_HD || kind == REPLY_VA;
 }
 
+/* Told when the copies are gone. */
+static void
+hot_write_piece(struct pending *p, const struct reply_piece *piece)
+{
+    if (!is_hidden(p, piece->kind)) {
+        if (p->worst.mem == NULL) {
+            p->worst = bufpool_borrow(&p->worker->bufs);
+        }
+        if (!buf_append_span(&p->worst, piece->raw) && p->client != NULL) {
+            p->client->doomed = true;
+        }
+    }
+    if (piece->final) {
+        p->legs--;
+        fanout_owner_answered(p);
+    }
+}
+
 static void
 one_piece(struct pending *p, const struct reply_piece *piece)
 {
+    if (p->fan != NULL) {
+        hot_write_piece(p, piece);
+        return;
+    }
     if (!is_hidden(p, piece->kind)) {
         pending_emit(p, piece->raw);
     }
@@ -150,6 +174,10 @@ answer_piece(struct leg *leg, const struct reply_piece *piece)
          * proves nothing. */
         return piece->kind == REPLY_VERSION;
     }
+    if (leg->kind == LEG_FILL) {
+        fill_piece(leg, piece);
+        return true;
+    }
     if (leg->flight != NULL && !flight_piece(leg, piece)) {
         return false;
     }
@@ -169,6 +197,11 @@ answer_piece(struct leg *leg, const struct reply_piece *piece)
         return in_step;
     }
     case LEG_BROADCAST: broadcast_piece(p, piece); return true;
+    case LEG_COPY:
+        p->legs--;
+        fanout_copy_answered(p, leg, piece->kind);
+        return true;
+    case LEG_FILL:
     case LEG_FETCH:
     case LEG_PROBE:
     case LEG_ASIDE:
@@ -210,6 +243,9 @@ answer_failure(struct leg *leg, enum failure failure)
     struct pending *p = leg->pending;
     struct coalesce *co = &leg->roster->worker->coalesce;
     leg->pending = NULL;
+    if (leg->kind == LEG_FILL) {
+        fill_failed(leg);
+    }
     if (leg->flight != NULL) {
         coalesce_fail(co, &leg->flight, failure, leg->begun || leg->retry);
     }
@@ -219,7 +255,15 @@ answer_failure(struct leg *leg, enum failure failure)
     switch ((enum leg_kind)leg->kind) {
     case LEG_ONE:
         p->legs--;
-        pending_fail(p, failure);
+        if (p->fan != NULL) {
+            fanout_owner_failed(p, failure);
+        } else {
+            pending_fail(p, failure);
+        }
+        break;
+    case LEG_COPY:
+        p->legs--;
+        fanout_copy_failed(p, leg);
         break;
     case LEG_SHARD:
         answer_shard_failure(p, leg->shard, failure, leg->begun || leg->retry);
@@ -231,6 +275,7 @@ answer_failure(struct leg *leg, enum failure failure)
         answer_part_failure(p, failure);
         answer_complete(p);
         break;
+    case LEG_FILL:
     case LEG_FETCH:
     case LEG_PROBE:
     case LEG_ASIDE:

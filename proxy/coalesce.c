@@ -4,6 +4,7 @@
 #include "proxy/answer.h"
 #include "proxy/backend.h"
 #include "proxy/client.h"
+#include "proxy/fanout.h"
 #include "proxy/multiget.h"
 #include "proxy/pending.h"
 #include "proxy/proxy_worker.h"
@@ -151,14 +152,12 @@ wait_for(struct pending *p, struct flight *f, uint32_t part)
     flight_join(f, &it->link);
     queue_by_deadline(&w->coalesce, it);
     wake_at(&w->coalesce, it->deadline_us);
-    worker_count(w, METRIC_ID_COALESCED, 1);
     return it;
 }
 
-void
-coalesce_wait(struct pending *p, struct flight *f, struct span ask)
+static void
+keep_ask(struct pending *p, struct waiter *it, struct span ask)
 {
-    struct waiter *it = wait_for(p, f, WHOLE);
     if (ask.len > 0) {
         it->ask = bufpool_borrow(&p->worker->bufs);
         if (!buf_append_span(&it->ask, ask)) {
@@ -168,8 +167,16 @@ coalesce_wait(struct pending *p, struct flight *f, struct span ask)
 }
 
 void
+coalesce_wait(struct pending *p, struct flight *f, struct span ask)
+{
+    worker_count(p->worker, METRIC_ID_COALESCED, 1);
+    keep_ask(p, wait_for(p, f, WHOLE), ask);
+}
+
+void
 coalesce_wait_part(struct pending *p, struct flight *f, uint32_t part)
 {
+    worker_count(p->worker, METRIC_ID_COALESCED, 1);
     (void)wait_for(p, f, part);
 }
 
@@ -305,6 +312,58 @@ command_of(uint8_t form)
     return form & FORM_CAS ? CMD_GETS : CMD_GET;
 }
 
+/* Copies are asked in meta, which says whether there is one. */
+static uint8_t
+form_at_copy(uint8_t form)
+{
+    uint8_t with_cas = form & FORM_CAS;
+    return form & FORM_META ? form : (uint8_t)(FORM_META | FORM_VALUE | FORM_FLAGS | with_cas);
+}
+
+/* A flight to a copy. NULL, and nothing is done, if there are too many or the
+ * system has no memory. */
+static struct flight *
+fly_to_copy(struct worker *w, const struct coalesce_read *read, const struct way *way, bool shared)
+{
+    size_t mark = backend_mark(way->backend);
+    struct flight *f = NULL;
+    if (form_put_request(&way->backend->out, form_at_copy(read->form), read->key.bytes)) {
+        f = coalesce_lead(&w->coalesce, read, way->backend);
+    }
+    if (f == NULL) {
+        backend_undo(way->backend, mark);
+        return NULL;
+    }
+    if (!shared) {
+        flight_unlist(&w->coalesce.flights, f);
+    }
+    f->at_copy = true;
+    way_queue_fetch(way, w, CMD_MG, mark)->flight = f;
+    return f;
+}
+
+bool
+coalesce_read_copy(struct pending *p, const struct coalesce_read *read, const struct way *way,
+                   struct span ask, bool shared)
+{
+    struct flight *f = fly_to_copy(p->worker, read, way, shared);
+    if (f != NULL) {
+        keep_ask(p, wait_for(p, f, WHOLE), ask);
+    }
+    return f != NULL;
+}
+
+bool
+coalesce_read_copy_part(struct pending *p, const struct coalesce_read *read, const struct way *way,
+                        uint32_t part, bool shared)
+{
+    struct flight *f = fly_to_copy(p->worker, read, way, shared);
+    if (f != NULL) {
+        (void)wait_for(p, f, part);
+    }
+    return f != NULL;
+}
+
 /* Asks for the flight's key on behalf of its waiters, by the table that is in use
  * now. NULL and why if nothing could be sent. */
 static struct leg *
@@ -327,6 +386,7 @@ launch(struct worker *w, struct flight *f, enum failure *failure)
     struct leg *leg = way_queue_fetch(&way, w, command_of(f->form), mark);
     leg->flight = f;
     f->target = way.backend;
+    f->at_copy = false;
     return leg;
 }
 
@@ -507,6 +567,9 @@ land_shared(struct coalesce *co, struct flight *f, const struct reply_piece *pie
 {
     struct fetched fetched;
     fetched_read(piece, &fetched);
+    if (f->at_copy && (f->form & FORM_META) == 0) {
+        fetched_as_text(&fetched);
+    }
     unsigned shares = flight_shares(fetched.value.len);
     bool each_alone = shares == 0, may_win = leader == NULL;
     if (leader == NULL && shares == 0) {
@@ -516,7 +579,7 @@ land_shared(struct coalesce *co, struct flight *f, const struct reply_piece *pie
     if (us > 0 && lease(co, f, us, leader)) {
         return;
     }
-    worker_count(co->worker, METRIC_ID_FLIGHTS, 1);
+    worker_count(co->worker, METRIC_ID_FLIGHTS, leader != NULL || f->waiting > 1);
     while (f->waiting > 0 && shares > 0) {
         struct waiter *it = first_waiter(f);
         bool there = it->pending->client != NULL;
@@ -531,6 +594,31 @@ land_shared(struct coalesce *co, struct flight *f, const struct reply_piece *pie
     }
 }
 
+/* What fill.c has stored, whole and not stale? */
+static bool
+is_copy(const struct flight *f, const struct reply_piece *piece)
+{
+    struct fetched fetched;
+    fetched_read(piece, &fetched);
+    bool with_value = (form_at_copy(f->form) & FORM_VALUE) != 0;
+    return piece->kind == (with_value ? REPLY_VA : REPLY_HD) && !fetched.won && !fetched.stale &&
+           !fetched.taken;
+}
+
+/* Its copy is not there. */
+static void
+ask_owner(struct coalesce *co, struct flight *f)
+{
+    enum failure failure = FAILURE_OVERLOADED;
+    fanout_missed(co->worker, flight_key_of(f), f->target);
+    drop_the_gone(co, f);
+    if (f->waiting == 0) {
+        flight_close(&co->flights, &f);
+    } else if (launch(co->worker, f, &failure) == NULL) {
+        end(co, f, failure);
+    }
+}
+
 void
 coalesce_land_slowly(struct coalesce *co, struct flight **flight, const struct reply_piece *piece,
                      const struct client *leader)
@@ -538,6 +626,10 @@ coalesce_land_slowly(struct coalesce *co, struct flight **flight, const struct r
     struct flight *f = *flight;
     bool current = f->listed; /* so the pool is one of the table in use */
     *flight = NULL;
+    if (f->at_copy && !is_copy(f, piece)) {
+        ask_owner(co, f);
+        return;
+    }
     note_size(co, f, piece->value.len);
     flight_unlist(&co->flights, f);
     if (f->waiting == 0) {

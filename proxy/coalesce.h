@@ -30,6 +30,7 @@ struct backend;
 struct client;
 struct leg;
 struct pending;
+struct way;
 struct worker;
 
 struct coalesce {
@@ -70,6 +71,14 @@ void coalesce_wait_part(struct pending *p, struct flight *f, uint32_t part);
 /* The flight of a read that is queued at `target`. NULL if there are too many. */
 struct flight *coalesce_lead(struct coalesce *co, const struct coalesce_read *read,
                              const struct backend *target);
+
+/* The read is sent to a copy of its key (fanout.h), and the pending, or one key of
+ * its multiget, waits for what that brings; `shared`: others may join. False, and
+ * nothing is done, if it cannot be sent. */
+bool coalesce_read_copy(struct pending *p, const struct coalesce_read *read, const struct way *way,
+                        struct span ask, bool shared);
+bool coalesce_read_copy_part(struct pending *p, const struct coalesce_read *read,
+                             const struct way *way, uint32_t part, bool shared);
 
 /* A piece of the reply to the leg or the part of a multiget on which *flight
  * hangs. `leader`: who leads and is told what the piece says; NULL if he has left.

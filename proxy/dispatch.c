@@ -3,6 +3,7 @@
 #include "proxy/answer.h"
 #include "proxy/backend.h"
 #include "proxy/client.h"
+#include "proxy/fanout.h"
 #include "proxy/leg_queue.h"
 #include "proxy/local_command.h"
 #include "proxy/pending.h"
@@ -91,7 +92,11 @@ static void
 fail_unsent(const struct way *way, struct pending *p, const struct request *r, enum failure failure)
 {
     p->request.journaled = way_do_duty(way, r, failure);
-    pending_fail(p, failure);
+    if (p->fan != NULL) {
+        fanout_owner_failed(p, failure);
+    } else {
+        pending_fail(p, failure);
+    }
 }
 
 /* One leg, whose reply passes through. NULL if there is none, and all is told. */
@@ -131,9 +136,16 @@ static void
 read_shared(struct pending *p, const struct request *r, const struct coalesce_read *read)
 {
     struct flight *found;
-    enum coalesce_verdict verdict = coalesce_judge(p->client, read, &found);
+    const struct roster_pool *pool = &p->worker->roster->pools[read->key.pool];
+    enum coalesce_verdict verdict =
+        pool->coalesce ? coalesce_judge(p->client, read, &found) : COALESCE_ALONE;
     if (verdict == COALESCE_JOIN) {
         coalesce_wait(p, found, ask_of(r));
+        return;
+    }
+    struct way copy;
+    if (pool->replicas > 1 && fanout_find_copy(p->client, read, &copy) &&
+        coalesce_read_copy(p, read, &copy, ask_of(r), verdict == COALESCE_LEAD)) {
         return;
     }
     struct way way = way_to_key(p->worker, &read->key, gutter_use(r, read->form));
@@ -147,18 +159,35 @@ read_shared(struct pending *p, const struct request *r, const struct coalesce_re
     }
 }
 
+/* Reads that also touch an item leave its copies alone: those live by a time of
+ * their own. */
+static bool
+is_hot_write(const struct worker *w, const struct request *r, const struct coalesce_read *read)
+{
+    bool reads = command_shape(r->cmd) == SHAPE_GET || r->cmd == CMD_MG || r->cmd == CMD_ME;
+    const struct roster_pool *pool = &w->roster->pools[read->key.pool];
+    return pool->replicas > 1 && !reads && fanout_is_hot(pool, read->key.bytes);
+}
+
 static void
 send_alone(struct pending *p, const struct request *r, const struct coalesce_read *read,
            struct span block)
 {
     struct worker *w = p->worker;
+    bool hot_write = is_hot_write(w, r, read);
+    if (hot_write) {
+        client_begins_write(p, read->key.hash);
+        fanout_begin_write(p, &read->key, r->cmd == CMD_DELETE || r->cmd == CMD_MD);
+    }
     struct way way = way_to_key(w, &read->key, gutter_use(r, read->form));
     struct leg *leg = send_to(&way, p, r, block);
     if (leg != NULL) {
         leg->repeatable = read->form != FORM_NONE;
     }
     if (leg != NULL && form_changes_item(r)) {
-        client_begins_write(p, read->key.hash);
+        if (!hot_write) {
+            client_begins_write(p, read->key.hash);
+        }
         leg_is_write(w, leg, LEG_WRITES_KEY, read->key.hash);
         if (!way_is_gutter(&way)) {
             way_clean_gutter(w, &way, &read->key);
@@ -177,7 +206,7 @@ to_one(struct client *c, const struct request *r, struct span block)
     if (r->cmd == CMD_MG || command_shape(r->cmd) == SHAPE_GET) {
         worker_note_read(w, &read.key);
     }
-    if (read.form != FORM_NONE && pool->coalesce) {
+    if (read.form != FORM_NONE && (pool->coalesce || pool->replicas > 1)) {
         read.mark = write_marks_read(w->host->writes, read.key.hash);
         read_shared(p, r, &read);
     } else {

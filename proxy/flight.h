@@ -36,6 +36,7 @@ struct flight {
     uint32_t mark; /* write_marks_read() of the key before it was queued */
     uint8_t form;
     bool listed;  /* in the table */
+    bool at_copy; /* asked of a copy, in meta (fanout.h); if that has none, the owner is asked */
     bool retried; /* asked for again because the first request failed */
     bool leased;  /* it brought a miss, and whoever waits, waits for a write */
     uint8_t key_bytes;

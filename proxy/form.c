@@ -93,6 +93,18 @@ form_put_request(struct buf *out, uint8_t form, struct span key)
            buf_append_span(out, key) && buf_append(out, "\r\n", 2);
 }
 
+bool
+form_put_meta_line(struct buf *out, const char *verb, struct span key, const char *rest)
+{
+    char base64[BASE64_ENCODED_BYTES(KEY_MAX_BYTES)];
+    bool binary = !is_text_key(key);
+    struct span word = binary ? span_make(base64, base64_encode(key, base64)) : key;
+    return buf_append_span(out, span_cstr(verb)) && buf_append(out, " ", 1) &&
+           buf_append_span(out, word) && buf_append(out, " ", rest[0] != '\0' ? 1 : 0) &&
+           buf_append_span(out, span_cstr(rest)) &&
+           buf_append_span(out, binary ? SPAN_LIT(" b\r\n") : SPAN_LIT("\r\n"));
+}
+
 /* --- what came ------------------------------------------------------------------- */
 
 static void
@@ -140,6 +152,26 @@ fetched_read(const struct reply_piece *piece, struct fetched *out)
     };
     if (piece->kind == REPLY_VA || piece->kind == REPLY_HD) {
         take_words(out, piece->line);
+    }
+}
+
+bool
+fetched_number(const struct fetched *f, enum form_word word, int64_t *out)
+{
+    struct span text = f->words[word];
+    return text.len > 1 && num_parse_i64(span_skip(text, 1), out);
+}
+
+void
+fetched_as_text(struct fetched *f)
+{
+    struct span flags = f->words[FORM_WORD_FLAGS], cas = f->words[FORM_WORD_CAS];
+    f->kind = REPLY_VALUE;
+    if (flags.len > 1) {
+        (void)num_parse_u64(span_skip(flags, 1), &f->flags);
+    }
+    if (cas.len > 1) {
+        (void)num_parse_u64(span_skip(cas, 1), &f->cas);
     }
 }
 

@@ -60,6 +60,9 @@ form_covers(uint8_t have, uint8_t want)
  * system has no memory. */
 bool form_put_request(struct buf *out, uint8_t form, struct span key);
 
+/* "<verb> <key>[ <rest>][ b]", the key in base64 if it must be. */
+bool form_put_meta_line(struct buf *out, const char *verb, struct span key, const char *rest);
+
 /* An answer, taken apart. Spans point into the piece. */
 struct fetched {
     enum reply_kind kind;               /* VALUE, VA, HD; END, EN: a miss; else an error line */
@@ -72,6 +75,13 @@ struct fetched {
 };
 
 void fetched_read(const struct reply_piece *piece, struct fetched *out);
+
+/* A hit of an mg with `v f`, and `c` if the CAS value is wanted, as `get` or `gets`
+ * would have brought it. */
+void fetched_as_text(struct fetched *f);
+
+/* A number among the words; false if it was not told. */
+bool fetched_number(const struct fetched *f, enum form_word word, int64_t *out);
 
 static inline bool
 fetched_is_hit(const struct fetched *f)

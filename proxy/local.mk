@@ -6,8 +6,11 @@ libmfproxy_a_SOURCES = \
 	proxy/bufpool.c proxy/bufpool.h \
 	proxy/client.c proxy/client.h \
 	proxy/coalesce.c proxy/coalesce.h \
+	proxy/copies.c proxy/copies.h \
 	proxy/dispatch.c proxy/dispatch.h \
 	proxy/failure.c proxy/failure.h \
+	proxy/fanout.c proxy/fanout.h \
+	proxy/fill.c proxy/fill.h \
 	proxy/flight.c proxy/flight.h \
 	proxy/form.c proxy/form.h \
 	proxy/gutter.c proxy/gutter.h \

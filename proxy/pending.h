@@ -22,6 +22,8 @@
 #include "proxy/failure.h"
 
 struct client;
+struct fan_write;
+struct fill;
 struct flight;
 struct multiget;
 struct roster;
@@ -33,15 +35,16 @@ struct pending {
     struct worker *worker;
     struct buf reply;      /* answered while others are still before it */
     struct buf echo;       /* " Oabc kkey" of a meta command, in case it fails */
-    struct buf worst;      /* a broadcast's worst line so far */
+    struct buf worst;      /* a broadcast's worst line so far; a hot write's answer, held back */
     struct multiget *many; /* of a get with several keys */
+    struct fan_write *fan; /* of a write of a hot key (fanout.h); or NULL */
     unsigned legs;         /* its own and those it waits for, not answered and not failed yet */
     uint32_t bytes;        /* of the reply so far */
     uint32_t writes;       /* which key: client_begins_write(); 0: none */
     struct failure_request request;
     struct failure_policy policy;
     bool done;
-    bool failed; /* a shard of a multiget failed, with: */
+    bool failed; /* a shard of a multiget, or a hot write at its owner, failed, with: */
     enum failure failure;
 };
 
@@ -51,7 +54,9 @@ enum leg_kind {
     LEG_BROADCAST, /* one of many that do the same; the worst line counts */
     LEG_FETCH,     /* for those who wait for its flight. No pending. */
     LEG_PROBE,     /* is it alive? No pending. */
-    LEG_ASIDE,     /* a delete at the gutter that nobody waits for. No pending. */
+    LEG_ASIDE,     /* a delete that nobody waits for. No pending. */
+    LEG_COPY,      /* a delete of a hot key's copy */
+    LEG_FILL,      /* a step of making such a copy (fill.h). No pending. */
     LEG_AGE,       /* the three of rejoin.h, without a pending */
     LEG_REPLAY,
     LEG_FLUSH,
@@ -62,6 +67,7 @@ struct leg {
     struct pending *pending; /* NULL: nobody waits for this reply (any more) */
     struct roster *roster;   /* of the epoch under which it was sent */
     struct flight *flight;   /* LEG_ONE, LEG_FETCH: others may wait for the answer; or NULL */
+    struct fill *fill;       /* LEG_FILL, until it is answered or given up */
     uint64_t deadline_us;
     uint64_t written_hash;       /* LEG_WRITES_KEY: the key's */
     size_t bytes;                /* of the request */

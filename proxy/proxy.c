@@ -305,6 +305,7 @@ fill_limits(struct proxy *proxy)
         .max_value_bytes = o->max_value_size,
         .buffer_bytes = share > one_value ? share : one_value, /* one always fits */
         .half_command_ms = o->half_command,
+        .zone = o->zone,
         .hash_seed = random_seed(),
         .replay_rate = o->replay_rate / o->threads,
     };

@@ -78,6 +78,17 @@
       "Misses that were told to one, while the others waited for what he writes.")                 \
     X(FLIGHT_OVERFLOWS, "coalesced_overflows_total",  COUNTER,                                     \
       "Reads sent alone because as many waited, or were on their way, as may.")                    \
+    X(REPLICA_READS,    "replica_reads_total",        COUNTER,                                     \
+      "Reads of hot keys, of a multiget each key, sent to a copy.")                                \
+    X(REPLICA_MISSES,   "replica_misses_total",       COUNTER,                                     \
+      "Of them, those that found no copy and asked the owner.")                                    \
+    X(REPLICA_FILLS,    "replica_fills_total",        COUNTER, "Copies of hot keys made.")         \
+    X(REPLICA_REFUSED,  "replica_fills_refused_total", COUNTER,                                    \
+      "Copies not made because the key was written meanwhile.")                                    \
+    X(REPLICA_DELETES,  "replica_deletes_total",      COUNTER,                                     \
+      "Deletes of copies sent because their key was written.")                                     \
+    X(REPLICA_UNCONFIRMED, "replica_unconfirmed_total", COUNTER,                                   \
+      "Deletes of copies that were not confirmed in time.")                                        \
     X(PROBES,           "backend_probes_total",       COUNTER, "Probes sent to DOWN nodes.")          \
     X(GUTTER_READS,     "gutter_reads_total",         COUNTER,                                     \
       "Reads, of a multiget each key, sent to the gutter because the owner was DOWN.")             \

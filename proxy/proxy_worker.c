@@ -33,6 +33,7 @@ worker_create(unsigned index, const struct worker_limits *limits, const struct w
     objpool_init(&w->pendings, sizeof(struct pending));
     objpool_init(&w->legs, sizeof(struct leg));
     coalesce_init(&w->coalesce, w);
+    fanout_init(&w->fanout, w);
     w->hotkeys = hotkeys_create(w->rng);
     w->hotkeys_distance = 1;
     list_init(&w->clients);
@@ -82,6 +83,7 @@ worker_destroy(struct worker **worker)
         loop_post(w->loop, stop, w); /* behind all that was given before */
         pthread_join(w->thread, NULL);
     }
+    w->ending = true;
     while (!list_empty(&w->clients)) {
         struct client *c = LIST_ENTRY(list_first(&w->clients), struct client, link);
         client_destroy(&c);
@@ -94,6 +96,7 @@ worker_destroy(struct worker **worker)
         roster_unref(&w->roster);
     }
     coalesce_deinit(&w->coalesce);
+    fanout_deinit(&w->fanout);
     hotkeys_destroy(&w->hotkeys);
     loop_hook_remove(&w->flush_hook);
     loop_timer_deinit(&w->tick_timer);

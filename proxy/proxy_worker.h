@@ -14,6 +14,7 @@
 #include "common/proto/request.h"
 #include "proxy/bufpool.h"
 #include "proxy/coalesce.h"
+#include "proxy/fanout.h"
 #include "proxy/lookup_key.h"
 #include "proxy/multiget.h"
 #include "proxy/objpool.h"
@@ -34,6 +35,7 @@ struct worker_limits {
     uint64_t max_value_bytes; /* of one value that a client stores */
     uint64_t buffer_bytes;    /* of a worker: for values coming in, and for replies not taken */
     uint64_t half_command_ms; /* half a command may stand so long */
+    const char *zone;         /* the proxy's; "" if not given */
     uint64_t hash_seed;       /* of lookup_key.hash; secret, one for all workers */
     uint64_t replay_rate;     /* deletes a second, of a worker to one node that rejoins */
 };
@@ -66,6 +68,7 @@ struct worker {
     struct objpool legs;
     struct multiget_pool multigets;
     struct coalesce coalesce;
+    struct fanout fanout;
     struct hotkeys *hotkeys;
     uint32_t hotkeys_distance; /* reads until one is looked at */
     struct retry_budget retry_budget;
@@ -88,6 +91,7 @@ struct worker {
     uint64_t shed_looked_us; /* when one to be closed was looked for */
     uint64_t expected_bytes; /* large values that have not all arrived */
     uint64_t rng;
+    bool ending;             /* nothing is sent any more */
     bool draining;
     bool gives_clients; /* there is a process to give them to */
     uint64_t drain_until_us;

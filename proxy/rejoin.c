@@ -2,6 +2,7 @@
 #include "common/core/log.h"
 #include "common/core/num.h"
 #include "proxy/backend.h"
+#include "proxy/fanout.h"
 #include "proxy/journal.h"
 #include "proxy/leg_queue.h"
 #include "proxy/pending.h"
@@ -258,6 +259,7 @@ end_delete(struct backend *b, struct leg *leg, enum reply_kind kind)
     }
     if (done) {
         worker_count(b->worker, METRIC_ID_REPLAYED, 1);
+        fanout_owner_caught_up(b, journal_key(leg->entry));
         journal_delivered(b->journal, &leg->entry);
     } else {
         journal_put_back(b->journal, &leg->entry);

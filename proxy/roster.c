@@ -2,6 +2,7 @@
 #include "common/core/assert.h"
 #include "common/core/mem.h"
 #include "proxy/backend.h"
+#include "proxy/copies.h"
 #include "proxy/owner_cache.h"
 #include "proxy/proxy_worker.h"
 
@@ -57,6 +58,10 @@ fill_pool(struct roster *r, unsigned index)
         .slow_ring = is_slow(place->pool),
         .gutter_ttl_s = place->pool->gutter_ttl_s,
         .index = index,
+        .replicas = place->pool->replicas < place->pool->node_count ? place->pool->replicas
+                                                                    : place->pool->node_count,
+        .replica_ttl_us = place->pool->replica_ttl_ms * 1000,
+        .table = place->pool,
     };
     if (place->pool->gutter_pool != TABLE_NO_POOL) {
         pool->gutter = &r->pools[place->pool->gutter_pool];
@@ -80,6 +85,9 @@ roster_create(struct worker *worker, struct placement *placement, struct roster 
     r->pools = mem_zalloc(placement->table->pool_count * sizeof(r->pools[0]));
     for (unsigned i = 0; i < placement->table->pool_count; i++) {
         fill_pool(r, i);
+        if (r->pools[i].replicas > 1 && r->copies == NULL) {
+            r->copies = copies_create();
+        }
     }
     if (previous != NULL) {
         retire_rest(previous);
@@ -101,6 +109,7 @@ roster_unref(struct roster **roster)
         free(r->pools[i].backends);
     }
     owner_cache_destroy(&r->owners);
+    copies_destroy(&r->copies);
     free(r->pools);
     free(r->backends);
     placement_unref(&r->placement);

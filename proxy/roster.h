@@ -11,6 +11,7 @@
 #include "proxy/route/route.h"
 
 struct backend;
+struct copies;
 struct owner_cache;
 struct worker;
 
@@ -26,7 +27,10 @@ struct roster_pool {
     bool slow_ring;             /* finding an owner costs more than remembering it */
     struct roster_pool *gutter; /* NULL: none */
     uint64_t gutter_ttl_s;
-    unsigned index; /* in the table */
+    unsigned index;        /* in the table */
+    unsigned replicas;     /* 1: no key is hot */
+    uint64_t replica_ttl_us;
+    const struct table_pool *table;
 };
 
 struct roster {
@@ -35,6 +39,7 @@ struct roster {
     struct backend **backends; /* by placement node */
     struct roster_pool *pools;
     struct owner_cache *owners; /* of pools with a slow ring */
+    struct copies *copies;      /* of hot keys; NULL while no pool has replicas */
     uint64_t refs;              /* the worker's, and one of every request on its way */
 };
 

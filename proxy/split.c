@@ -3,6 +3,7 @@
 #include "proxy/answer.h"
 #include "proxy/backend.h"
 #include "proxy/client.h"
+#include "proxy/fanout.h"
 #include "proxy/multiget.h"
 #include "proxy/proxy_worker.h"
 #include "proxy/roster.h"
@@ -116,6 +117,19 @@ ask_owner(const struct split *s, const struct lookup_key *key, uint32_t *part,
     return true;
 }
 
+/* A hot key goes to a copy by a request of its own. */
+static bool
+read_copy(const struct split *s, const struct coalesce_read *read, uint32_t at, bool shared)
+{
+    struct pending *p = s->pending;
+    struct way copy;
+    if (!fanout_find_copy(p->client, read, &copy)) {
+        return false;
+    }
+    uint32_t part = multiget_add_guest(p->many, at, (uint32_t)read->key.bytes.len);
+    return coalesce_read_copy_part(p, read, &copy, part, shared);
+}
+
 static void
 read_key(const struct split *s, const struct coalesce_read *read)
 {
@@ -123,9 +137,15 @@ read_key(const struct split *s, const struct coalesce_read *read)
     struct flight *found;
     uint32_t part;
     const struct backend *target;
-    enum coalesce_verdict verdict = coalesce_judge(s->pending->client, read, &found);
+    const struct roster_pool *pool = &s->worker->roster->pools[read->key.pool];
+    enum coalesce_verdict verdict =
+        pool->coalesce ? coalesce_judge(s->pending->client, read, &found) : COALESCE_ALONE;
+    uint32_t at = (uint32_t)(read->key.bytes.ptr - s->request->keys.ptr);
+    if (verdict != COALESCE_JOIN && pool->replicas > 1 &&
+        read_copy(s, read, at, verdict == COALESCE_LEAD)) {
+        return;
+    }
     if (verdict == COALESCE_JOIN) {
-        uint32_t at = (uint32_t)(read->key.bytes.ptr - s->request->keys.ptr);
         part = multiget_add_guest(many, at, (uint32_t)read->key.bytes.len);
         coalesce_wait_part(s->pending, found, part);
     } else if (ask_owner(s, &read->key, &part, &target) && verdict == COALESCE_LEAD) {
@@ -143,7 +163,7 @@ add_key(const struct split *s, struct span key)
     const struct backend *target;
     worker_note_read(s->worker, &read.key);
     take_policy(s->pending, &pool->policy);
-    if (s->form != FORM_NONE && pool->coalesce) {
+    if (s->form != FORM_NONE && (pool->coalesce || pool->replicas > 1)) {
         read.mark = write_marks_read(writes, read.key.hash);
         read_key(s, &read);
     } else if (ask_owner(s, &read.key, &part, &target) && s->form == FORM_NONE) {

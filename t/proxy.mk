@@ -42,6 +42,11 @@ t_unit_check_multiget_SOURCES = t/unit/check_multiget.c t/unit/unit.h
 t_unit_check_multiget_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_multiget_LDADD = $(PROXY_UNIT_LIBS)
 
+UNIT_TESTS += t/unit/check_copies
+t_unit_check_copies_SOURCES = t/unit/check_copies.c t/unit/unit.h
+t_unit_check_copies_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_copies_LDADD = $(PROXY_UNIT_LIBS)
+
 UNIT_TESTS += t/unit/check_owner_cache
 t_unit_check_owner_cache_SOURCES = t/unit/check_owner_cache.c t/unit/unit.h
 t_unit_check_owner_cache_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
@@ -68,6 +73,7 @@ PROXY_TESTS = \
 	t/proxy/names.t \
 	t/proxy/order.t \
 	t/proxy/pressure.t \
+	t/proxy/replicas.t \
 	t/proxy/routes.t \
 	t/proxy/table.t \
 	t/proxy/takeover.t \

@@ -6,6 +6,7 @@ FLEET_TESTS = \
 	t/fleet/dist.t \
 	t/fleet/help.t \
 	t/fleet/hot_key.t \
+	t/fleet/replicas_agree.t \
 	t/fleet/leaders_die.t \
 	t/fleet/node_dies.t \
 	t/fleet/node_returns.t \

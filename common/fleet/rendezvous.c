@@ -104,22 +104,57 @@ rendezvous_deinit(struct rendezvous *r)
     *r = (struct rendezvous){0};
 }
 
+static uint32_t
+score_of(const struct rendezvous *r, unsigned server, struct span key)
+{
+    struct murmur3 m = r->servers[server].begun;
+    feed_text(&m, key);
+    return finish(m);
+}
+
 /* Equal scores go to the greater label, as in the client. */
+static bool
+is_better(const struct rendezvous *r, unsigned a, uint32_t a_score, unsigned b, uint32_t b_score)
+{
+    return a_score > b_score ||
+           (a_score == b_score && strcmp(r->servers[a].label, r->servers[b].label) > 0);
+}
+
 unsigned
 rendezvous_owner(const struct rendezvous *r, struct span key, uint32_t *score)
 {
     unsigned winner = 0;
-    for (unsigned i = 0; i < r->count; i++) {
-        struct murmur3 m = r->servers[i].begun;
-        feed_text(&m, key);
-        uint32_t own = finish(m);
-        if (i == 0 || own > *score ||
-            (own == *score && strcmp(r->servers[i].label, r->servers[winner].label) > 0)) {
+    *score = score_of(r, 0, key);
+    for (unsigned i = 1; i < r->count; i++) {
+        uint32_t own = score_of(r, i, key);
+        if (is_better(r, i, own, winner, *score)) {
             winner = i;
             *score = own;
         }
     }
     return winner;
+}
+
+unsigned
+rendezvous_best(const struct rendezvous *r, struct span key, unsigned *out, unsigned max)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < r->count; i++) {
+        uint32_t own = score_of(r, i, key);
+        unsigned at = n;
+        while (at > 0 && is_better(r, i, own, out[at - 1], score_of(r, out[at - 1], key))) {
+            at--;
+        }
+        if (at == max) {
+            continue;
+        }
+        n += n < max;
+        for (unsigned j = n - 1; j > at; j--) {
+            out[j] = out[j - 1];
+        }
+        out[at] = i;
+    }
+    return n;
 }
 
 const char *

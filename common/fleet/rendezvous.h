@@ -15,5 +15,8 @@ void rendezvous_deinit(struct rendezvous *r);
 /* *score receives the winner's. */
 unsigned rendezvous_owner(const struct rendezvous *r, struct span key, uint32_t *score);
 
+/* The best `max`, the best first, into `out`; returns how many there are. */
+unsigned rendezvous_best(const struct rendezvous *r, struct span key, unsigned *out, unsigned max);
+
 /* What the server is called in what is hashed. */
 const char *rendezvous_label(const struct rendezvous *r, unsigned server);

@@ -236,6 +236,72 @@ ring_lookup(const struct ring *ring, struct span key)
     return ring_locate(ring, key).server;
 }
 
+/* --- the servers that follow ----------------------------------------------------- */
+
+static bool
+has_server(const unsigned *servers, unsigned count, unsigned server)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (servers[i] == server) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A step of count - 1 is one backwards. */
+static unsigned
+walk_points(const struct continuum *c, unsigned at, unsigned step, unsigned *out, unsigned max)
+{
+    unsigned n = 0;
+    for (unsigned left = c->count; left > 0 && n < max; left--) {
+        if (!has_server(out, n, c->servers[at])) {
+            out[n++] = c->servers[at];
+        }
+        at = (unsigned)(((uint64_t)at + step) % c->count);
+    }
+    return n;
+}
+
+static unsigned
+walk_list(unsigned owner, unsigned servers, unsigned *out, unsigned max)
+{
+    unsigned n = servers < max ? servers : max;
+    for (unsigned i = 0; i < n; i++) {
+        out[i] = (owner + i) % servers;
+    }
+    return n;
+}
+
+unsigned
+ring_successors(const struct ring *ring, struct span key, unsigned *out, unsigned max)
+{
+    const struct continuum *c = &ring->continuum;
+    if (ring->server_count == 1 || max <= 1) {
+        out[0] = ring_lookup(ring, key);
+        return 1;
+    }
+    switch (ring->config.kind) {
+    case RING_LIBMEMCACHED:
+    case RING_LIBMEMCACHED_KETAMA:
+    case RING_TWEMPROXY:
+    case RING_SPYMEMCACHED:
+    case RING_EVCACHE:
+        return walk_points(c, continuum_at_or_after(c, key_hash(ring->config.hash, key)), 1, out,
+                           max);
+    case RING_DALLI:
+        return walk_points(c, continuum_at_or_before(c, key_hash(ring->config.hash, key)),
+                           c->count - 1, out, max);
+    case RING_RENDEZVOUS: return rendezvous_best(&ring->rendezvous, key, out, max);
+    case RING_MODULA:
+    case RING_TWEMPROXY_MODULA:
+    case RING_CRC32_MOD:
+    case RING_MCROUTER_CH3: return walk_list(ring_lookup(ring, key), ring->server_count, out, max);
+    case RING_KIND_COUNT: break;
+    }
+    UNREACHABLE();
+}
+
 unsigned
 ring_points(const struct ring *ring)
 {

@@ -86,6 +86,14 @@ struct ring_hit {
 };
 struct ring_hit ring_locate(const struct ring *ring, struct span key);
 
+/* The owner of `key` and up to `max` - 1 further servers that may have copies of
+ * what it has, all different, into `out`; returns how many. Points of a ring are
+ * gone through in the direction in which that ring looks up, so a server that is
+ * taken off it leaves a key to the next of these. Rendezvous: in the order of
+ * their scores. Rings that have no order (the modulas, mcrouter-ch3): the servers
+ * that follow the owner in the table. */
+unsigned ring_successors(const struct ring *ring, struct span key, unsigned *out, unsigned max);
+
 /* Points on the ring, or slots of a modula; 0 for rings that have neither. */
 unsigned ring_points(const struct ring *ring);
 /* Those that belong to one server. */

@@ -45,6 +45,8 @@ table_pool_deinit(struct table_pool *pool)
     free(pool->name);
     free(pool->strip_prefix);
     free(pool->gutter);
+    free(pool->hot_text);
+    hotset_deinit(&pool->hot);
     free(pool->hash_stop);
     *pool = (struct table_pool){0};
 }

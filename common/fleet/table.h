@@ -10,6 +10,7 @@
  * bytes as published. */
 #pragma once
 #include "common/core/buf.h"
+#include "common/fleet/hotset.h"
 #include "common/fleet/keytag.h"
 #include "common/fleet/prefixmap.h"
 #include "common/fleet/ring.h"
@@ -24,6 +25,8 @@
 #define TABLE_ROUTES_MAX 10000
 #define TABLE_ERROR_MAX  512
 #define TABLE_NO_POOL    UINT32_MAX
+
+#define TABLE_REPLICAS_MAX 8
 
 #define NODE_STATES(X)                                                                             \
     X(JOINING, "joining")                                                                          \
@@ -92,6 +95,10 @@ struct table_pool {
     uint64_t gutter_ttl_s; /* no item stays there longer; default 10 */
     unsigned gutter_pool;  /* its index, or TABLE_NO_POOL, also if the table lacks it */
     bool is_gutter;        /* of another pool */
+    unsigned replicas; /* nodes that may have a copy of a hot key, the owner one of them; 1: none */
+    uint64_t replica_ttl_ms; /* no copy lives longer */
+    char *hot_text;          /* the member `hot`, canonical; "" if there is none */
+    struct hotset hot;
     bool routed; /* keys lead here: it is the default pool, or a route names it */
 };
 
@@ -178,4 +185,12 @@ static inline unsigned
 table_pool_owner(const struct table_pool *pool, struct span key)
 {
     return ring_lookup(pool->ring, keytag_part(&pool->tag, key));
+}
+
+/* The nodes that may have a copy of a hot key, the owner first: indexes into
+ * pool->nodes. `out` has room for TABLE_REPLICAS_MAX; returns how many. */
+static inline unsigned
+table_pool_replicas(const struct table_pool *pool, struct span key, unsigned *out)
+{
+    return ring_successors(pool->ring, keytag_part(&pool->tag, key), out, pool->replicas);
 }

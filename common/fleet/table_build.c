@@ -20,6 +20,8 @@ table_pool_defaults(struct table_pool *pool)
         .coalesce = true,
         .rejoin = REJOIN_REPLAY,
         .gutter_ttl_s = TABLE_GUTTER_S,
+        .replicas = 1,
+        .replica_ttl_ms = TABLE_REPLICA_MS,
     };
 }
 
@@ -86,6 +88,14 @@ put_ring_sha(bool *ok, json_t *json, const struct table_pool *pool)
     ring_destroy(&ring);
 }
 
+static void
+put_hot(bool *ok, json_t *object, const char *text)
+{
+    if (text != NULL && text[0] != '\0') {
+        put(ok, object, "hot", json_loads(text, 0, NULL));
+    }
+}
+
 static json_t *
 pool_json(bool *ok, const struct table_pool *pool)
 {
@@ -108,6 +118,13 @@ pool_json(bool *ok, const struct table_pool *pool)
     put_string(ok, json, "rejoin", rejoin_words[pool->rejoin]);
     put_string(ok, json, "gutter", pool->gutter);
     put_u64(ok, json, "gutter_ttl_s", pool->gutter_ttl_s);
+    if (pool->replicas > 1) {
+        put_u64(ok, json, "replicas", pool->replicas);
+    }
+    if (pool->replica_ttl_ms != 0 && pool->replica_ttl_ms != TABLE_REPLICA_MS) {
+        put_u64(ok, json, "replica_ttl_ms", pool->replica_ttl_ms);
+    }
+    put_hot(ok, json, pool->hot_text);
     json_t *nodes = json_array();
     for (unsigned i = 0; i < pool->node_count; i++) {
         *ok = json_array_append_new(nodes, node_json(ok, &pool->nodes[i])) == 0 && *ok;

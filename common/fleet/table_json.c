@@ -274,6 +274,58 @@ read_gutter(struct jsonread *r, struct jsonread_at at, struct table_pool *pool)
     }
 }
 
+static void
+read_hot_list(struct jsonread *r, struct jsonread_at at, const char *member, struct hotset *hot,
+              void (*add)(struct hotset *hot, struct span text))
+{
+    if (json_object_get(at.object, member) == NULL) {
+        return;
+    }
+    const json_t *list = jsonread_array(r, at, member);
+    if (json_array_size(list) > HOTSET_MAX) {
+        jsonread_fail(r, at, member, "more than %d", HOTSET_MAX);
+    }
+    for (size_t i = 0; i < json_array_size(list) && !r->failed; i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+        if (text == NULL || !table_is_key_prefix(span_cstr(text))) {
+            jsonread_fail(r, at, member, "expected texts of 1 to %d bytes that may stand in a key",
+                          PREFIX_BYTES_MAX);
+            return;
+        }
+        add(hot, span_cstr(text));
+    }
+}
+
+/* A pool's hot keys, and which nodes may have copies of them. */
+static void
+read_replicas(struct jsonread *r, struct jsonread_at at, struct table_pool *pool)
+{
+    pool->replicas =
+        (unsigned)jsonread_u64(r, at, "replicas", JSONREAD_OPTIONAL, 1, TABLE_REPLICAS_MAX, 1);
+    pool->replica_ttl_ms =
+        jsonread_u64(r, at, "replica_ttl_ms", JSONREAD_OPTIONAL, TABLE_REPLICA_MIN_MS,
+                     TABLE_REPLICA_MAX_MS, TABLE_REPLICA_MS);
+    pool->hot_text = mem_strdup("");
+    if (r->failed || json_object_get(at.object, "hot") == NULL) {
+        return;
+    }
+    char place[PLACE_MAX + sizeof(".hot")];
+    snprintf(place, sizeof(place), "%s%shot", at.place, at.place[0] != '\0' ? "." : "");
+    struct jsonread_at hot = {jsonread_object(r, at, "hot"), place};
+    if (r->failed) {
+        return;
+    }
+    read_hot_list(r, hot, "keys", &pool->hot, hotset_add_key);
+    read_hot_list(r, hot, "prefixes", &pool->hot, hotset_add_prefix);
+    if (!r->failed && !hotset_seal(&pool->hot)) {
+        jsonread_fail(r, hot, NULL, "names one twice");
+    }
+    free(pool->hot_text);
+    char *text = json_dumps(hot.object, JSON_COMPACT | JSON_SORT_KEYS);
+    pool->hot_text = copy_or_empty(text);
+    free(text);
+}
+
 /* Everything but the nodes. */
 static void
 read_settings(struct jsonread *r, struct jsonread_at at, const char *name, struct table_pool *pool)
@@ -304,6 +356,7 @@ read_settings(struct jsonread *r, struct jsonread_at at, const char *name, struc
     pool->rejoin = (enum rejoin_policy)jsonread_word(r, at, "rejoin", rejoin_words,
                                                      WORD_COUNT(rejoin_words), REJOIN_REPLAY);
     read_gutter(r, at, pool);
+    read_replicas(r, at, pool);
 }
 
 bool

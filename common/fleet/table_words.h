@@ -20,4 +20,7 @@ static const char *const rejoin_words[] = {REJOIN_POLICIES(X)};
 #define TABLE_GUTTER_S       10
 #define TABLE_GUTTER_MAX_S   3600
 #define TABLE_LEASE_MAX_MS   10000
+#define TABLE_REPLICA_MS     10000
+#define TABLE_REPLICA_MIN_MS 1000
+#define TABLE_REPLICA_MAX_MS 60000
 #define TABLE_DEFAULT_RING   RING_LIBMEMCACHED

@@ -3,9 +3,9 @@
  * same place.
  *
  * One policy a file. A policy names places in order of preference; who carries
- * them out (dispatch.c) knows which of them can be reached. Today there is one
- * policy, the owner; replicas, gutter and the previous owner of a move are
- * further policies that add places. */
+ * them out (dispatch.c, fanout.c) knows which of them can be reached. There are
+ * the owner and, for hot keys, its replicas; the gutter and the previous owner of
+ * a move are further policies that add places. */
 #pragma once
 #include "common/fleet/table.h"
 
@@ -14,3 +14,8 @@
  * pool's nodes. A table always has both. */
 unsigned route_pool(const struct table *table, struct span key);
 unsigned route_owner(const struct table *table, unsigned pool, struct span key);
+
+/* route_replicas.c: the owner and the nodes that may have copies of the key if it
+ * is hot, as indexes into the pool's nodes. `out` has room for
+ * TABLE_REPLICAS_MAX; returns how many. */
+unsigned route_replicas(const struct table *table, unsigned pool, struct span key, unsigned *out);

@@ -7,7 +7,8 @@
 #
 # It runs in a process of its own and knows no items: every key that does not
 # begin with "miss" is a hit whose value is "NAME:KEY" (so a test sees who
-# answered), every write succeeds, incr and decr answer 7.
+# answered), every write succeeds, incr and decr answer 7. An mg with N is told
+# that it has made the item (W), with v it is a hit like any other.
 #
 # Its `stats` tell its uptime, a long one unless uptime(SECONDS) has set another.
 #
@@ -295,8 +296,10 @@ sub _values {
 sub _meta_get {
     my ($self, $key, @flags) = @_;
     return "EN\r\n" if $key =~ /^miss/;
-    my $echo = join('', map { /^O/ ? " $_" : $_ eq 'k' ? " k$key" : () } @flags);
-    return "HD$echo\r\n" if !grep { $_ eq 'v' } @flags;
+    my %word = (k => "k$key", t => 't-1', f => 'f0', c => 'c1');
+    my $echo = join('', map { /^O/ ? " $_" : defined $word{$_} ? " $word{$_}" : () } @flags);
+    my $won = grep({ /^N/ } @flags) ? ' W' : '';
+    return "HD$echo$won\r\n" if !grep { $_ eq 'v' } @flags;
     my $value = "$self->{name}:$key";
     return sprintf("VA %d%s\r\n%s\r\n", length $value, $echo, $value);
 }

@@ -373,7 +373,64 @@ START_TEST(ringcheck_survives_lines_that_are_none)
 }
 END_TEST
 
-UNIT_MAIN("ring", every_served_client_agrees_to_the_key, points_are_counted_in_float32,
+/* Whoever is taken off a ring leaves its keys to the first that follows. */
+static void
+check_successors(enum ring_kind kind, bool has_order)
+{
+    struct ring_server servers[6];
+    static const char *const names[] = {"na", "nb", "nc", "nd", "ne", "nf"};
+    struct ring_config config = {kind, ring_kind_default_hash(kind)};
+    const char *error = NULL;
+    for (unsigned i = 0; i < 6; i++) {
+        servers[i] = (struct ring_server){names[i], 11211, 1, NULL};
+    }
+    struct ring *ring = ring_create(&config, servers, 6, &error);
+    for (unsigned n = 0; n < 300; n++) {
+        char text[16];
+        unsigned out[8], left[8];
+        struct span key = span_make(text, (size_t)snprintf(text, sizeof(text), "key%u", n));
+        ck_assert_uint_eq(ring_successors(ring, key, out, 8), 6);
+        ck_assert_uint_eq(out[0], ring_lookup(ring, key));
+        for (unsigned i = 0; i < 6; i++) {
+            for (unsigned j = 0; j < i; j++) {
+                ck_assert_uint_ne(out[i], out[j]);
+            }
+        }
+        ck_assert_uint_eq(ring_successors(ring, key, left, 3), 3);
+        ck_assert_int_eq(memcmp(out, left, 3 * sizeof(out[0])), 0);
+        ck_assert_uint_eq(ring_successors(ring, key, left, 1), 1);
+        ck_assert_uint_eq(left[0], out[0]);
+        struct ring_server others[5];
+        unsigned count = 0;
+        for (unsigned i = 0; i < 6 && n < 60 && has_order; i++) {
+            if (i != out[0]) {
+                others[count++] = servers[i];
+            }
+        }
+        if (count == 5) {
+            struct ring *without = ring_create(&config, others, 5, &error);
+            unsigned next = ring_lookup(without, key);
+            ck_assert_str_eq(others[next].host, servers[out[1]].host);
+            ring_destroy(&without);
+        } else if (!has_order) {
+            ck_assert_uint_eq(out[1], (out[0] + 1) % 6);
+        }
+    }
+    ring_destroy(&ring);
+}
+
+START_TEST(successors_are_different_and_the_next_on_the_ring)
+{
+    for (enum ring_kind kind = 0; kind < RING_KIND_COUNT; kind++) {
+        bool has_order = kind != RING_MODULA && kind != RING_TWEMPROXY_MODULA &&
+                         kind != RING_CRC32_MOD && kind != RING_MCROUTER_CH3;
+        check_successors(kind, has_order);
+    }
+}
+END_TEST
+
+UNIT_MAIN("ring", successors_are_different_and_the_next_on_the_ring,
+          every_served_client_agrees_to_the_key, points_are_counted_in_float32,
           one_server_owns_all_without_a_hash, bad_lists_are_refused, labels_follow_each_client,
           equal_points_go_to_the_lower_index, lookup_is_the_first_point_not_below,
           sha_knows_every_part_of_a_placement, names_are_found,

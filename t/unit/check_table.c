@@ -58,6 +58,10 @@ START_TEST(what_is_left_out_has_a_default)
     ck_assert_uint_eq(pool->gutter_ttl_s, 10);
     ck_assert(!pool->is_gutter);
     ck_assert_uint_eq(pool->miss_lease_ms, 0);
+    ck_assert_uint_eq(pool->replicas, 1);
+    ck_assert_uint_eq(pool->replica_ttl_ms, 10000);
+    ck_assert_str_eq(pool->hot_text, "");
+    ck_assert(!hotset_has(&pool->hot, SPAN_LIT("k")));
     const struct table_node *node = &pool->nodes[1];
     ck_assert_str_eq(node->id, "b");
     ck_assert_ptr_null(node->ring_name);
@@ -82,7 +86,8 @@ START_TEST(every_member_is_read)
         "\"connect_timeout_ms\":11,\"request_timeout_ms\":12,\"flush_all\":\"allow\","
         "\"on_read_error\":\"error\",\"on_write_error\":\"not_stored\",\"meta_errors\":\"raw\","
         "\"coalesce\":false,\"miss_lease_ms\":13,\"rejoin\":\"flush\",\"gutter\":\"p\",\"gutter_"
-        "ttl_s\":7,"
+        "ttl_s\":7,\"replicas\":3,\"replica_ttl_ms\":2000,"
+        "\"hot\":{\"prefixes\":[\"m:\"],\"keys\":[\"ab\",\"a\"]},"
         "\"later\":null,\"nodes\":[{\"id\":\"n\",\"addr\":\"unix:/run/"
         "m\",\"ring_name\":\"old:1\","
         "\"weight\":3,\"zone\":\"z\",\"state\":\"draining\",\"kind\":\"memcached\",\"generation\":"
@@ -115,6 +120,12 @@ START_TEST(every_member_is_read)
     ck_assert_uint_eq(q->gutter_ttl_s, 7);
     ck_assert(t->pools[0].is_gutter && !q->is_gutter);
     ck_assert_uint_eq(q->miss_lease_ms, 13);
+    ck_assert_uint_eq(q->replicas, 3);
+    ck_assert_uint_eq(q->replica_ttl_ms, 2000);
+    ck_assert_str_eq(q->hot_text, "{\"keys\":[\"ab\",\"a\"],\"prefixes\":[\"m:\"]}");
+    ck_assert(hotset_has(&q->hot, SPAN_LIT("a")) && hotset_has(&q->hot, SPAN_LIT("ab")));
+    ck_assert(hotset_has(&q->hot, SPAN_LIT("m:")) && hotset_has(&q->hot, SPAN_LIT("m:1")));
+    ck_assert(!hotset_has(&q->hot, SPAN_LIT("abc")) && !hotset_has(&q->hot, SPAN_LIT("m")));
     ck_assert_str_eq(q->nodes[0].ring_name, "old:1");
     ck_assert_uint_eq(q->nodes[0].weight, 3);
     ck_assert_str_eq(q->nodes[0].zone, "z");
@@ -246,6 +257,14 @@ static const struct {
     {"\"meta_errors\":\"x\"", "pools.m.meta_errors: expected one of ns, raw"},
     {"\"coalesce\":\"on\"", "pools.m.coalesce: expected true or false"},
     {"\"miss_lease_ms\":10001", "pools.m.miss_lease_ms: expected a whole number from 0"},
+    {"\"replicas\":0", "pools.m.replicas: expected a whole number from 1 to 8"},
+    {"\"replica_ttl_ms\":999", "pools.m.replica_ttl_ms: expected a whole number from 1000"},
+    {"\"hot\":[]", "pools.m.hot: expected an object"},
+    {"\"hot\":{\"keys\":\"a\"}", "pools.m.hot.keys: expected an array"},
+    {"\"hot\":{\"keys\":[\"a b\"]}", "pools.m.hot.keys: expected texts of 1 to 250 bytes"},
+    {"\"hot\":{\"prefixes\":[\"\"]}", "pools.m.hot.prefixes: expected texts of 1 to 250 bytes"},
+    {"\"hot\":{\"prefixes\":[1]}", "pools.m.hot.prefixes: expected texts of 1 to 250 bytes"},
+    {"\"hot\":{\"keys\":[\"a\",\"b\",\"a\"]}", "pools.m.hot: names one twice"},
     {"\"nodes\":[1]", "pools.m.nodes[0]: expected an object"},
     {"\"nodes\":[{}]", "pools.m.nodes[0].id: missing"},
     {"\"nodes\":[{\"id\":\"\"}]", "pools.m.nodes[0].id: is empty"},

@@ -1,0 +1,401 @@
+#include "proxy/fanout.h"
+#include "common/core/assert.h"
+#include "common/core/backoff.h"
+#include "proxy/backend.h"
+#include "proxy/client.h"
+#include "proxy/copies.h"
+#include "proxy/fill.h"
+#include "proxy/leg_queue.h"
+#include "proxy/pending.h"
+#include "proxy/proxy_worker.h"
+#include "proxy/roster.h"
+#include "proxy/way.h"
+
+/* A write of a hot key. */
+struct fan_write {
+    struct list due; /* fanout->due, while it waits for at most FANOUT_CONFIRM_MS */
+    struct pending *pending;
+    uint64_t deadline_us;
+    uint64_t hash;
+    unsigned waiting; /* legs */
+    struct leg *legs[TABLE_REPLICAS_MAX];
+    struct backend *backends[TABLE_REPLICAS_MAX];
+    bool whole;
+    bool unconfirmed; /* by one at least, of which the next says: */
+    bool kept;        /* all that was not confirmed is in journals */
+    uint8_t key_bytes;
+    char key[KEY_MAX_BYTES];
+};
+
+static void on_timer(void *arg);
+
+void
+fanout_init(struct fanout *f, struct worker *w)
+{
+    f->worker = w;
+    objpool_init(&f->writes, sizeof(struct fan_write));
+    objpool_init(&f->fills, sizeof(struct fill));
+    list_init(&f->due);
+    loop_timer_init(&f->timer, w->loop, on_timer, f);
+}
+
+void
+fanout_deinit(struct fanout *f)
+{
+    ASSERT(list_empty(&f->due));
+    loop_timer_deinit(&f->timer);
+    objpool_deinit(&f->writes);
+    objpool_deinit(&f->fills);
+}
+
+bool
+fanout_is_hot(const struct roster_pool *pool, struct span key)
+{
+    return pool->replicas > 1 && hotset_has(&pool->table->hot, key);
+}
+
+bool
+fanout_is_open(const struct backend *b)
+{
+    return !b->masked && !backend_is_down(b) && buf_len(&b->out) <= BACKEND_OUT_MAX &&
+           b->queued < b->worker->limits->max_inflight &&
+           (b->state != BACKEND_CLOSED || worker_now_us(b->worker) >= b->connect_after_us);
+}
+
+/* --- reads --------------------------------------------------------------------------- */
+
+static struct copied_key *
+know(struct worker *w, const struct lookup_key *key)
+{
+    const struct roster *r = w->roster;
+    struct copied_key *k = copies_find(r->copies, key);
+    if (k != NULL) {
+        k->asked_us = worker_now_us(w);
+        return k;
+    }
+    unsigned nodes[TABLE_REPLICAS_MAX];
+    unsigned count = route_replicas(r->placement->table, key->pool, key->bytes, nodes);
+    k = copies_add(r->copies, key, nodes, count, worker_now_us(w));
+    for (unsigned i = 0; i < count; i++) {
+        const char *zone = r->pools[key->pool].table->nodes[nodes[i]].zone;
+        k->at[i].near = zone[0] != '\0' && strcmp(zone, w->limits->zone) == 0;
+    }
+    return k;
+}
+
+static struct backend *
+backend_of(const struct worker *w, const struct copied_key *k, unsigned i)
+{
+    return w->roster->pools[k->pool].backends[k->at[i].node];
+}
+
+static void
+look_at_all(const struct worker *w, const struct copied_key *k, struct copy_load *load)
+{
+    for (unsigned i = 0; i < k->count; i++) {
+        struct backend *b = backend_of(w, k, i);
+        bool blocked = journal_blocks(b->journal, span_make(k->key, k->key_bytes));
+        load[i] = (struct copy_load){fanout_is_open(b) && !blocked, b->queued};
+    }
+}
+
+static void
+fill_what_is_missing(struct worker *w, struct copied_key *k, const struct copy_load *load)
+{
+    for (unsigned i = 1; i < k->count && load[0].open; i++) {
+        if (load[i].open && copy_wants_filling(&k->at[i], worker_now_us(w))) {
+            fill_begin(w, k, i);
+        }
+    }
+}
+
+bool
+fanout_find_copy(const struct client *c, const struct coalesce_read *read, struct way *way)
+{
+    struct worker *w = c->worker;
+    struct roster_pool *pool = &w->roster->pools[read->key.pool];
+    bool copies_know = read->form != FORM_NONE && (read->form & FORM_TTL) == 0;
+    if (!copies_know || !fanout_is_hot(pool, read->key.bytes) ||
+        client_is_writing(c, read->key.hash)) {
+        return false;
+    }
+    struct copied_key *k = know(w, &read->key);
+    if (journal_blocks(backend_of(w, k, 0)->journal, read->key.bytes)) {
+        return false; /* somebody else may have copied what is old at the owner */
+    }
+    struct copy_load load[TABLE_REPLICAS_MAX];
+    look_at_all(w, k, load);
+    fill_what_is_missing(w, k, load);
+    unsigned i = copies_choose(k, load, worker_now_us(w), random_next(&w->rng));
+    if (i == COPIES_NONE || i == 0) {
+        return false;
+    }
+    struct backend *b = backend_of(w, k, i);
+    *way = (struct way){.pool = pool, .backend = b, .owner = b, .open = true};
+    worker_count(w, METRIC_ID_REPLICA_READS, 1);
+    return true;
+}
+
+struct copy *
+fanout_copy_of(struct worker *w, const struct lookup_key *key, const struct backend *b)
+{
+    if (w->roster->copies == NULL) {
+        return NULL;
+    }
+    struct copied_key *k = copies_find(w->roster->copies, key);
+    for (unsigned i = 1; k != NULL && i < k->count; i++) {
+        if (backend_of(w, k, i) == b) {
+            return &k->at[i];
+        }
+    }
+    return NULL;
+}
+
+void
+fanout_missed(struct worker *w, struct span key, const struct backend *b)
+{
+    struct lookup_key found = worker_lookup_key(w, key);
+    struct copy *copy = fanout_copy_of(w, &found, b);
+    worker_count(w, METRIC_ID_REPLICA_MISSES, 1);
+    if (copy != NULL) {
+        copy->fresh_until_us = 0;
+    }
+}
+
+/* --- writes ---------------------------------------------------------------------------- */
+
+void
+fanout_begin_write(struct pending *p, const struct lookup_key *key, bool whole)
+{
+    struct fan_write *fw = objpool_borrow(&p->worker->fanout.writes);
+    list_init(&fw->due);
+    fw->pending = p;
+    fw->hash = key->hash;
+    fw->whole = whole;
+    fw->kept = true;
+    fw->key_bytes = (uint8_t)key->bytes.len;
+    memcpy(fw->key, key->bytes.ptr, key->bytes.len);
+    p->fan = fw;
+}
+
+/* The pending may be gone afterwards. */
+static void
+finish(struct fan_write *fw)
+{
+    struct pending *p = fw->pending;
+    if (fw->whole && fw->unconfirmed && !p->failed) {
+        p->failed = true;
+        p->failure = FAILURE_TIMEOUT;
+        p->request.journaled = fw->kept;
+    }
+    p->fan = NULL;
+    list_remove(&fw->due);
+    objpool_give_back(&p->worker->fanout.writes, fw);
+    if (p->failed) {
+        pending_fail(p, p->failure);
+        return;
+    }
+    pending_emit(p, buf_span(&p->worst));
+    pending_done(p);
+}
+
+static struct span
+key_of(const struct fan_write *fw)
+{
+    return span_make(fw->key, fw->key_bytes);
+}
+
+/* What the node has of the key must not be read any more: not by us for as long as
+ * a copy may live, and, if the delete is `kept` in its journal, by no worker before
+ * the node has had it. */
+static void
+take_out(struct worker *w, struct fan_write *fw, struct backend *b, bool kept)
+{
+    struct lookup_key key = worker_lookup_key(w, key_of(fw));
+    struct copy *copy = fanout_copy_of(w, &key, b);
+    worker_count(w, METRIC_ID_REPLICA_UNCONFIRMED, 1);
+    fw->unconfirmed = true;
+    fw->kept &= kept;
+    if (copy != NULL) {
+        copy->out_until_us = worker_now_us(w) + w->roster->pools[key.pool].replica_ttl_us;
+    }
+}
+
+static bool
+queue_delete(struct worker *w, struct fan_write *fw, const struct roster_pool *pool,
+             struct backend *b)
+{
+    enum proto_command cmd;
+    size_t mark = backend_mark(b);
+    if (!fanout_is_open(b) || !request_put_delete(&b->out, key_of(fw), &cmd)) {
+        backend_undo(b, mark);
+        return false;
+    }
+    struct leg *leg = leg_create(w, fw->pending, LEG_COPY, cmd, w->roster);
+    leg_queue_append(b, leg, mark, pool->request_timeout_us);
+    leg_queue_set_duty(b, leg, DUTY_ALWAYS, key_of(fw));
+    leg_is_write(w, leg, LEG_WRITES_KEY, fw->hash);
+    fw->legs[fw->waiting] = leg;
+    fw->backends[fw->waiting++] = b;
+    worker_count(w, METRIC_ID_REPLICA_DELETES, 1);
+    return true;
+}
+
+static void
+delete_copies(struct worker *w, struct fan_write *fw)
+{
+    struct lookup_key key = worker_lookup_key(w, key_of(fw));
+    const struct roster_pool *pool = &w->roster->pools[key.pool];
+    unsigned nodes[TABLE_REPLICAS_MAX], count = 1;
+    if (fanout_is_hot(pool, key.bytes)) { /* by the table in use now */
+        count = route_replicas(w->roster->placement->table, key.pool, key.bytes, nodes);
+    }
+    for (unsigned i = 1; i < count; i++) {
+        struct backend *b = pool->backends[nodes[i]];
+        struct copy *copy = fanout_copy_of(w, &key, b);
+        if (copy != NULL) {
+            copy->fresh_until_us = copy->fill_after_us = 0;
+        }
+        if (!queue_delete(w, fw, pool, b)) {
+            take_out(w, fw, b, rejoin_remember(b, key.bytes));
+        }
+    }
+}
+
+static void
+run_timer(struct fanout *f)
+{
+    if (f->timer_runs || list_empty(&f->due)) {
+        return;
+    }
+    uint64_t due_us = LIST_ENTRY(list_first(&f->due), struct fan_write, due)->deadline_us;
+    uint64_t now = worker_now_us(f->worker);
+    f->timer_runs = true;
+    loop_timer_start(&f->timer, due_us > now ? (due_us - now + 999) / 1000 : 0);
+}
+
+static void
+invalidate(struct pending *p)
+{
+    struct worker *w = p->worker;
+    struct fan_write *fw = p->fan;
+    if (!w->ending) {
+        delete_copies(w, fw);
+    }
+    if (fw->waiting == 0) {
+        finish(fw);
+    } else if (!fw->whole) {
+        fw->deadline_us = worker_now_us(w) + FANOUT_CONFIRM_MS * 1000;
+        list_push_back(&w->fanout.due, &fw->due);
+        run_timer(&w->fanout);
+    }
+}
+
+void
+fanout_owner_answered(struct pending *p)
+{
+    invalidate(p);
+}
+
+void
+fanout_owner_failed(struct pending *p, enum failure failure)
+{
+    p->failed = true;
+    p->failure = failure;
+    invalidate(p);
+}
+
+static struct backend *
+forget_leg(struct fan_write *fw, const struct leg *leg)
+{
+    for (unsigned i = 0; i < fw->waiting; i++) {
+        if (fw->legs[i] == leg) {
+            struct backend *b = fw->backends[i];
+            fw->waiting--;
+            fw->legs[i] = fw->legs[fw->waiting];
+            fw->backends[i] = fw->backends[fw->waiting];
+            return b;
+        }
+    }
+    UNREACHABLE();
+}
+
+void
+fanout_copy_answered(struct pending *p, const struct leg *leg, enum reply_kind kind)
+{
+    struct fan_write *fw = p->fan;
+    struct backend *b = forget_leg(fw, leg);
+    bool confirmed =
+        kind == REPLY_DELETED || kind == REPLY_NOT_FOUND || kind == REPLY_HD || kind == REPLY_NF;
+    if (!confirmed) {
+        take_out(p->worker, fw, b, rejoin_remember(b, key_of(fw)));
+    }
+    if (fw->waiting == 0) {
+        finish(fw);
+    }
+}
+
+/* The leg's duty (leg_queue.h) has put the key into the journal. */
+void
+fanout_copy_failed(struct pending *p, const struct leg *leg)
+{
+    struct fan_write *fw = p->fan;
+    struct backend *b = forget_leg(fw, leg);
+    if (!p->worker->ending) {
+        take_out(p->worker, fw, b, b->rejoin_policy != REJOIN_TRUST);
+    }
+    if (fw->waiting == 0) {
+        finish(fw);
+    }
+}
+
+/* The client has waited long enough. The deletes go on without it. */
+static void
+give_up(struct worker *w, struct fan_write *fw)
+{
+    while (fw->waiting > 0) {
+        struct leg *leg = fw->legs[0];
+        leg->pending = NULL;
+        fw->pending->legs--;
+        struct backend *b = forget_leg(fw, leg);
+        take_out(w, fw, b, rejoin_remember(b, key_of(fw)));
+    }
+    finish(fw);
+}
+
+static void
+on_timer(void *arg)
+{
+    struct fanout *f = arg;
+    uint64_t now = worker_now_us(f->worker);
+    f->timer_runs = false;
+    while (!list_empty(&f->due)) {
+        struct fan_write *fw = LIST_ENTRY(list_first(&f->due), struct fan_write, due);
+        if (fw->deadline_us > now) {
+            break;
+        }
+        give_up(f->worker, fw);
+    }
+    run_timer(f);
+}
+
+/* --- journals --------------------------------------------------------------------------- */
+
+void
+fanout_owner_caught_up(struct backend *b, struct span text)
+{
+    struct worker *w = b->worker;
+    if (w->roster == NULL || w->roster->copies == NULL) {
+        return;
+    }
+    struct lookup_key key = worker_lookup_key(w, text);
+    const struct roster_pool *pool = &w->roster->pools[key.pool];
+    unsigned nodes[TABLE_REPLICAS_MAX];
+    if (!fanout_is_hot(pool, text)) {
+        return;
+    }
+    unsigned count = route_replicas(w->roster->placement->table, key.pool, text, nodes);
+    for (unsigned i = 1; i < count && pool->backends[nodes[0]] == b; i++) {
+        rejoin_remember(pool->backends[nodes[i]], text);
+    }
+}

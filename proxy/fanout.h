@@ -1,0 +1,75 @@
+/* fanout.h - hot keys have copies at further nodes. docs/hot-keys.md has the rules.
+ *
+ *     read ──> one of: owner, fresh copies ──(no copy there)──> owner
+ *                 `── a node without a fresh copy is given one (fill.h)
+ *     write ─> owner ──answered──> delete at every replica ──confirmed, or 5 ms──> client
+ *
+ * Which keys are hot, and at which nodes their copies are, is the routing table's,
+ * so every proxy deletes where any proxy may have filled. Worker's thread only. */
+#pragma once
+#include "common/core/list.h"
+#include "common/net/loop.h"
+#include "common/proto/reply.h"
+#include "proxy/failure.h"
+#include "proxy/lookup_key.h"
+#include "proxy/objpool.h"
+
+#define FANOUT_CONFIRM_MS 5 /* a write waits so long for its deletes at the replicas */
+
+struct backend;
+struct client;
+struct coalesce_read;
+struct copy;
+struct leg;
+struct pending;
+struct roster_pool;
+struct way;
+struct worker;
+
+struct fanout {
+    struct worker *worker;
+    struct objpool writes;
+    struct objpool fills;
+    struct list due; /* writes that wait for their deletes, the first to end first */
+    struct loop_timer timer;
+    bool timer_runs;
+};
+
+void fanout_init(struct fanout *f, struct worker *w);
+void fanout_deinit(struct fanout *f);
+
+/* May the key have copies? */
+bool fanout_is_hot(const struct roster_pool *pool, struct span key);
+
+/* Is the read best sent to a copy of its key? Then *way is the way there. Begins
+ * to fill copies that are missing. */
+bool fanout_find_copy(const struct client *c, const struct coalesce_read *read, struct way *way);
+
+/* No copy was found there. */
+void fanout_missed(struct worker *w, struct span key, const struct backend *b);
+
+/* `p` is a write of a hot key and will be sent to its owner. Its answer is kept
+ * until the replicas have had their deletes; `whole`: until each has confirmed or
+ * failed, and then it fails if one of them did (delete). */
+void fanout_begin_write(struct pending *p, const struct lookup_key *key, bool whole);
+
+/* The owner has answered, and the line is in p->worst; or it failed. The pending
+ * has no leg. */
+void fanout_owner_answered(struct pending *p);
+void fanout_owner_failed(struct pending *p, enum failure failure);
+
+/* A delete at a replica was answered, or failed. The leg is no longer the
+ * pending's. */
+void fanout_copy_answered(struct pending *p, const struct leg *leg, enum reply_kind kind);
+void fanout_copy_failed(struct pending *p, const struct leg *leg);
+
+/* The node is about to have had a delete of this key that it had missed. Copies
+ * that were made meanwhile are of its old value. */
+void fanout_owner_caught_up(struct backend *b, struct span key);
+
+/* What is known of the copy at this node; NULL: nothing, or it is not one. */
+struct copy *fanout_copy_of(struct worker *w, const struct lookup_key *key,
+                            const struct backend *b);
+
+/* Can requests be queued there that nobody must wait for? */
+bool fanout_is_open(const struct backend *b);
