@@ -4,6 +4,7 @@
 #include "control/session.h"
 #include "t/unit/unit.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -129,7 +130,10 @@ tables_that_come(void)
     static char names[16];
     struct buf in = BUF_EMPTY;
     unsigned count = 0, silent = 0;
-    while (silent < 3) {
+    /* The rest of a frame is worth waiting for: the kernel may take its time. */
+    while (silent < (buf_len(&in) > 0 ? 1000 : 3)) {
+        struct pollfd wait = {.fd = peer, .events = POLLIN};
+        poll(&wait, 1, silent > 0 ? 10 : 0);
         ssize_t n = read(peer, buf_room(&in, 1 << 20), 1 << 20);
         silent = n > 0 ? 0 : silent + 1;
         buf_grew(&in, n > 0 ? (size_t)n : 0);
