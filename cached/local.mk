@@ -39,5 +39,4 @@ mfcached_SOURCES = \
 	cached/watch_line.c cached/watch_line.h \
 	cached/words.h \
 	cached/worker.c cached/worker.h
-mfcached_LDFLAGS = $(MF_LDFLAGS) $(LTO_LDFLAGS)
 mfcached_LDADD = libmfstore.a $(PUSH_LIBS) $(FLEET_LIBS) $(NET_LIBS) $(PROTO_LIBS) $(CORE_LIBS) $(SYSTEM_LIBS)

@@ -39,7 +39,6 @@ EXTRA_DIST += \
 	docs/decisions/0020-items-have-what-they-need.md \
 	docs/decisions/0021-journals-block-reads.md \
 	docs/decisions/0022-marks-for-writes.md \
-	docs/decisions/0023-the-two-programs-are-optimized-as-a-whole.md \
 	docs/decisions/0024-journals-in-files.md \
 	docs/decisions/0025-sockets-and-clients-are-handed-over.md \
 	docs/decisions/0026-no-slow-start-yet.md \

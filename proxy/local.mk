@@ -47,6 +47,5 @@ libmfproxy_a_SOURCES = \
 
 bin_PROGRAMS += mfproxy
 mfproxy_SOURCES = proxy/mfproxy.c
-mfproxy_LDFLAGS = $(MF_LDFLAGS) $(LTO_LDFLAGS)
 mfproxy_LDADD = libmfproxy.a libmfroute.a $(PUSH_LIBS) $(NET_LIBS) $(FLEET_LIBS) \
 	$(PROTO_LIBS) $(CORE_LIBS) $(SYSTEM_LIBS)
