@@ -71,17 +71,6 @@ copies_add(struct copies *c, const struct lookup_key *key, const unsigned *nodes
     return k;
 }
 
-struct copy *
-copies_at(struct copied_key *k, unsigned node)
-{
-    for (unsigned i = 1; i < k->count; i++) {
-        if (k->at[i].node == node) {
-            return &k->at[i];
-        }
-    }
-    return NULL;
-}
-
 static bool
 may_read(const struct copied_key *k, unsigned i, const struct copy_load *load, uint64_t now_us)
 {

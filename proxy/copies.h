@@ -55,9 +55,6 @@ struct copied_key *copies_find(struct copies *c, const struct lookup_key *key);
 struct copied_key *copies_add(struct copies *c, const struct lookup_key *key, const unsigned *nodes,
                               unsigned count, uint64_t now_us);
 
-/* The copy at this node, or NULL; never the owner's item. */
-struct copy *copies_at(struct copied_key *k, unsigned node);
-
 /* Whether a node takes a request, and how many of ours are on their way to it. */
 struct copy_load {
     bool open;

@@ -6,8 +6,8 @@ use strict;
 use warnings;
 use Memfleet;
 
-# What every client that has the command must say. The same words come of
-# memcached itself, so a client that surprises is compared with that below.
+# What every client that has the command must say; memcached itself is asked as
+# well, where it is installed, and must be told of in the same words.
 my %EXPECTED = (
     'set'                 => 'ok',
     'get'                 => 'alpha',
@@ -83,25 +83,19 @@ sub go_program {
 sub ask_client {
     my ($client, $addr, $how) = @_;
     my ($host, $port) = split(/:/, $addr);
-    my $pid = open(my $out, '-|') // die "fork: $!";
-    if ($pid == 0) {
-        open(STDERR, '>&', \*STDOUT);
-        my @command = ($client->[3]->(), $host, $port, $how);
-        exec { $command[0] } @command or POSIX::_exit(127);
-    }
-    my $text = do { local $/; <$out> } // '';
-    close $out;
-    is($?, 0, "$client->[0], $how: it runs to its end") or diag($text);
+    my ($status, $text) = run_to_end($client->[3]->(), $host, $port, $how);
+    is($status, 0, "$client->[0], $how: it runs to its end") or diag($text);
     return { $text =~ /^([^:\n]+): (.*)$/mg };
 }
 
 sub compare {
-    my ($client, $said) = @_;
+    my ($client, $said, $of_memcached) = @_;
     my %expected = (%EXPECTED, %{ $client->[4] });
     for my $step (sort keys %$said) {
         next if $said->{$step} eq 'not offered';
         is($said->{$step}, $expected{$step}, "$client->[0]: $step");
     }
+    is_deeply($said, $of_memcached, "$client->[0]: as memcached") if defined $of_memcached;
     is_deeply([grep { !exists $said->{$_} } @ALL_HAVE], [], "$client->[0]: nothing is missing");
     return;
 }
@@ -133,6 +127,7 @@ spew($table, table_json(nodes => \@nodes,
                         pool => { patient(table => 1), on_write_error => 'not_stored', flush_all => 'allow' }));
 my $plain = mfproxy(args => ['--servers', join(',', map { $_->addr } @nodes), patient()]);
 my $lenient = mfproxy(args => ['--table', $table]);
+my $memcached = memcached_program();
 
 sub proxy_of { return $_[0][4]{quiet_errors} ? $lenient : $plain }
 
@@ -140,14 +135,19 @@ for my $client (@clients) {
   SKIP: {
         skip("needs $client->[1], which is not installed", 1) if !$client->[2];
         is($plain->connect->ask("flush_all\r\n"), "OK\r\n", 'begin with nothing');
-        compare($client, ask_client($client, proxy_of($client)->addr, 'up'));
+        my $of_memcached;
+        if (defined $memcached) {
+            $memcached->connect->ask("flush_all\r\n");
+            $of_memcached = ask_client($client, $memcached->addr, 'up');
+        }
+        compare($client, ask_client($client, proxy_of($client)->addr, 'up'), $of_memcached);
     }
 }
 
 $nodes[1]->kill_hard;
 for my $proxy ($plain, $lenient) { # it has noticed
     my $c = $proxy->connect;
-    wait_until(sub { $c->stats('backends'); $c->ask("set probe-" . int(rand(1e9)) . " 0 0 1\r\nx\r\n") !~ /^STORED/ },
+    wait_until(sub { $c->ask("set probe-" . int(rand(1e9)) . " 0 0 1\r\nx\r\n") !~ /^STORED/ },
                deadline(20), 'a node is dead');
 }
 for my $client (@there) {

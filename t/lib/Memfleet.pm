@@ -36,7 +36,7 @@ use Memfleet::Program;
 
 our @EXPORT = (
     qw(builddir srcdir program_path scratch_dir free_port),
-    qw(start_program mfcached mfproxy mfcontrol mfctl memcached_program),
+    qw(start_program run_to_end mfcached mfproxy mfcontrol mfctl memcached_program),
     qw(has_option deadline wait_until sanitized http_get memcached_compare slurp spew skip_without),
     qw(table_json trace_file mfreplay replay_sum python_with patient),
     @Test::More::EXPORT,
@@ -145,19 +145,23 @@ sub mfcontrol {
     return _ours('mfcontrol', ['--listen', $listen], %opt);
 }
 
-# Runs mfctl to its end: (exit status, stdout and stderr together).
-sub mfctl {
-    my (@args) = @_;
-    my $path = program_path('mfctl') // die "mfctl is not built\n";
+# Runs a command to its end: (exit status, or the signal that ended it; stdout and
+# stderr together).
+sub run_to_end {
+    my (@command) = @_;
     my $pid = open(my $out, '-|') // die "fork: $!";
     if ($pid == 0) {
         open(STDERR, '>&', \*STDOUT);
-        exec { $path } $path, @args or POSIX::_exit(127);
+        exec { $command[0] } @command or POSIX::_exit(127);
     }
-    local $/;
-    my $text = <$out> // '';
+    my $text = do { local $/; <$out> } // '';
     close $out;
     return ($? >> 8 || $? & 127, $text);
+}
+
+sub mfctl {
+    my (@args) = @_;
+    return run_to_end(program_path('mfctl') // die("mfctl is not built\n"), @args);
 }
 
 # Debian's memcached, the program whose replies ours must equal; undef if it is

@@ -20,16 +20,10 @@ sub chaos {
     my ($name, %opt) = @_;
     my @command = (program_path('mfchaos'), '--bin-dir', builddir(), '--duration', "$opt{seconds}s",
                    @{ $opt{args} // [] });
-    my $pid = open(my $out, '-|') // die "fork: $!";
-    if ($pid == 0) {
-        open(STDERR, '>&', \*STDOUT);
-        exec { $command[0] } @command or POSIX::_exit(127);
-    }
-    my $text = do { local $/; <$out> } // '';
-    close $out;
+    my ($status, $text) = run_to_end(@command);
     $text =~ s/[^\n\x20-\x7e]/?/g;
     diag("$name: $text");
-    is($? >> 8, 0, $name);
+    is($status, 0, $name);
     return { $text =~ /([\w-]+)=(\d+)/g };
 }
 

@@ -26,16 +26,10 @@ sub soak {
     my @judge = ('--slack', 1000 * deadline(sanitized() ? 1 : 0.5) . 'ms', sanitized() ? '--no-rss' : ());
     my @command = (program_path('mfsoak'), '--duration', "$opt{seconds}s", '--pid', $node->pid,
                    '--memory-limit', $limit{'-m'}, @judge, @{ $opt{soak} }, $node->addr);
-    my $pid = open(my $out, '-|') // die "fork: $!";
-    if ($pid == 0) {
-        open(STDERR, '>&', \*STDOUT);
-        exec { $command[0] } @command or POSIX::_exit(127);
-    }
-    my $text = do { local $/; <$out> } // '';
-    close $out;
+    my ($status, $text) = run_to_end(@command);
     $text =~ s/[^\n\x20-\x7e]/?/g;
     diag("$name: $text");
-    is($? >> 8, 0, $name);
+    is($status, 0, $name);
     $node->stop;
     return { $text =~ /(\w+)=(\d+)/g };
 }
