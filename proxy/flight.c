@@ -2,6 +2,7 @@
 #include "common/core/assert.h"
 #include "common/core/mem.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 #define BUCKETS_FIRST 256
@@ -97,17 +98,13 @@ make(struct flight_table *t, const struct lookup_key *key, uint8_t form, uint32_
     ASSERT(key->bytes.len > 0 && key->bytes.len <= KEY_MAX_BYTES);
 
     struct flight *f = borrow(t);
+    memset(f, 0, offsetof(struct flight, key)); /* a spare has what its last use left */
     f->hash = key->hash;
     list_init(&f->waiters);
-    f->waiting = 0;
     f->pool = key->pool;
     f->mark = mark;
     f->form = form;
-    f->listed = false;
-    f->retried = false;
-    f->leased = false;
     f->key_bytes = (uint8_t)key->bytes.len;
-    f->target = NULL;
     memcpy(f->key, key->bytes.ptr, key->bytes.len);
     return f;
 }

@@ -45,6 +45,25 @@ START_TEST(only_the_same_may_be_joined)
 }
 END_TEST
 
+START_TEST(nothing_is_left_of_the_last_use)
+{
+    struct flight_table t;
+    flight_table_init(&t);
+    struct lookup_key a = named("a", 1);
+    struct flight *f = flight_open(&t, &a, GET, 7), *first = f;
+    f->at_copy = f->retried = f->leased = true;
+    f->lease_until_us = 1;
+    f->holder = f->target = &t;
+    flight_close(&t, &f);
+    f = flight_open(&t, &a, GET, 7);
+    ck_assert_ptr_eq(f, first);
+    ck_assert(!f->at_copy && !f->retried && !f->leased);
+    ck_assert(f->lease_until_us == 0 && f->holder == NULL && f->target == NULL);
+    flight_close(&t, &f);
+    flight_table_deinit(&t);
+}
+END_TEST
+
 START_TEST(a_write_ends_joining_not_waiting)
 {
     struct flight_table t;
@@ -405,7 +424,7 @@ START_TEST(nobody_reads_older_than_his_own_acknowledged_write)
 }
 END_TEST
 
-UNIT_MAIN("flight", only_the_same_may_be_joined, a_write_ends_joining_not_waiting,
-          waiters_are_limited, flights_are_limited, one_goes_on_alone,
-          large_values_are_shared_by_few_or_none, marks_tell_what_was_written,
+UNIT_MAIN("flight", only_the_same_may_be_joined, nothing_is_left_of_the_last_use,
+          a_write_ends_joining_not_waiting, waiters_are_limited, flights_are_limited,
+          one_goes_on_alone, large_values_are_shared_by_few_or_none, marks_tell_what_was_written,
           retries_have_a_budget, nobody_reads_older_than_his_own_acknowledged_write)
