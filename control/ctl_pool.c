@@ -45,6 +45,10 @@
       "how long an item stays there at most (10)")                                                 \
     X(0, "miss-lease",        DURATION, miss_lease_ms,      "TIME", NULL,                          \
       "how long those who share a miss wait for one of them to fill it (0)")                       \
+    X(0, "near-cache",        SIZE,     near_cache_bytes,   "SIZE", NULL,                          \
+      "memory of each proxy for values of the hottest keys (0)")                                   \
+    X(0, "near-cache-ttl",    DURATION, near_cache_ttl_ms,  "TIME", NULL,                          \
+      "how long such a value is told at most (250ms)")                                             \
     X(0, "min-nodes",         NUMBER,   min_nodes,          "N",    NULL,                          \
       "serve the pool once so many nodes have registered for it (1)")
 #define POOL_OPTIONS(X)                                                                            \

@@ -6,9 +6,11 @@
 #include "proxy/client.h"
 #include "proxy/fanout.h"
 #include "proxy/multiget.h"
+#include "proxy/near.h"
 #include "proxy/pending.h"
 #include "proxy/proxy_worker.h"
 #include "proxy/roster.h"
+#include "proxy/tell.h"
 #include "proxy/way.h"
 
 #define WHOLE              UINT32_MAX /* the waiter is the pending, not a part of it */
@@ -189,6 +191,19 @@ coalesce_lead(struct coalesce *co, const struct coalesce_read *read, const struc
         return NULL;
     }
     f->target = target;
+    f->near_of = read->near_of;
+    f->asked_us = worker_now_us(co->worker);
+    return f;
+}
+
+struct flight *
+coalesce_lead_alone(struct coalesce *co, const struct coalesce_read *read,
+                    const struct backend *target)
+{
+    struct flight *f = coalesce_lead(co, read, target);
+    if (f != NULL) {
+        flight_unlist(&co->flights, f);
+    }
     return f;
 }
 
@@ -221,71 +236,17 @@ fail_waiter(struct coalesce *co, struct waiter *it, enum failure failure)
     }
 }
 
-static struct span
-with_crlf(struct span value)
-{
-    return span_make(value.ptr, value.len + 2);
-}
-
-static void
-tell_text(struct waiter *it, const struct fetched *f)
-{
-    struct pending *p = it->pending;
-    if (f->kind == REPLY_VALUE) {
-        char head[FORM_HEAD_MAX];
-        bool with_cas = p->request.cmd == CMD_GETS;
-        size_t len = form_text_head(f, flight_key_of(it->flight), with_cas, head);
-        pending_emit(p, span_make(head, len));
-        pending_emit(p, with_crlf(f->value));
-        pending_emit(p, SPAN_LIT("END\r\n"));
-        worker_count(p->worker, METRIC_ID_GET_HITS, 1);
-    } else {
-        pending_emit(p, f->line);
-        pending_emit(p, SPAN_LIT("\r\n"));
-    }
-}
-
-static void
-tell_meta(struct waiter *it, const struct fetched *f, bool may_win)
-{
-    struct pending *p = it->pending;
-    if (!fetched_is_hit(f) && f->kind != REPLY_EN) {
-        pending_emit(p, f->line);
-        pending_emit(p, SPAN_LIT("\r\n"));
-        return;
-    }
-    char head[FORM_HEAD_MAX];
-    size_t len = form_meta_head(f, buf_span(&it->ask), may_win, head);
-    pending_emit(p, span_make(head, len));
-    if (len > 0 && head[0] == 'V') {
-        pending_emit(p, with_crlf(f->value));
-    }
-}
-
-/* A miss, or an error of the node, leaves the key out. */
-static void
-tell_part(struct waiter *it, const struct fetched *f)
-{
-    struct pending *p = it->pending;
-    if (f->kind != REPLY_VALUE || p->client == NULL) {
-        return;
-    }
-    char head[FORM_HEAD_MAX];
-    bool with_cas = p->request.cmd == CMD_GETS;
-    size_t len = form_text_head(f, flight_key_of(it->flight), with_cas, head);
-    answer_part_value(p, it->part, span_make(head, len), with_crlf(f->value));
-}
-
 static void
 tell(struct coalesce *co, struct waiter *it, const struct fetched *f, bool may_win)
 {
     bool whole = it->part == WHOLE;
+    struct span key = flight_key_of(it->flight);
     if (!whole) {
-        tell_part(it, f);
+        tell_part(it->pending, it->part, key, f);
     } else if (it->pending->request.cmd == CMD_MG) {
-        tell_meta(it, f, may_win);
+        tell_meta(it->pending, buf_span(&it->ask), f, may_win);
     } else {
-        tell_text(it, f);
+        tell_text(it->pending, key, f);
     }
     struct pending *p = release(co, it);
     if (whole) {
@@ -631,6 +592,9 @@ coalesce_land_slowly(struct coalesce *co, struct flight **flight, const struct r
         return;
     }
     note_size(co, f, piece->value.len);
+    if (f->near_of != 0) {
+        near_keep(co->worker, f, piece);
+    }
     flight_unlist(&co->flights, f);
     if (f->waiting == 0) {
         flight_close(&co->flights, &f);

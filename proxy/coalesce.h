@@ -53,6 +53,7 @@ struct coalesce_read {
     struct lookup_key key;
     uint8_t form; /* not FORM_NONE */
     uint32_t mark;
+    uint32_t near_of; /* near.h: what it brings is kept; 0: it is not */
 };
 
 enum coalesce_verdict {
@@ -72,6 +73,10 @@ void coalesce_wait_part(struct pending *p, struct flight *f, uint32_t part);
 struct flight *coalesce_lead(struct coalesce *co, const struct coalesce_read *read,
                              const struct backend *target);
 
+/* The same where nobody may join, for what shall be kept. */
+struct flight *coalesce_lead_alone(struct coalesce *co, const struct coalesce_read *read,
+                                   const struct backend *target);
+
 /* The read is sent to a copy of its key (fanout.h), and the pending, or one key of
  * its multiget, waits for what that brings; `shared`: others may join. False, and
  * nothing is done, if it cannot be sent. */
@@ -90,7 +95,8 @@ coalesce_land(struct coalesce *co, struct flight **flight, const struct reply_pi
               const struct client *leader)
 {
     uint64_t hash = (*flight)->hash;
-    if ((*flight)->waiting == 0 && co->large[hash % COALESCE_LARGE_KEYS] != hash) {
+    if ((*flight)->waiting == 0 && (*flight)->near_of == 0 &&
+        co->large[hash % COALESCE_LARGE_KEYS] != hash) {
         flight_close(&co->flights, flight);
     } else {
         coalesce_land_slowly(co, flight, piece, leader);

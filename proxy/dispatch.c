@@ -6,6 +6,7 @@
 #include "proxy/fanout.h"
 #include "proxy/leg_queue.h"
 #include "proxy/local_command.h"
+#include "proxy/near.h"
 #include "proxy/pending.h"
 #include "proxy/proxy_worker.h"
 #include "proxy/roster.h"
@@ -156,6 +157,8 @@ read_shared(struct pending *p, const struct request *r, const struct coalesce_re
     leg->repeatable = true;
     if (verdict == COALESCE_LEAD) {
         leg->flight = coalesce_lead(&p->worker->coalesce, read, way.backend);
+    } else if (read->near_of != 0) {
+        leg->flight = coalesce_lead_alone(&p->worker->coalesce, read, way.backend);
     }
 }
 
@@ -200,14 +203,17 @@ to_one(struct client *c, const struct request *r, struct span block)
 {
     struct worker *w = c->worker;
     struct pending *p = pending_create(c, r);
-    struct coalesce_read read = {worker_lookup_key(w, r->key), form_of(r), 0};
+    struct coalesce_read read = {.key = worker_lookup_key(w, r->key), .form = form_of(r)};
     const struct roster_pool *pool = &w->roster->pools[read.key.pool];
     p->policy = pool->policy;
     if (r->cmd == CMD_MG || command_shape(r->cmd) == SHAPE_GET) {
         worker_note_read(w, &read.key);
     }
-    if (read.form != FORM_NONE && (pool->coalesce || pool->replicas > 1)) {
+    if (read.form != FORM_NONE && pool->shares) {
         read.mark = write_marks_read(w->host->writes, read.key.hash);
+        if (pool->near != NULL && near_serve(p, &read, ask_of(r))) {
+            return;
+        }
         read_shared(p, r, &read);
     } else {
         send_alone(p, r, &read, block);

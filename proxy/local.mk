@@ -23,6 +23,8 @@ libmfproxy_a_SOURCES = \
 	proxy/local_command.c proxy/local_command.h \
 	proxy/lookup_key.h \
 	proxy/multiget.c proxy/multiget.h \
+	proxy/near.c proxy/near.h \
+	proxy/near_cache.c proxy/near_cache.h \
 	proxy/objpool.h \
 	proxy/owner_cache.c proxy/owner_cache.h \
 	proxy/pending.c proxy/pending.h \
@@ -42,6 +44,7 @@ libmfproxy_a_SOURCES = \
 	proxy/roster.c proxy/roster.h \
 	proxy/split.c proxy/split.h \
 	proxy/successor.c proxy/successor.h \
+	proxy/tell.c proxy/tell.h \
 	proxy/way.c proxy/way.h \
 	proxy/write_marks.h
 

@@ -145,6 +145,8 @@ table_of_servers(const struct proxy_options *o)
         pool->connect_timeout_ms = o->connect_timeout;
         pool->request_timeout_ms = o->request_timeout;
         pool->coalesce = strcmp(o->coalesce, "on") == 0;
+        pool->near_cache_bytes = o->near_cache;
+        pool->near_cache_ttl_ms = o->near_cache_ttl;
         rejoin_policy_find(span_cstr(o->rejoin), &pool->rejoin);
     }
     return table;
@@ -307,6 +309,7 @@ fill_limits(struct proxy *proxy)
         .half_command_ms = o->half_command,
         .zone = o->zone,
         .hash_seed = random_seed(),
+        .threads = (unsigned)o->threads,
         .replay_rate = o->replay_rate / o->threads,
     };
     proxy->host = (struct worker_host){

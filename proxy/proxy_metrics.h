@@ -89,6 +89,12 @@
       "Deletes of copies sent because their key was written.")                                     \
     X(REPLICA_UNCONFIRMED, "replica_unconfirmed_total", COUNTER,                                   \
       "Deletes of copies that were not confirmed in time.")                                        \
+    X(NEAR_HITS,        "near_cache_hits_total",      COUNTER,                                     \
+      "Reads, of a multiget each key, answered from the near cache.")                              \
+    X(NEAR_FILLS,       "near_cache_fills_total",     COUNTER, "Values put into the near cache.")  \
+    X(NEAR_INVALIDATED, "near_cache_invalidations_total", COUNTER,                                 \
+      "Values found in the near cache whose key had been written since.")                          \
+    X(NEAR_BYTES,       "near_cache_bytes",           GAUGE,   "Bytes of values in the near cache.") \
     X(PROBES,           "backend_probes_total",       COUNTER, "Probes sent to DOWN nodes.")          \
     X(GUTTER_READS,     "gutter_reads_total",         COUNTER,                                     \
       "Reads, of a multiget each key, sent to the gutter because the owner was DOWN.")             \

@@ -55,6 +55,12 @@ find_fault(const void *options)
     if (strcmp(o->coalesce, "on") != 0 && strcmp(o->coalesce, "off") != 0) {
         return "option --coalesce: expected on or off";
     }
+    if (o->near_cache > TABLE_NEAR_MAX_BYTES) {
+        return "option --near-cache: expected at most 1g";
+    }
+    if (o->near_cache_ttl < 1 || o->near_cache_ttl > TABLE_NEAR_MAX_MS) {
+        return "option --near-cache-ttl: expected 1ms to 1s";
+    }
     if (o->gutter.count > 0 && o->servers.count == 0) {
         return "option --gutter: only with --servers; pools of tables name theirs";
     }

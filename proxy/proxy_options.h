@@ -38,6 +38,11 @@
     X(0,   "coalesce",          STRING,   coalesce,        "on|off",  "on",                        \
       "whether reads of one key that come together are one request to its node of --servers; "     \
       "tables have their own")                                                                     \
+    X(0,   "near-cache",        SIZE,     near_cache,      "SIZE",    "0",                         \
+      "memory for values of the hottest keys of --servers, told without asking their node; 0: "    \
+      "none; tables have their own")                                                               \
+    X(0,   "near-cache-ttl",    DURATION, near_cache_ttl,  "TIME",    "250ms",                     \
+      "how long such a value is told at most")                                                     \
     X(0,   "gutter",            STRINGS,  gutter,          "HOST:PORT[:WEIGHT]", NULL,             \
       "nodes that stand in for those of --servers that are down; may be repeated")                 \
     X(0,   "gutter-ttl",        DURATION, gutter_ttl,      "TIME",    "10s",                       \

@@ -6,6 +6,7 @@
 #include "common/core/mem.h"
 #include "proxy/backend.h"
 #include "proxy/client.h"
+#include "proxy/near.h"
 #include "proxy/pending.h"
 #include "proxy/roster.h"
 
@@ -131,6 +132,9 @@ worker_look_at(struct worker *w, const struct lookup_key *key)
 {
     w->hotkeys_distance =
         hotkeys_count_request(w->hotkeys, key->bytes, key->hash, worker_now_us(w) / 1000);
+    if (w->roster->pools[key->pool].near != NULL) {
+        near_look_at(w, key);
+    }
 }
 
 /* --- the end of a turn --------------------------------------------------------- */

@@ -37,6 +37,7 @@ struct worker_limits {
     uint64_t half_command_ms; /* half a command may stand so long */
     const char *zone;         /* the proxy's; "" if not given */
     uint64_t hash_seed;       /* of lookup_key.hash; secret, one for all workers */
+    unsigned threads;         /* workers */
     uint64_t replay_rate;     /* deletes a second, of a worker to one node that rejoins */
 };
 
@@ -75,6 +76,7 @@ struct worker {
     struct buf scratch;     /* what one read of a client brought; empty between reads */
     struct request request; /* the one that is being dispatched */
     struct roster *roster;  /* NULL until there is a table */
+    uint32_t roster_serial; /* of the last one */
     unsigned rosters;       /* the current one, and those with requests on their way */
     bool clear_told;        /* of the current roster */
     struct list clients;
@@ -91,7 +93,7 @@ struct worker {
     uint64_t shed_looked_us; /* when one to be closed was looked for */
     uint64_t expected_bytes; /* large values that have not all arrived */
     uint64_t rng;
-    bool ending;             /* nothing is sent any more */
+    bool ending; /* nothing is sent any more */
     bool draining;
     bool gives_clients; /* there is a process to give them to */
     uint64_t drain_until_us;

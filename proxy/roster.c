@@ -3,6 +3,7 @@
 #include "common/core/mem.h"
 #include "proxy/backend.h"
 #include "proxy/copies.h"
+#include "proxy/near.h"
 #include "proxy/owner_cache.h"
 #include "proxy/proxy_worker.h"
 
@@ -63,6 +64,8 @@ fill_pool(struct roster *r, unsigned index)
         .replica_ttl_us = place->pool->replica_ttl_ms * 1000,
         .table = place->pool,
     };
+    pool->near = near_create(r->worker, place->pool);
+    pool->shares = pool->coalesce || pool->replicas > 1 || pool->near != NULL;
     if (place->pool->gutter_pool != TABLE_NO_POOL) {
         pool->gutter = &r->pools[place->pool->gutter_pool];
     }
@@ -77,6 +80,7 @@ roster_create(struct worker *worker, struct placement *placement, struct roster 
 {
     struct roster *r = mem_zalloc(sizeof(*r));
     r->worker = worker;
+    r->serial = ++worker->roster_serial != 0 ? worker->roster_serial : ++worker->roster_serial;
     r->placement = placement_ref(placement);
     r->refs = 1;
     r->owners = owner_cache_create();
@@ -107,6 +111,7 @@ roster_unref(struct roster **roster)
     struct worker *worker = r->worker;
     for (unsigned i = 0; i < r->placement->table->pool_count; i++) {
         free(r->pools[i].backends);
+        near_destroy(worker, &r->pools[i].near);
     }
     owner_cache_destroy(&r->owners);
     copies_destroy(&r->copies);

@@ -12,6 +12,7 @@
 
 struct backend;
 struct copies;
+struct near_cache;
 struct owner_cache;
 struct worker;
 
@@ -23,12 +24,14 @@ struct roster_pool {
     struct failure_policy policy;
     bool flush_all;
     bool coalesce;
+    bool shares;                /* a read may be answered by what another brings */
+    struct near_cache *near;    /* values of the hottest keys; NULL: none are kept */
     uint64_t miss_lease_us;     /* 0: none */
     bool slow_ring;             /* finding an owner costs more than remembering it */
     struct roster_pool *gutter; /* NULL: none */
     uint64_t gutter_ttl_s;
-    unsigned index;        /* in the table */
-    unsigned replicas;     /* 1: no key is hot */
+    unsigned index;    /* in the table */
+    unsigned replicas; /* 1: no key is hot */
     uint64_t replica_ttl_us;
     const struct table_pool *table;
 };
@@ -39,6 +42,7 @@ struct roster {
     struct backend **backends; /* by placement node */
     struct roster_pool *pools;
     struct owner_cache *owners; /* of pools with a slow ring */
+    uint32_t serial;            /* which of the worker's; not 0 */
     struct copies *copies;      /* of hot keys; NULL while no pool has replicas */
     uint64_t refs;              /* the worker's, and one of every request on its way */
 };

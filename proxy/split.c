@@ -5,6 +5,7 @@
 #include "proxy/client.h"
 #include "proxy/fanout.h"
 #include "proxy/multiget.h"
+#include "proxy/near.h"
 #include "proxy/proxy_worker.h"
 #include "proxy/roster.h"
 #include "proxy/way.h"
@@ -148,8 +149,12 @@ read_key(const struct split *s, const struct coalesce_read *read)
     if (verdict == COALESCE_JOIN) {
         part = multiget_add_guest(many, at, (uint32_t)read->key.bytes.len);
         coalesce_wait_part(s->pending, found, part);
-    } else if (ask_owner(s, &read->key, &part, &target) && verdict == COALESCE_LEAD) {
+    } else if (!ask_owner(s, &read->key, &part, &target)) {
+        return;
+    } else if (verdict == COALESCE_LEAD) {
         many->keys[part].flight = coalesce_lead(&s->worker->coalesce, read, target);
+    } else if (read->near_of != 0) {
+        many->keys[part].flight = coalesce_lead_alone(&s->worker->coalesce, read, target);
     }
 }
 
@@ -157,14 +162,18 @@ static void
 add_key(const struct split *s, struct span key)
 {
     struct write_marks *writes = s->worker->host->writes;
-    struct coalesce_read read = {worker_lookup_key(s->worker, key), s->form, 0};
+    struct coalesce_read read = {.key = worker_lookup_key(s->worker, key), .form = s->form};
     const struct roster_pool *pool = &s->worker->roster->pools[read.key.pool];
     uint32_t part;
     const struct backend *target;
     worker_note_read(s->worker, &read.key);
     take_policy(s->pending, &pool->policy);
-    if (s->form != FORM_NONE && (pool->coalesce || pool->replicas > 1)) {
+    if (s->form != FORM_NONE && pool->shares) {
         read.mark = write_marks_read(writes, read.key.hash);
+        uint32_t at = (uint32_t)(key.ptr - s->request->keys.ptr);
+        if (pool->near != NULL && near_serve_part(s->pending, &read, at)) {
+            return;
+        }
         read_key(s, &read);
     } else if (ask_owner(s, &read.key, &part, &target) && s->form == FORM_NONE) {
         write_marks_move(writes, read.key.hash);

@@ -47,6 +47,11 @@ t_unit_check_copies_SOURCES = t/unit/check_copies.c t/unit/unit.h
 t_unit_check_copies_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_copies_LDADD = $(PROXY_UNIT_LIBS)
 
+UNIT_TESTS += t/unit/check_near_cache
+t_unit_check_near_cache_SOURCES = t/unit/check_near_cache.c t/unit/unit.h
+t_unit_check_near_cache_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_near_cache_LDADD = $(PROXY_UNIT_LIBS)
+
 UNIT_TESTS += t/unit/check_owner_cache
 t_unit_check_owner_cache_SOURCES = t/unit/check_owner_cache.c t/unit/unit.h
 t_unit_check_owner_cache_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
@@ -71,6 +76,7 @@ PROXY_TESTS = \
 	t/proxy/journal_dir.t \
 	t/proxy/memccapable.t \
 	t/proxy/names.t \
+	t/proxy/near_cache.t \
 	t/proxy/order.t \
 	t/proxy/pressure.t \
 	t/proxy/replicas.t \

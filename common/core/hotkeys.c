@@ -229,6 +229,20 @@ hotkeys_count_request(struct hotkeys *h, struct span key, uint64_t hash, uint64_
     return count(h, key, hash, NULL, now_ms);
 }
 
+struct hotkeys_weight
+hotkeys_weigh(struct hotkeys *h, struct span key, uint64_t hash)
+{
+    pthread_mutex_lock(&h->lock);
+    const struct sketch *s = &h->sketches[HOTKEYS_RECENT][HOTKEYS_REQUESTS];
+    struct hotkeys_weight weight = {.total = h->total};
+    unsigned i = find(s, key, hash);
+    if (i < HOTKEYS_KEPT) {
+        weight.requests = s->counts[i] - s->names[i].error;
+    }
+    pthread_mutex_unlock(&h->lock);
+    return weight;
+}
+
 void
 hotkeys_interval(struct hotkeys *h, bool counts)
 {

@@ -45,6 +45,13 @@ uint32_t hotkeys_count(struct hotkeys *h, struct span key, uint64_t hash, uint64
 /* The same where the value's bytes are not known: counts among requests only. */
 uint32_t hotkeys_count_request(struct hotkeys *h, struct span key, uint64_t hash, uint64_t now_ms);
 
+/* What is certain of the key's requests in the last minutes, and all there were. */
+struct hotkeys_weight {
+    uint64_t requests;
+    uint64_t total;
+};
+struct hotkeys_weight hotkeys_weigh(struct hotkeys *h, struct span key, uint64_t hash);
+
 /* Begins to count an interval from nothing, or ends the one that goes on. */
 void hotkeys_interval(struct hotkeys *h, bool counts);
 

@@ -26,7 +26,9 @@
 #define TABLE_ERROR_MAX  512
 #define TABLE_NO_POOL    UINT32_MAX
 
-#define TABLE_REPLICAS_MAX 8
+#define TABLE_REPLICAS_MAX   8
+#define TABLE_NEAR_MAX_BYTES (1ull << 30)
+#define TABLE_NEAR_MAX_MS    1000
 
 #define NODE_STATES(X)                                                                             \
     X(JOINING, "joining")                                                                          \
@@ -88,7 +90,7 @@ struct table_pool {
     enum read_error_policy on_read_error;
     enum write_error_policy on_write_error;
     enum meta_error_policy meta_errors;
-    bool coalesce; /* reads of one key share a request; default true */
+    bool coalesce;          /* reads of one key share a request; default true */
     uint64_t miss_lease_ms; /* who shares a miss waits so long for a write; default 0 */
     enum rejoin_policy rejoin;
     char *gutter;          /* the pool that stands in for nodes that are DOWN; "": none */
@@ -96,8 +98,10 @@ struct table_pool {
     unsigned gutter_pool;  /* its index, or TABLE_NO_POOL, also if the table lacks it */
     bool is_gutter;        /* of another pool */
     unsigned replicas; /* nodes that may have a copy of a hot key, the owner one of them; 1: none */
-    uint64_t replica_ttl_ms; /* no copy lives longer */
-    char *hot_text;          /* the member `hot`, canonical; "" if there is none */
+    uint64_t replica_ttl_ms;    /* no copy lives longer */
+    uint64_t near_cache_bytes;  /* a proxy's, for values of the hottest keys; default 0: none */
+    uint64_t near_cache_ttl_ms; /* so long such a value is told at most; default 250 */
+    char *hot_text;             /* the member `hot`, canonical; "" if there is none */
     struct hotset hot;
     bool routed; /* keys lead here: it is the default pool, or a route names it */
 };

@@ -326,6 +326,15 @@ read_replicas(struct jsonread *r, struct jsonread_at at, struct table_pool *pool
     free(text);
 }
 
+static void
+read_near_cache(struct jsonread *r, struct jsonread_at at, struct table_pool *pool)
+{
+    pool->near_cache_bytes =
+        jsonread_u64(r, at, "near_cache_bytes", JSONREAD_OPTIONAL, 0, TABLE_NEAR_MAX_BYTES, 0);
+    pool->near_cache_ttl_ms = jsonread_u64(r, at, "near_cache_ttl_ms", JSONREAD_OPTIONAL, 1,
+                                           TABLE_NEAR_MAX_MS, TABLE_NEAR_MS);
+}
+
 /* Everything but the nodes. */
 static void
 read_settings(struct jsonread *r, struct jsonread_at at, const char *name, struct table_pool *pool)
@@ -357,6 +366,7 @@ read_settings(struct jsonread *r, struct jsonread_at at, const char *name, struc
                                                      WORD_COUNT(rejoin_words), REJOIN_REPLAY);
     read_gutter(r, at, pool);
     read_replicas(r, at, pool);
+    read_near_cache(r, at, pool);
 }
 
 bool

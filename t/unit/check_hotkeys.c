@@ -124,6 +124,29 @@ START_TEST(requests_alone_are_counted)
 }
 END_TEST
 
+START_TEST(one_key_is_weighed)
+{
+    begin();
+    struct span a = SPAN_LIT("a"), b = SPAN_LIT("b");
+    for (unsigned i = 0; i < 30; i++) {
+        struct span key = i % 3 == 0 ? a : b;
+        hotkeys_count_request(sketches[0], key, hash_span(key), 2);
+    }
+    struct hotkeys_weight weight = hotkeys_weigh(sketches[0], a, hash_span(a));
+    ck_assert_uint_eq(weight.requests, 10 * HOTKEYS_EVERY);
+    ck_assert_uint_eq(weight.total, 30 * HOTKEYS_EVERY);
+    for (unsigned i = 0; i < 2 * HOTKEYS_KEPT; i++) {
+        char other[16];
+        snprintf(other, sizeof(other), "k%u", i);
+        hotkeys_count_request(sketches[0], span_cstr(other), hash_span(span_cstr(other)), 2);
+    }
+    weight = hotkeys_weigh(sketches[0], SPAN_LIT("k255"), hash_span(SPAN_LIT("k255")));
+    ck_assert_uint_eq(weight.requests, HOTKEYS_EVERY); /* what it inherited is not certain */
+    ck_assert_uint_eq(hotkeys_weigh(sketches[0], SPAN_LIT("c"), 1).requests, 0);
+    end();
+}
+END_TEST
+
 START_TEST(words_are_parsed)
 {
     const struct span words[] = {SPAN_LIT("bytes"), SPAN_LIT("7"), SPAN_LIT("x")};
@@ -193,4 +216,5 @@ START_TEST(intervals_stand_alone)
 END_TEST
 
 UNIT_MAIN("hotkeys", intervals_stand_alone, orders_and_adds_up_workers, a_hot_key_survives_a_flood,
-          forgets, requests_alone_are_counted, words_are_parsed, distances_are_random)
+          forgets, requests_alone_are_counted, one_key_is_weighed, words_are_parsed,
+          distances_are_random)

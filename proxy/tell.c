@@ -1,0 +1,52 @@
+#include "proxy/tell.h"
+#include "proxy/answer.h"
+#include "proxy/proxy_worker.h"
+
+static struct span
+with_crlf(struct span value)
+{
+    return span_make(value.ptr, value.len + 2);
+}
+
+void
+tell_text(struct pending *p, struct span key, const struct fetched *f)
+{
+    if (f->kind == REPLY_VALUE) {
+        char head[FORM_HEAD_MAX];
+        size_t len = form_text_head(f, key, p->request.cmd == CMD_GETS, head);
+        pending_emit(p, span_make(head, len));
+        pending_emit(p, with_crlf(f->value));
+        pending_emit(p, SPAN_LIT("END\r\n"));
+        worker_count(p->worker, METRIC_ID_GET_HITS, 1);
+    } else {
+        pending_emit(p, f->line);
+        pending_emit(p, SPAN_LIT("\r\n"));
+    }
+}
+
+void
+tell_meta(struct pending *p, struct span ask, const struct fetched *f, bool may_win)
+{
+    if (!fetched_is_hit(f) && f->kind != REPLY_EN) {
+        pending_emit(p, f->line);
+        pending_emit(p, SPAN_LIT("\r\n"));
+        return;
+    }
+    char head[FORM_HEAD_MAX];
+    size_t len = form_meta_head(f, ask, may_win, head);
+    pending_emit(p, span_make(head, len));
+    if (len > 0 && head[0] == 'V') {
+        pending_emit(p, with_crlf(f->value));
+    }
+}
+
+void
+tell_part(struct pending *p, uint32_t part, struct span key, const struct fetched *f)
+{
+    if (f->kind != REPLY_VALUE || p->client == NULL) {
+        return;
+    }
+    char head[FORM_HEAD_MAX];
+    size_t len = form_text_head(f, key, p->request.cmd == CMD_GETS, head);
+    answer_part_value(p, part, span_make(head, len), with_crlf(f->value));
+}
