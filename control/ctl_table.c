@@ -32,6 +32,9 @@ ctl_table_print(const struct table *table)
                pool->name, i == table->default_pool ? " (default)" : "", pool->node_count,
                pool->node_count == 1 ? "" : "s", ring_kind_name(pool->ring_config.kind),
                key_hash_name(pool->ring_config.hash), ring_points(pool->ring), pool->ring_sha);
+        if (pool->move != MOVE_NONE) {
+            printf("  keys move, step %s\n", move_step_name(pool->move));
+        }
         for (unsigned n = 0; n < pool->node_count; n++) {
             print_node(&pool->nodes[n]);
         }

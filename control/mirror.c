@@ -146,6 +146,7 @@ judge(struct mirror *m, struct table *next)
     case TABLE_CONFLICT:
     case TABLE_SHRINK:
     case TABLE_RING_CHANGE:
+    case TABLE_MOVE_SKIP:
     case TABLE_OTHER_CLUSTER:
         refuse(m, table_verdict_name(verdict), table_verdict_why(verdict));
         break;

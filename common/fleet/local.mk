@@ -20,4 +20,5 @@ libmffleet_a_SOURCES = \
 	common/fleet/table_judge.c \
 	common/fleet/table_ring.c common/fleet/table_ring.h \
 	common/fleet/table_servers.c \
+	common/fleet/table_steps.c \
 	common/fleet/table_words.h

@@ -17,6 +17,41 @@ node_state_name(enum node_state state)
     return names[state];
 }
 
+const char *
+move_step_name(enum move_step step)
+{
+    static const char *const names[] = {
+#define X(id, name) name,
+        MOVE_STEPS(X)
+#undef X
+    };
+    ASSERT(step < MOVE_STEP_COUNT);
+    return names[step];
+}
+
+bool
+table_pool_moves(const struct table_pool *pool, struct span key, struct table_move *out)
+{
+    out->from = out->to = table_pool_owner(pool, key);
+    if (pool->other == NULL) {
+        return false;
+    }
+    unsigned server = ring_lookup(pool->other, keytag_part(&pool->tag, key));
+    unsigned node = pool->other_members == NULL ? server : pool->other_members[server];
+    *(pool->move == MOVE_PREPARE ? &out->to : &out->from) = node;
+    return out->from != out->to;
+}
+
+unsigned
+table_pool_replicas(const struct table_pool *pool, struct span key, unsigned *out)
+{
+    unsigned n = ring_successors(pool->ring, keytag_part(&pool->tag, key), out, pool->replicas);
+    for (unsigned i = 0; i < n && pool->members != NULL; i++) {
+        out[i] = pool->members[out[i]];
+    }
+    return n;
+}
+
 struct table *
 table_ref(struct table *table)
 {
@@ -38,6 +73,9 @@ void
 table_pool_deinit(struct table_pool *pool)
 {
     ring_destroy(&pool->ring);
+    ring_destroy(&pool->other);
+    free(pool->members);
+    free(pool->other_members);
     for (unsigned i = 0; i < pool->node_count; i++) {
         deinit_node(&pool->nodes[i]);
     }

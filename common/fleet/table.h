@@ -18,7 +18,8 @@
 #include <stdint.h>
 
 #define TABLE_BYTES_MAX  (8u << 20)
-#define TABLE_READER     1 /* the schema this build reads; a larger min_reader is refused */
+#define TABLE_READER     2 /* what this build reads; a larger min_reader is refused */
+#define TABLE_MOVES      2 /* the min_reader of a table in which keys move */
 #define TABLE_SHA_CHARS  64
 #define TABLE_NODES_MAX  RING_SERVERS_MAX
 #define TABLE_POOLS_MAX  1000
@@ -46,6 +47,25 @@ const char *node_state_name(enum node_state state);
 
 enum node_kind { NODE_KIND_MFCACHED, NODE_KIND_MEMCACHED };
 
+/* While keys of a pool move there are two rings, that of before and that of after. */
+enum table_side { TABLE_BEFORE, TABLE_AFTER };
+enum node_rings { NODE_IN_BOTH, NODE_IN_BEFORE, NODE_IN_AFTER };
+
+/* How far a move is: docs/moving-keys.md. */
+#define MOVE_STEPS(X)                                                                              \
+    X(NONE, "none")                                                                                \
+    X(PREPARE, "prepare")                                                                          \
+    X(WARM, "warm")                                                                                \
+    X(ACTIVE, "active")                                                                            \
+    X(DONE, "done")
+enum move_step {
+#define X(id, name) MOVE_##id,
+    MOVE_STEPS(X)
+#undef X
+        MOVE_STEP_COUNT,
+};
+const char *move_step_name(enum move_step step);
+
 struct table_node {
     char *id;
     char *addr;      /* where to connect: host:port, [v6]:port or unix:/path */
@@ -54,7 +74,9 @@ struct table_node {
     uint32_t weight;
     enum node_state state;
     enum node_kind kind;
-    uint64_t generation; /* of its data; grows with every flush order */
+    uint64_t generation;    /* of its data; grows with every flush order */
+    enum node_rings rings;  /* both, unless its pool has a move */
+    uint32_t weight_before; /* on the ring of before; 0: as `weight` */
 };
 
 enum read_error_policy { READ_ERROR_MISS, READ_ERROR_ERROR };
@@ -77,8 +99,13 @@ bool rejoin_policy_find(struct span word, enum rejoin_policy *out);
 struct table_pool {
     char *name;
     struct ring_config ring_config;
-    struct ring *ring;                 /* server i is nodes[i] */
-    char ring_sha[RING_SHA_CHARS + 1]; /* as computed here */
+    enum move_step move;
+    struct ring *ring;  /* by which keys are read: from WARM on that of after */
+    unsigned *members;  /* server i of the ring is nodes[members[i]]; NULL: nodes[i] */
+    struct ring *other; /* the other of the two, from PREPARE to ACTIVE; else NULL */
+    unsigned *other_members;
+    char ring_sha[RING_SHA_CHARS + 1];        /* of the ring of after, as computed here */
+    char ring_sha_before[RING_SHA_CHARS + 1]; /* "" without a move */
     char *strip_prefix;
     char *hash_stop;
     struct keytag tag; /* points into the two above */
@@ -111,6 +138,7 @@ struct table {
     char *incarnation;
     uint64_t epoch; /* from 1 */
     uint64_t min_epoch;
+    uint64_t min_reader;
     bool force; /* an operator takes responsibility for a large shrink or another ring */
     char *by, *reason;
     char sha[TABLE_SHA_CHARS + 1];
@@ -153,6 +181,7 @@ struct table *table_from_servers(const struct table_servers *from, char *error);
     X(CONFLICT, "conflict", "same epoch with other content")                                       \
     X(SHRINK, "shrink", "removes more than 10 % of a pool's nodes without force")                  \
     X(RING_CHANGE, "ring_change", "changes how a pool places keys without force")                  \
+    X(MOVE_SKIP, "move_skip", "skips a step of moving keys without force")                         \
     X(OTHER_CLUSTER, "other_cluster", "belongs to another cluster")
 enum table_verdict {
 #define X(id, name, why) TABLE_##id,
@@ -184,17 +213,40 @@ table_pool_of(const struct table *table, struct span key)
                                     : prefixmap_find(&table->routes, key, table->default_pool);
 }
 
-/* Index into pool->nodes of the key's owner. */
+/* Index into pool->nodes of the key's owner; while it moves, of the one who is
+ * asked first. */
 static inline unsigned
 table_pool_owner(const struct table_pool *pool, struct span key)
 {
-    return ring_lookup(pool->ring, keytag_part(&pool->tag, key));
+    unsigned server = ring_lookup(pool->ring, keytag_part(&pool->tag, key));
+    return pool->members == NULL ? server : pool->members[server];
 }
+
+/* Does the key change its owner by the pool's move, which is not done yet? From
+ * where and to where: indexes into pool->nodes, equal if not. */
+struct table_move {
+    unsigned from, to;
+};
+bool table_pool_moves(const struct table_pool *pool, struct span key, struct table_move *out);
+
+/* Is the node on that ring? */
+static inline bool
+table_node_is_on(const struct table_node *node, enum table_side side)
+{
+    return node->rings == NODE_IN_BOTH || (node->rings == NODE_IN_BEFORE) == (side == TABLE_BEFORE);
+}
+
+/* Do keys of the pool have two owners now? */
+static inline bool
+table_pool_is_moving(const struct table_pool *pool)
+{
+    return pool->move != MOVE_NONE && pool->move != MOVE_DONE;
+}
+
+/* May `next` follow `old`? Neither a step nor another ring in between is left out,
+ * and a move that is done stays so. Pure. */
+bool table_move_follows(const struct table_pool *old, const struct table_pool *next);
 
 /* The nodes that may have a copy of a hot key, the owner first: indexes into
  * pool->nodes. `out` has room for TABLE_REPLICAS_MAX; returns how many. */
-static inline unsigned
-table_pool_replicas(const struct table_pool *pool, struct span key, unsigned *out)
-{
-    return ring_successors(pool->ring, keytag_part(&pool->tag, key), out, pool->replicas);
-}
+unsigned table_pool_replicas(const struct table_pool *pool, struct span key, unsigned *out);

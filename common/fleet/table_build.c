@@ -72,21 +72,41 @@ node_json(bool *ok, const struct table_node *node)
     put_string(ok, json, "state", node_state_name(node->state));
     put_string(ok, json, "kind", node_kind_words[node->kind]);
     put_u64(ok, json, "generation", node->generation);
+    if (node->rings != NODE_IN_BOTH) {
+        put_string(ok, json, "in_ring", node_rings_words[node->rings]);
+    }
+    if (node->weight_before != 0) {
+        put_u64(ok, json, "weight_before", node->weight_before);
+    }
     return json;
 }
 
 /* Without a ring there is no sha, and reading the document back says why. */
 static void
-put_ring_sha(bool *ok, json_t *json, const struct table_pool *pool)
+put_ring_sha(bool *ok, json_t *json, const char *member, const struct table_pool *pool,
+             enum table_side side)
 {
     const char *why;
-    struct ring *ring = table_ring_create(pool, &why);
+    unsigned *members;
+    struct ring *ring = table_ring_create(pool, side, &members, &why);
     if (ring != NULL) {
         char sha[RING_SHA_CHARS + 1];
         ring_sha(ring, sha);
-        put_string(ok, json, "ring_sha", sha);
+        put_string(ok, json, member, sha);
     }
     ring_destroy(&ring);
+    free(members);
+}
+
+static void
+put_move(bool *ok, json_t *object, const struct table_pool *pool)
+{
+    if (pool->move != MOVE_NONE) {
+        json_t *json = json_object();
+        put_string(ok, json, "step", move_step_name(pool->move));
+        put_ring_sha(ok, json, "ring_sha_before", pool, TABLE_BEFORE);
+        put(ok, object, "move", json);
+    }
 }
 
 static void
@@ -103,7 +123,8 @@ pool_json(bool *ok, const struct table_pool *pool)
     json_t *json = json_object();
     put_string(ok, json, "ring", ring_kind_name(pool->ring_config.kind));
     put_string(ok, json, "key_hash", key_hash_name(pool->ring_config.hash));
-    put_ring_sha(ok, json, pool);
+    put_ring_sha(ok, json, "ring_sha", pool, TABLE_AFTER);
+    put_move(ok, json, pool);
     put_string(ok, json, "hash_strip_prefix", pool->strip_prefix);
     put_string(ok, json, "hash_stop", pool->hash_stop);
     char tag[] = {pool->tag.open, pool->tag.close, '\0'};
@@ -151,12 +172,23 @@ routes_json(bool *ok, const struct table *draft)
     return json;
 }
 
+static uint64_t
+min_reader(const struct table *draft)
+{
+    for (unsigned i = 0; i < draft->pool_count; i++) {
+        if (draft->pools[i].move != MOVE_NONE) {
+            return TABLE_MOVES;
+        }
+    }
+    return TABLE_SCHEMA;
+}
+
 static json_t *
 table_json(bool *ok, const struct table *draft)
 {
     json_t *json = json_object();
     put_u64(ok, json, "memfleet_table", TABLE_SCHEMA);
-    put_u64(ok, json, "min_reader", TABLE_READER);
+    put_u64(ok, json, "min_reader", min_reader(draft));
     put_string(ok, json, "cluster", draft->cluster);
     put_string(ok, json, "incarnation", draft->incarnation);
     put_u64(ok, json, "epoch", draft->epoch);

@@ -92,6 +92,24 @@ read_node(struct jsonread *r, struct jsonread_at at, struct table_node *node)
     node->kind = (enum node_kind)jsonread_word(r, at, "kind", node_kind_words,
                                                WORD_COUNT(node_kind_words), NODE_KIND_MFCACHED);
     node->generation = jsonread_u64(r, at, "generation", JSONREAD_OPTIONAL, 0, NUMBER_MAX, 0);
+    node->rings = (enum node_rings)jsonread_word(r, at, "in_ring", node_rings_words,
+                                                 WORD_COUNT(node_rings_words), NODE_IN_BOTH);
+    node->weight_before =
+        (uint32_t)jsonread_u64(r, at, "weight_before", JSONREAD_OPTIONAL, 0, RING_WEIGHT_MAX, 0);
+}
+
+/* A side that nothing moves from or to is a slip. */
+static void
+refuse_sides_without_move(struct jsonread *r, struct jsonread_at at, const struct table_pool *pool,
+                          unsigned i)
+{
+    const struct table_node *node = &pool->nodes[i];
+    const char *member = node->rings != NODE_IN_BOTH ? "in_ring"
+                         : node->weight_before != 0  ? "weight_before"
+                                                     : NULL;
+    if (pool->move == MOVE_NONE && member != NULL) {
+        jsonread_fail(r, at, member, "the pool has no move");
+    }
 }
 
 static void
@@ -110,7 +128,9 @@ read_nodes(struct jsonread *r, struct jsonread_at at, struct table_pool *pool)
     for (unsigned i = 0; i < pool->node_count && !r->failed; i++) {
         char place[NODE_PLACE_MAX];
         snprintf(place, sizeof(place), "%.*s.nodes[%u]", PLACE_MAX, at.place, i);
-        read_node(r, (struct jsonread_at){json_array_get(nodes, i), place}, &pool->nodes[i]);
+        struct jsonread_at node = {json_array_get(nodes, i), place};
+        read_node(r, node, &pool->nodes[i]);
+        refuse_sides_without_move(r, node, pool, i);
     }
 }
 
@@ -147,14 +167,17 @@ refuse_duplicates(struct jsonread *r, struct jsonread_at at, struct named_node *
 
 static void
 refuse_pool_without_service(struct jsonread *r, struct jsonread_at at,
-                            const struct table_pool *pool)
+                            const struct table_pool *pool, enum table_side side)
 {
     for (unsigned i = 0; i < pool->node_count; i++) {
-        if (pool->nodes[i].state == NODE_ACTIVE || pool->nodes[i].state == NODE_DRAINING) {
+        const struct table_node *node = &pool->nodes[i];
+        bool serves = node->state == NODE_ACTIVE || node->state == NODE_DRAINING;
+        if (serves && table_node_is_on(node, side)) {
             return;
         }
     }
-    jsonread_fail(r, at, "nodes", "expected at least one that is active or draining");
+    jsonread_fail(r, at, "nodes", "expected at least one that is active or draining%s",
+                  pool->move == MOVE_NONE ? "" : ", on each ring");
 }
 
 static void
@@ -172,18 +195,24 @@ refuse_equal_nodes(struct jsonread *r, struct jsonread_at at, const struct table
     free(names);
 }
 
-/* Two nodes with one label would share every point of the ring. */
+/* Two nodes with one label would share every point of the ring. Who replaces a node
+ * has its label, on the other ring. */
 static void
-refuse_equal_labels(struct jsonread *r, struct jsonread_at at, const struct table_pool *pool)
+refuse_equal_labels(struct jsonread *r, struct jsonread_at at, const struct table_pool *pool,
+                    enum table_side side)
 {
     struct named_node *names = mem_alloc((pool->node_count + 1) * sizeof(*names));
     char **labels = mem_alloc((pool->node_count + 1) * sizeof(*labels));
+    unsigned count = 0;
     for (unsigned i = 0; i < pool->node_count; i++) {
-        labels[i] = table_ring_label(pool, &pool->nodes[i]);
-        names[i] = (struct named_node){labels[i], i};
+        if (table_node_is_on(&pool->nodes[i], side)) {
+            labels[count] = table_ring_label(pool, &pool->nodes[i]);
+            names[count] = (struct named_node){labels[count], i};
+            count++;
+        }
     }
-    refuse_duplicates(r, at, names, pool->node_count, "ring_name");
-    for (unsigned i = 0; i < pool->node_count; i++) {
+    refuse_duplicates(r, at, names, count, "ring_name");
+    for (unsigned i = 0; i < count; i++) {
         free(labels[i]);
     }
     free(labels);
@@ -193,19 +222,94 @@ refuse_equal_labels(struct jsonread *r, struct jsonread_at at, const struct tabl
 /* --- the ring --------------------------------------------------------------- */
 
 static void
-build_ring(struct jsonread *r, struct jsonread_at at, struct table_pool *pool)
+compare_sha(struct jsonread *r, struct jsonread_at at, const char *member, const char *computed)
+{
+    const char *told = jsonread_string(r, at, member, JSONREAD_OPTIONAL, RING_SHA_CHARS);
+    if (told != NULL && strcmp(told, computed) != 0) {
+        jsonread_fail(r, at, member, "is not that of the ring computed here, %s", computed);
+    }
+}
+
+/* `sha` is what it comes to. NULL, and `r` has failed, if there can be none. */
+static struct ring *
+build_side(struct jsonread *r, struct jsonread_at at, const struct table_pool *pool,
+           enum table_side side, unsigned **members, char *sha)
 {
     const char *why = NULL;
-    pool->ring = table_ring_create(pool, &why);
-    if (pool->ring == NULL) {
+    struct ring *ring = table_ring_create(pool, side, members, &why);
+    if (ring == NULL) {
         jsonread_fail(r, at, "nodes", "%s", why);
+    } else {
+        ring_sha(ring, sha);
+    }
+    return ring;
+}
+
+static void
+build_ring(struct jsonread *r, struct jsonread_at at, struct table_pool *pool)
+{
+    pool->ring = build_side(r, at, pool, TABLE_AFTER, &pool->members, pool->ring_sha);
+    if (pool->ring != NULL) {
+        compare_sha(r, at, "ring_sha", pool->ring_sha);
+    }
+}
+
+#define MOVE_PLACE_MAX (PLACE_MAX + sizeof(".move"))
+
+static struct jsonread_at
+move_of(struct jsonread *r, struct jsonread_at at, char place[MOVE_PLACE_MAX])
+{
+    snprintf(place, MOVE_PLACE_MAX, "%.*s.move", PLACE_MAX, at.place);
+    return (struct jsonread_at){jsonread_object(r, at, "move"), place};
+}
+
+/* Whether the ring of before is still read by, or is only another owner's, follows
+ * from the step; when that is done it is of no use. */
+static void
+build_ring_of_before(struct jsonread *r, struct jsonread_at at, struct table_pool *pool)
+{
+    unsigned *members;
+    struct ring *before = build_side(r, at, pool, TABLE_BEFORE, &members, pool->ring_sha_before);
+    if (before == NULL) {
         return;
     }
-    ring_sha(pool->ring, pool->ring_sha);
-    const char *told = jsonread_string(r, at, "ring_sha", JSONREAD_OPTIONAL, RING_SHA_CHARS);
-    if (told != NULL && strcmp(told, pool->ring_sha) != 0) {
-        jsonread_fail(r, at, "ring_sha", "is not that of the ring computed here, %s",
-                      pool->ring_sha);
+    char place[MOVE_PLACE_MAX];
+    struct jsonread_at move = move_of(r, at, place);
+    compare_sha(r, move, "ring_sha_before", pool->ring_sha_before);
+    if (pool->move == MOVE_PREPARE) {
+        pool->other = pool->ring;
+        pool->other_members = pool->members;
+        pool->ring = before;
+        pool->members = members;
+    } else if (pool->move == MOVE_DONE) {
+        ring_destroy(&before);
+        free(members);
+    } else {
+        pool->other = before;
+        pool->other_members = members;
+    }
+}
+
+static void
+read_move(struct jsonread *r, struct jsonread_at at, struct table_pool *pool)
+{
+    if (json_object_get(at.object, "move") == NULL) {
+        return;
+    }
+    char place[MOVE_PLACE_MAX];
+    struct jsonread_at move = move_of(r, at, place);
+    if (r->failed) {
+        return;
+    }
+    const char *words[MOVE_STEP_COUNT];
+    for (enum move_step s = MOVE_NONE; s < MOVE_STEP_COUNT; s++) {
+        words[s] = move_step_name(s);
+    }
+    unsigned none = 1; /* is not a step to be named */
+    pool->move = (enum move_step)(
+        none + jsonread_word(r, move, "step", words + none, MOVE_STEP_COUNT - none, 0));
+    if (json_object_get(move.object, "step") == NULL) {
+        jsonread_fail(r, move, "step", "missing");
     }
 }
 
@@ -392,14 +496,20 @@ read_pool(struct jsonread *r, struct jsonread_at at, const char *name, struct ta
     if (r->failed) {
         return;
     }
+    read_move(r, at, pool);
     read_nodes(r, at, pool);
     if (!r->failed) {
-        refuse_pool_without_service(r, at, pool);
+        refuse_pool_without_service(r, at, pool, TABLE_BEFORE);
+        refuse_pool_without_service(r, at, pool, TABLE_AFTER);
         refuse_equal_nodes(r, at, pool);
-        refuse_equal_labels(r, at, pool);
+        refuse_equal_labels(r, at, pool, TABLE_AFTER);
     }
     if (!r->failed) {
         build_ring(r, at, pool);
+    }
+    if (!r->failed && pool->move != MOVE_NONE) {
+        refuse_equal_labels(r, at, pool, TABLE_BEFORE);
+        build_ring_of_before(r, at, pool);
     }
 }
 
@@ -426,7 +536,12 @@ read_pools(struct jsonread *r, struct jsonread_at at, struct table *table)
         struct table_pool *pool = &table->pools[table->pool_count++];
         char place[PLACE_MAX];
         snprintf(place, sizeof(place), "pools.%s", name);
-        read_pool(r, (struct jsonread_at){value, place}, name, pool);
+        struct jsonread_at at_pool = {value, place};
+        read_pool(r, at_pool, name, pool);
+        if (pool->move != MOVE_NONE && table->min_reader < TABLE_MOVES) {
+            jsonread_fail(r, at_pool, "move",
+                          "needs \"min_reader\": %d, or others would misread it", TABLE_MOVES);
+        }
         if (r->failed) {
             return;
         }
@@ -543,6 +658,7 @@ read_head(struct jsonread *r, struct jsonread_at at, struct table *table)
         jsonread_fail(r, at, "min_reader", "is %" PRIu64 ", this build reads up to %d", reader,
                       TABLE_READER);
     }
+    table->min_reader = reader;
     table->cluster =
         copy_or_empty(jsonread_string(r, at, "cluster", JSONREAD_OPTIONAL, NAME_BYTES_MAX));
     table->incarnation =

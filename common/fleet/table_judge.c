@@ -43,24 +43,66 @@ sorted_ids(const struct table_pool *pool)
     return ids;
 }
 
-/* How many of `old`'s nodes `next` no longer has. */
-static unsigned
-count_removed(const struct table_pool *old, const struct table_pool *next)
+/* Does the node have keys? While they move both their owners do; one that is still to
+ * get them, or has none any more, may go. */
+static bool
+serves(const struct table_pool *pool, const struct table_node *node)
+{
+    switch (node->rings) {
+    case NODE_IN_BOTH: return true;
+    case NODE_IN_BEFORE: return pool->move != MOVE_DONE;
+    case NODE_IN_AFTER: return pool->move != MOVE_PREPARE;
+    }
+    return true;
+}
+
+static bool
+is_too_much(uint64_t removed, uint64_t of)
+{
+    return removed * 100 > of * SHRINK_PERCENT;
+}
+
+/* Of `old`'s nodes that have keys, does `next` lack too many? */
+static bool
+lacks_nodes(const struct table_pool *old, const struct table_pool *next)
 {
     const char **kept = sorted_ids(next);
-    unsigned removed = 0;
+    unsigned removed = 0, all = 0;
     for (unsigned i = 0; i < old->node_count; i++) {
-        const char *id = old->nodes[i].id;
-        removed += bsearch(&id, kept, next->node_count, sizeof(*kept), compare_ids) == NULL;
+        if (serves(old, &old->nodes[i])) {
+            const char *id = old->nodes[i].id;
+            removed += bsearch(&id, kept, next->node_count, sizeof(*kept), compare_ids) == NULL;
+            all++;
+        }
     }
     free(kept);
-    return removed;
+    return is_too_much(removed, all);
+}
+
+static unsigned
+count_on(const struct table_pool *pool, enum table_side side)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < pool->node_count; i++) {
+        count += table_node_is_on(&pool->nodes[i], side);
+    }
+    return count;
+}
+
+/* A move that begins may replace as many nodes as it likes, but not do with much
+ * fewer. */
+static bool
+begins_to_shrink(const struct table_pool *old, const struct table_pool *next)
+{
+    unsigned before = count_on(next, TABLE_BEFORE), after = count_on(next, TABLE_AFTER);
+    return !table_pool_is_moving(old) && table_pool_is_moving(next) && after < before &&
+           is_too_much(before - after, before);
 }
 
 static bool
 shrinks(const struct table_pool *old, const struct table_pool *next)
 {
-    return (uint64_t)count_removed(old, next) * 100 > (uint64_t)old->node_count * SHRINK_PERCENT;
+    return lacks_nodes(old, next) || begins_to_shrink(old, next);
 }
 
 /* Anything but the nodes that decides where a key goes. */
@@ -85,6 +127,9 @@ judge_pools(const struct table *current, const struct table *next)
         }
         if (table_pool_places_otherwise(old, pool)) {
             return TABLE_RING_CHANGE;
+        }
+        if (!table_move_follows(old, pool)) {
+            return TABLE_MOVE_SKIP;
         }
     }
     return TABLE_ADOPT;
@@ -115,7 +160,8 @@ enum table_verdict
 table_judge_published(const struct table *current, const struct table *next)
 {
     enum table_verdict verdict = table_judge(current, next);
-    bool large = verdict == TABLE_SHRINK || verdict == TABLE_RING_CHANGE;
+    bool large =
+        verdict == TABLE_SHRINK || verdict == TABLE_RING_CHANGE || verdict == TABLE_MOVE_SKIP;
     if (large && strcmp(current->incarnation, next->incarnation) == 0 &&
         next->epoch > current->epoch + 1) {
         return TABLE_ADOPT;

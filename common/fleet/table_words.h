@@ -3,6 +3,7 @@
 #pragma once
 
 static const char *const node_kind_words[] = {"mfcached", "memcached"};
+static const char *const node_rings_words[] = {"both", "before", "after"};
 static const char *const flush_all_words[] = {"deny", "allow"};
 static const char *const read_error_words[] = {"miss", "error"};
 static const char *const write_error_words[] = {"error", "not_stored"};

@@ -122,6 +122,7 @@ follow_adopt_table(struct follow_adopt *a, struct table *table, const char *sour
     case TABLE_CONFLICT:
     case TABLE_SHRINK:
     case TABLE_RING_CHANGE:
+    case TABLE_MOVE_SKIP:
     case TABLE_OTHER_CLUSTER:
         return follow_adopt_refuse(a, table->epoch, table_verdict_name(verdict),
                                    table_verdict_why(verdict));
