@@ -258,9 +258,10 @@ chaos_batch_begin(struct chaos_client *c)
 {
     unsigned n = chance(c, 50) ? 1 : 1 + pick(c, CHAOS_BATCH_MAX - 2);
     c->count = c->first = 0;
+    bool reads = c->run->second_reads && c->proxy == 1;
     while (c->count < n) {
         unsigned key = pick_key(c);
-        switch (pick(c, 8)) {
+        switch (pick(c, reads ? 5 : 8)) {
         case 0:
         case 1: add_get(c, key, 0); break;
         case 2: add_get(c, key, 1 + pick(c, CHAOS_CALL_KEYS - 1)); break;

@@ -250,17 +250,36 @@ chaos_fleet_ask(struct chaos_fleet *f, unsigned proxy, const char *command, stru
     return whole;
 }
 
+/* 0 if it is not told. */
+static uint64_t
+stat_of(struct chaos_fleet *f, unsigned proxy, const char *name)
+{
+    struct buf stats = BUF_EMPTY;
+    uint64_t value = 0;
+    char row[64];
+    int len = snprintf(row, sizeof(row), "STAT %s ", name);
+    if (chaos_fleet_ask(f, proxy, "stats", &stats)) {
+        const char *at = strstr(buf_span(&stats).ptr, row);
+        value = at != NULL ? strtoull(at + len, NULL, 10) : 0;
+    }
+    buf_deinit(&stats);
+    return value;
+}
+
+uint64_t
+chaos_fleet_sum(struct chaos_fleet *f, const char *name)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < f->setup.proxies; i++) {
+        sum += stat_of(f, i, name);
+    }
+    return sum;
+}
+
 static bool
 follows(struct chaos_fleet *f, unsigned proxy)
 {
-    struct buf stats = BUF_EMPTY;
-    bool is_new = false;
-    if (chaos_fleet_ask(f, proxy, "stats", &stats)) {
-        const char *at = strstr(buf_span(&stats).ptr, "STAT table_clear_epoch ");
-        is_new = at != NULL && strtoull(at + 23, NULL, 10) == f->epoch;
-    }
-    buf_deinit(&stats);
-    return is_new;
+    return stat_of(f, proxy, "table_clear_epoch") == f->epoch;
 }
 
 void

@@ -18,6 +18,8 @@ struct chaos_setup {
     uint64_t request_timeout_ms;
     uint64_t gutter_ttl_s;  /* 0: no gutter */
     uint64_t miss_lease_ms; /* 0: none */
+    uint64_t near_ms;       /* near_cache_ttl_ms; 0: no near cache */
+    bool alone;             /* no coalescing */
     bool warm;              /* nodes keep their items in a file */
     bool keep;              /* the folder, for who wants to read logs */
 };
@@ -65,3 +67,6 @@ void chaos_fleet_settle(struct chaos_fleet *f);
 
 /* What a proxy answers to "stats..."; false if nothing whole within a second. */
 bool chaos_fleet_ask(struct chaos_fleet *f, unsigned proxy, const char *command, struct buf *out);
+
+/* A number of `stats`, of all proxies that answer, since they were started last. */
+uint64_t chaos_fleet_sum(struct chaos_fleet *f, const char *name);

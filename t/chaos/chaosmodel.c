@@ -9,6 +9,7 @@
 
 #define NEVER      UINT64_MAX
 #define COUNT_BITS 64
+#define LOOK_BACK  1000 /* at writes, for one of another proxy that is over */
 
 enum write_state { WRITE_SENT, WRITE_DONE, WRITE_UNKNOWN, WRITE_NOT_DONE, WRITE_NO_ANSWER };
 
@@ -20,6 +21,7 @@ struct written {
     uint32_t incrs; /* sent, perhaps to this number */
     uint8_t kind, state, proxy;
     bool settled;
+    bool at_node; /* it said that it is done */
 };
 
 /* What was promised through one proxy. */
@@ -46,6 +48,8 @@ struct proxy {
 struct chaos_model {
     unsigned key_count, proxy_count;
     uint64_t gutter_ttl_us;
+    bool judges_others;
+    uint64_t others_bound_us;
     struct proxy proxies[CHAOS_PROXIES_MAX];
     struct key keys[];
 };
@@ -62,6 +66,13 @@ chaos_model_create(unsigned keys, unsigned proxies, uint64_t gutter_ttl_us)
         pthread_mutex_init(&m->keys[i].lock, NULL);
     }
     return m;
+}
+
+void
+chaos_model_judge_others(struct chaos_model *m, uint64_t bound_us)
+{
+    m->judges_others = true;
+    m->others_bound_us = bound_us;
 }
 
 void
@@ -100,6 +111,22 @@ lock_key(struct chaos_model *m, unsigned key)
 
 /* --- views ---------------------------------------------------------------------------- */
 
+/* One of the last writes that whoever reads later than the bound has to see. */
+static void
+look_at_others(const struct chaos_model *m, const struct key *k, struct chaos_view *view)
+{
+    uint32_t least = k->count > LOOK_BACK ? k->count - LOOK_BACK : 0;
+    for (uint32_t seq = k->count; seq > least && m->judges_others; seq--) {
+        const struct written *w = &k->writes[seq - 1];
+        if (w->state == WRITE_DONE && w->kind != CHAOS_INCR && w->at_node && w->settled &&
+            w->moves == k->moves && w->ended_us + m->others_bound_us < view->sent_us) {
+            view->others_us = w->sent_us;
+            view->others_seq = seq;
+            return;
+        }
+    }
+}
+
 struct chaos_view
 chaos_view(struct chaos_model *m, unsigned key, unsigned proxy, uint64_t now_us)
 {
@@ -114,6 +141,7 @@ chaos_view(struct chaos_model *m, unsigned key, unsigned proxy, uint64_t now_us)
                               .floor_seq = p->floor_seq,
                               .count_of = p->count_of,
                               .count = p->count};
+    look_at_others(m, k, &view);
     pthread_mutex_unlock(&k->lock);
     return view;
 }
@@ -209,6 +237,7 @@ chaos_write_end(struct chaos_model *m, unsigned key, uint32_t seq, enum chaos_ou
     ASSERT(w->state == WRITE_SENT);
     w->state = (uint8_t)state_after(outcome);
     w->ended_us = now_us;
+    w->at_node = outcome == CHAOS_DONE;
     if (!still_holds(m, k, w->proxy, w->life, w->moves)) {
         w->floor_us = 0;
     } else if (w->settled && replaces((enum chaos_write)w->kind, outcome)) {
@@ -363,6 +392,9 @@ judge(const struct chaos_model *m, const struct key *k, const struct chaos_view 
     uint64_t over = over_us(&k->writes[last - 1], view);
     if (over < view->floor_us && !in_gutter(m, over, view->sent_us)) {
         return wrong(CHAOS_STALE, k, last, view->floor_seq, view, reason);
+    }
+    if (over < view->others_us && view->settled && !in_gutter(m, over, view->sent_us)) {
+        return wrong(CHAOS_STALE, k, last, view->others_seq, view, reason);
     }
     return seen->is_number ? judge_number(k, view, seen, reason) : CHAOS_RIGHT;
 }

@@ -20,6 +20,11 @@
  *              done may still be done, until that proxy has delivered a delete
  *   move       a key that a new table gives to another node begins anew there
  *
+ * Of writes through other proxies nothing is promised so far. With a bound
+ * (chaos_model_judge_others()) a value is stale, too, if the last write in it ended
+ * before another that its node has acknowledged, through any proxy, began, and
+ * that was over for longer than the bound before the read began.
+ *
  * append, incr and cas read what they change: their base is judged as if it had
  * been read when they were sent.
  *
@@ -38,6 +43,8 @@ struct chaos_model;
 
 /* `gutter_ttl_us`: 0 without a gutter; else with what nodes may be late. */
 struct chaos_model *chaos_model_create(unsigned keys, unsigned proxies, uint64_t gutter_ttl_us);
+/* Before anything else: writes through other proxies are seen after so long. */
+void chaos_model_judge_others(struct chaos_model *m, uint64_t bound_us);
 void chaos_model_destroy(struct chaos_model **model);
 
 /* What was promised about a key when a command was sent. */
@@ -49,6 +56,9 @@ struct chaos_view {
     uint64_t sent_us;
     uint64_t floor_us; /* the last write or delete that is over began then; 0: none */
     uint32_t floor_seq;
+    uint64_t
+        others_us; /* such a write through any proxy, over for the bound, began then; 0: none */
+    uint32_t others_seq;
     uint32_t count_of, count; /* the highest answer of incr: to the number of that write */
 };
 

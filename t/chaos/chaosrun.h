@@ -39,6 +39,7 @@ struct chaos_run {
     unsigned keys, proxies;
     uint64_t answer_limit_us;
     uint32_t value_max;
+    bool second_reads; /* clients of the second proxy do not write */
     uint64_t seed;
     struct chaos_door doors[CHAOS_PROXIES_MAX];
     _Atomic bool ending;

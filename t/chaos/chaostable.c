@@ -26,6 +26,13 @@ put_pool(struct buf *out, const struct chaos_fleet *f, const char *name)
     if (f->setup.miss_lease_ms > 0) {
         buf_printf(out, ", \"miss_lease_ms\": %" PRIu64, f->setup.miss_lease_ms);
     }
+    if (f->setup.near_ms > 0) {
+        buf_printf(out, ", \"near_cache_bytes\": 4000000, \"near_cache_ttl_ms\": %" PRIu64,
+                   f->setup.near_ms);
+    }
+    if (f->setup.alone) {
+        buf_printf(out, ", \"coalesce\": false");
+    }
 }
 
 void

@@ -17,5 +17,9 @@ sub happened {
 happened(chaos('everything fails', seconds => 3));
 happened(chaos('a gutter, and clients that fill misses', seconds => 3,
                args => ['--gutter', 1, '--miss-lease', '50ms', '--warm']));
+my $near = chaos('a near cache, and writes by one proxy', seconds => 4,
+                 args => ['--near-cache', '300ms', '--alone', '--second-reads', '--keys', 2, '--clients', 16,
+                          '--value-max', 500, '--faults', 'slow,split,cut,table']);
+cmp_ok($near->{near}, '>', 100, 'values are told from it');
 
 done_testing;

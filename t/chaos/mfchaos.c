@@ -39,6 +39,10 @@
     X(0, "answer-limit", DURATION, answer_ms, "TIME", "20s", "every request is answered by then")  \
     X(0, "gutter", NUMBER, gutter_ttl_s, "SECONDS", "0", "a gutter with this gutter_ttl_s; 0: none") \
     X(0, "miss-lease", DURATION, miss_lease_ms, "TIME", "0", "miss_lease_ms of the pool")          \
+    X(0, "near-cache", DURATION, near_ms, "TIME", "0", "near_cache_ttl_ms of the pool; 0: none")   \
+    X(0, "alone", BOOL, alone, "", NULL,                                                           \
+      "without coalescing: writes through another proxy are seen at once, or after --near-cache")  \
+    X(0, "second-reads", BOOL, second_reads, "", NULL, "clients of the second proxy only read")    \
     X('w', "warm", BOOL, warm, "", NULL, "nodes keep their items in a file (-e)")                  \
     X(0, "bin-dir", STRING, bin_dir, "DIR", ".", "where mfproxy and mfcached are")                 \
     X(0, "keep", BOOL, keep, "", NULL, "keep the programs' logs")                                  \
@@ -70,7 +74,7 @@ static const struct option_table table = {
 };
 
 static void
-print_sums(const struct chaos_run *run, const struct chaos_faults *fs)
+print_sums(const struct chaos_run *run, const struct chaos_faults *fs, uint64_t near)
 {
     printf("seed=%" PRIu64, run->seed);
 #define X(id, name) printf(" " #name "=%" PRIu64, run->counts[CHAOS_COUNT_##id]);
@@ -79,7 +83,7 @@ print_sums(const struct chaos_run *run, const struct chaos_faults *fs)
     for (unsigned i = 0; i < CHAOS_FAULT_KINDS; i++) {
         printf(" %s=%" PRIu64, chaos_fault_name((enum chaos_fault_kind)i), fs->counts[i]);
     }
-    printf(" wrong=%u\n", run->wrongs);
+    printf(" near=%" PRIu64 " wrong=%u\n", near, run->wrongs);
 }
 
 static void
@@ -112,10 +116,14 @@ chaos(const struct options *o, unsigned allowed)
     uint64_t ttl_us = o->gutter_ttl_s > 0 ? (o->gutter_ttl_s + GUTTER_SLACK_S) * 1000000 : 0;
     struct chaos_run *run = mem_zalloc(sizeof(*run));
     run->model = chaos_model_create((unsigned)o->keys, 2, ttl_us);
+    if (o->alone) {
+        chaos_model_judge_others(run->model, o->near_ms * 1000);
+    }
     run->keys = (unsigned)o->keys;
     run->proxies = 2;
     run->answer_limit_us = o->answer_ms * 1000;
     run->value_max = (uint32_t)o->value_max;
+    run->second_reads = o->second_reads;
     run->seed = o->seed;
     struct chaos_fleet fleet = {.run = run,
                                 .setup = {.bin_dir = o->bin_dir,
@@ -126,6 +134,8 @@ chaos(const struct options *o, unsigned allowed)
                                           .request_timeout_ms = o->timeout_ms,
                                           .gutter_ttl_s = o->gutter_ttl_s,
                                           .miss_lease_ms = o->miss_lease_ms,
+                                          .near_ms = o->near_ms,
+                                          .alone = o->alone,
                                           .warm = o->warm,
                                           .keep = o->keep}};
     fleet.links = chaos_links_create(o->seed, o->timeout_ms * 1500);
@@ -139,12 +149,13 @@ chaos(const struct options *o, unsigned allowed)
                                            .allowed = allowed}};
     run_clients(run, &faults, o);
     chaos_fleet_look(&fleet);
+    uint64_t near = chaos_fleet_sum(&fleet, "near_cache_hits_total");
     if (run->wrongs == 0) {
         chaos_check_calm(run);
     }
     chaos_fleet_stop(&fleet);
     chaos_links_destroy(&fleet.links);
-    print_sums(run, &faults);
+    print_sums(run, &faults, near);
     int status = run->wrongs > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     chaos_model_destroy(&run->model);
     free(run);
@@ -166,6 +177,9 @@ fault_of(const void *options)
     }
     if (o->timeout_ms < 10 || o->timeout_ms > 10000) {
         return "--request-timeout: 10ms to 10s";
+    }
+    if (o->near_ms > 1000) {
+        return "--near-cache: at most 1s";
     }
     return chaos_faults_parse(o->faults) == 0 ? "--faults: see --help for their names" : NULL;
 }

@@ -281,10 +281,34 @@ START_TEST(a_count_that_is_late_may_still_be_done)
 }
 END_TEST
 
+START_TEST(others_writes_are_seen_after_the_bound)
+{
+    begin(0);
+    chaos_model_judge_others(m, 100);
+    uint32_t a = wrote(CHAOS_SET, THERE, CHAOS_DONE);
+    uint32_t b = wrote(CHAOS_SET, THERE, CHAOS_DONE);
+    now_us += 99;
+    ck_right(reads(HERE, a, 0));
+    now_us += 2;
+    ck_wrong(reads(HERE, a, 0), CHAOS_STALE);
+    ck_right(reads(HERE, b, 0));
+    uint32_t c = wrote(CHAOS_SET, THERE, CHAOS_UNKNOWN); /* nobody knows when */
+    now_us += 200;
+    ck_right(reads(HERE, b, 0));
+    ck_right(reads(HERE, c, 0));
+    begin(0);
+    a = wrote(CHAOS_SET, THERE, CHAOS_DONE);
+    wrote(CHAOS_SET, THERE, CHAOS_DONE);
+    now_us += 1000;
+    ck_right(reads(HERE, a, 0)); /* nothing is promised */
+}
+END_TEST
+
 UNIT_MAIN("chaos_model", accepts_what_is_new, finds_what_is_older_than_a_write,
           finds_what_was_deleted, finds_what_is_older_than_a_set_that_failed,
           finds_an_unknown_write_that_is_done_late, overlapping_writes_have_no_order,
           finds_what_was_never_written, appends_are_neither_lost_nor_doubled,
           a_cas_is_of_what_it_compared_with, the_gutter_may_be_old_for_a_while,
           a_proxy_that_ends_loses_its_journal, a_key_that_moves_begins_anew,
-          counts_are_neither_lost_nor_doubled, a_count_that_is_late_may_still_be_done)
+          counts_are_neither_lost_nor_doubled, a_count_that_is_late_may_still_be_done,
+          others_writes_are_seen_after_the_bound)
