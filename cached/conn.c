@@ -252,19 +252,23 @@ take_command(struct conn *c, struct span input)
     UNREACHABLE();
 }
 
-/* The same for several requests, if they are of a kind that most are of. Those
+/* The same for several requests of a kind that most are of; 0 if there is none. Those
  * done with are subtracted from *requests. */
+static inline size_t
+take_plain_requests(struct conn *c, struct span input, uint64_t *requests)
+{
+    switch (input.ptr[0]) {
+    case 'g': return exec_plain_gets(c, input, requests);
+    case 's': return ingest_plain_sets(c, input, requests);
+    case 'm': return exec_plain_mgs(c, input, requests);
+    default: return 0;
+    }
+}
+
 static size_t
 take_requests(struct conn *c, struct span input, uint64_t *requests)
 {
-    size_t n = 0;
-    if (input.ptr[0] == 'g') {
-        n = exec_plain_gets(c, input, requests);
-    } else if (input.ptr[0] == 's') {
-        n = ingest_plain_sets(c, input, requests);
-    } else if (input.ptr[0] == 'm') {
-        n = exec_plain_mgs(c, input, requests);
-    }
+    size_t n = take_plain_requests(c, input, requests);
     if (n > 0) {
         c->parser = REQUEST_PARSER_INIT;
         return n;
@@ -300,9 +304,8 @@ take_held_value(struct conn *c, struct span input)
  * goes on without input, a slice each turn, and a watcher's input means nothing. Returns the bytes
  * done with. *stopped: there is more to do that needs no more reading. */
 static size_t
-consume(struct conn *c, struct span input, bool *stopped)
+consume(struct conn *c, struct span input, uint64_t requests, bool *stopped)
 {
-    uint64_t requests = c->worker->node->options.requests_per_turn;
     size_t used = 0;
     *stopped = false;
     while ((used < input.len || c->dump != NULL) && c->watch == NULL && !c->closing &&
@@ -437,22 +440,24 @@ begin_drain(struct conn *c)
     shutdown(c->io.fd, SHUT_WR);
 }
 
-/* Sends, and decides what to wait for. */
-static void
-end_turn(struct conn *c, struct turn turn)
+static enum outbox_status
+send_answers(struct conn *c, uint64_t *sent)
 {
     struct worker *w = c->worker;
-    if (c->out.out_of_memory) { /* a reply may be incomplete: not a byte of it */
-        worker_count(w, METRIC_ID_NODE_OUT_OF_MEMORY);
-        conn_close(c, END_ERROR);
-        return;
-    }
-    uint64_t sent = 0;
-    enum outbox_status status = outbox_send(&c->out, w->store, c->io.fd, &sent);
-    metric_add(w->metrics, METRIC_ID_NODE_BYTES_WRITTEN, sent);
+    *sent = 0;
+    enum outbox_status status = outbox_send(&c->out, w->store, c->io.fd, sent);
+    metric_add(w->metrics, METRIC_ID_NODE_BYTES_WRITTEN, *sent);
     if (service_turn_measured(&w->service_times)) {
         service_close(&w->service_times, w->metrics, loop_now_us(w->loop));
     }
+    return status;
+}
+
+/* Decides what to wait for. */
+static void
+settle_turn(struct conn *c, struct turn turn, enum outbox_status status, uint64_t sent)
+{
+    struct worker *w = c->worker;
     if (status == OUTBOX_BROKEN || (c->eof && status == OUTBOX_EMPTY)) {
         conn_close(c, status == OUTBOX_BROKEN ? END_ERROR : END_NORMAL);
         return;
@@ -466,7 +471,8 @@ end_turn(struct conn *c, struct turn turn)
         conn_close(c, END_ERROR);
         return;
     }
-    if (status == OUTBOX_EMPTY && !turn.stopped && is_calm(c)) {
+    c->calm = status == OUTBOX_EMPTY && !turn.stopped && is_calm(c);
+    if (c->calm) {
         atomic_store_explicit(&c->state, CONN_READ, memory_order_relaxed);
         return;
     }
@@ -478,13 +484,30 @@ end_turn(struct conn *c, struct turn turn)
     atomic_store_explicit(&c->state, state_of(c), memory_order_relaxed);
 }
 
+static void
+end_turn(struct conn *c, struct turn turn)
+{
+    if (c->out.out_of_memory) { /* a reply may be incomplete: not a byte of it */
+        worker_count(c->worker, METRIC_ID_NODE_OUT_OF_MEMORY);
+        conn_close(c, END_ERROR);
+        return;
+    }
+    uint64_t sent;
+    enum outbox_status status = send_answers(c, &sent);
+    settle_turn(c, turn, status, sent);
+}
+
 /* The connection is not idle: it sends, or takes what it asked for. It goes
  * behind the others not every time, since that touches their memory. */
-static void
+static inline void
 note_active(struct conn *c)
 {
     struct worker *w = c->worker;
-    w->now_ms = node_ms_at(w->node, loop_now_us(w->loop));
+    uint64_t now_us = loop_now_us(w->loop);
+    if (now_us != w->now_us) { /* the first one of this turn of the loop */
+        w->now_us = now_us;
+        w->now_ms = node_ms_at(w->node, now_us);
+    }
     if (w->now_ms - atomic_load_explicit(&c->active_ms, memory_order_relaxed) >= ACTIVE_GRAIN_MS) {
         atomic_store_explicit(&c->active_ms, w->now_ms, memory_order_relaxed);
         list_remove(&c->link);
@@ -492,7 +515,7 @@ note_active(struct conn *c)
     }
 }
 
-static void
+static inline void
 begin_turn(struct conn *c)
 {
     note_active(c);
@@ -505,7 +528,8 @@ static struct turn
 consume_held(struct conn *c)
 {
     struct turn turn;
-    size_t used = consume(c, buf_span(&c->in), &turn.stopped);
+    uint64_t requests = c->worker->node->options.requests_per_turn;
+    size_t used = consume(c, buf_span(&c->in), requests, &turn.stopped);
     buf_consume(&c->in, used);
     buf_shrink(&c->in, 0);
     turn.progress = used > 0;
@@ -514,12 +538,11 @@ consume_held(struct conn *c)
 
 /* What is left is kept by the connection itself. */
 static struct turn
-consume_scratch(struct conn *c, size_t n)
+consume_scratch(struct conn *c, struct span input, uint64_t requests)
 {
     struct turn turn = {.progress = true};
-    struct span input = span_make(c->worker->scratch, n);
-    size_t used = consume(c, input, &turn.stopped);
-    if (used < n && !buf_append_span(&c->in, span_skip(input, used))) {
+    size_t used = consume(c, input, requests, &turn.stopped);
+    if (used < input.len && !buf_append_span(&c->in, span_skip(input, used))) {
         c->out.out_of_memory = true;
     }
     return turn;
@@ -585,7 +608,8 @@ on_bytes(struct conn *c, size_t n, bool held)
         buf_grew(&c->in, n);
         end_turn(c, consume_held(c));
     } else {
-        end_turn(c, consume_scratch(c, n));
+        uint64_t requests = c->worker->node->options.requests_per_turn;
+        end_turn(c, consume_scratch(c, span_make(c->worker->scratch, n), requests));
     }
 }
 
@@ -594,7 +618,7 @@ static ssize_t
 receive(struct conn *c)
 {
     if (c->ingest == NULL && buf_len(&c->in) == 0) {
-        return recv(c->io.fd, c->worker->scratch, c->worker->memory.read_max, 0);
+        return call_recv(c->io.fd, c->worker->scratch, c->worker->memory.read_max);
     }
     struct iovec iov[INGEST_ROOMS + 1];
     int count = aim(c, iov);
@@ -605,15 +629,11 @@ receive(struct conn *c)
     return readv(c->io.fd, iov, count);
 }
 
+/* There was nothing to read, which errno explains. */
 static void
-read_once(struct conn *c)
+on_no_bytes(struct conn *c, ssize_t n)
 {
-    bool held = buf_len(&c->in) > 0;
-    ssize_t n = receive(c);
-    if (n > 0) {
-        metric_add(c->worker->metrics, METRIC_ID_NODE_BYTES_READ, (uint64_t)n);
-        on_bytes(c, (size_t)n, held);
-    } else if (n == 0) {
+    if (n == 0) {
         /* The client may have closed only its half and still read. */
         c->closing = c->eof = true;
         end_turn(c, (struct turn){0});
@@ -626,9 +646,69 @@ read_once(struct conn *c)
 }
 
 static void
+read_once(struct conn *c)
+{
+    bool held = buf_len(&c->in) > 0;
+    ssize_t n = receive(c);
+    if (n <= 0) {
+        on_no_bytes(c, n);
+        return;
+    }
+    metric_add(c->worker->metrics, METRIC_ID_NODE_BYTES_READ, (uint64_t)n);
+    on_bytes(c, (size_t)n, held);
+}
+
+/* The plain requests at the head of `input`, which is not empty. Returns their bytes. */
+static inline size_t
+consume_plain(struct conn *c, struct span input, uint64_t *requests)
+{
+    size_t used = take_plain_requests(c, input, requests), n = used;
+    while (n > 0 && *requests > 0 && used < input.len && !conn_blocked(c)) {
+        n = take_plain_requests(c, span_skip(input, used), requests);
+        used += n;
+    }
+    return used;
+}
+
+/* What nearly all turns are: whole requests of the usual kinds come in, and all
+ * answers go out. Then nothing can be unfinished that was not before, and the
+ * connection holds no memory that it did not hold. All else takes the general way
+ * from where it shows. */
+static void
+read_calmly(struct conn *c)
+{
+    struct worker *w = c->worker;
+    ssize_t n = call_recv(c->io.fd, w->scratch, w->memory.read_max);
+    if (__builtin_expect(n <= 0, 0)) {
+        on_no_bytes(c, n);
+        return;
+    }
+    metric_add(w->metrics, METRIC_ID_NODE_BYTES_READ, (uint64_t)n);
+    begin_turn(c);
+    struct span input = span_make(w->scratch, (size_t)n);
+    uint64_t requests = w->node->options.requests_per_turn, sent;
+    size_t used = consume_plain(c, input, &requests);
+    if (__builtin_expect(used < input.len || c->out.out_of_memory, 0)) {
+        end_turn(c, consume_scratch(c, span_skip(input, used), requests));
+        return;
+    }
+    enum outbox_status status = send_answers(c, &sent);
+    if (__builtin_expect(status != OUTBOX_EMPTY, 0)) {
+        settle_turn(c, (struct turn){.progress = true}, status, sent);
+        return;
+    }
+    return_spare(c);
+    atomic_store_explicit(&c->state, CONN_READ, memory_order_relaxed);
+}
+
+static void
 on_io(void *arg, int ready)
 {
     struct conn *c = arg;
+    if (c->calm) { /* and waits for input alone */
+        read_calmly(c);
+        return;
+    }
     if (!(ready & LOOP_WRITE)) {
         read_once(c);
         return;

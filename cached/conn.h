@@ -89,6 +89,7 @@ struct conn {
     uint32_t memory_bytes; /* that it takes, as counted (conn_memory.h) */
     _Atomic uint64_t active_ms;
     _Atomic uint8_t state;
+    bool calm;     /* nothing was unfinished when its last turn ended */
     bool closing;  /* no more input; close when all is sent */
     bool eof;      /* the client will send nothing more */
     bool refused;  /* it spoke another protocol */

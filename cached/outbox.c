@@ -151,12 +151,12 @@ send_pieces(const struct outbox *o, int fd)
 }
 
 enum outbox_status
-outbox_send(struct outbox *o, struct store_thread *th, int fd, uint64_t *sent)
+outbox_send_rest(struct outbox *o, struct store_thread *th, int fd, uint64_t *sent)
 {
     while (outbox_unsent(o) > 0) {
         struct span own = buf_span(&o->bytes);
         ssize_t n =
-            o->first < o->count ? send_pieces(o, fd) : send(fd, own.ptr, own.len, MSG_NOSIGNAL);
+            o->first < o->count ? send_pieces(o, fd) : call_send(fd, own.ptr, own.len);
         if (n > 0) {
             *sent += (uint64_t)n;
             take_sent(o, th, (size_t)n);

@@ -12,6 +12,7 @@
 #pragma once
 #include "cached/store/store.h"
 #include "common/core/buf.h"
+#include "common/net/calls.h"
 
 #define OUTBOX_COPY_MAX 2048 /* longer values are sent from the item */
 
@@ -87,8 +88,28 @@ void outbox_refer(struct outbox *o, struct store_thread *th, struct store_item *
 /* Puts the value and its CRLF. Takes over the view's reference. */
 void outbox_put_value(struct outbox *o, struct store_thread *th, struct store_view *view);
 
-/* Sends what the socket takes; adds what it took to *sent. */
-enum outbox_status outbox_send(struct outbox *o, struct store_thread *th, int fd, uint64_t *sent);
+enum outbox_status outbox_send_rest(struct outbox *o, struct store_thread *th, int fd,
+                                    uint64_t *sent);
+
+/* Sends what the socket takes; adds what it took to *sent. Nearly always there are
+ * bytes of our own alone, and all are taken. */
+static inline enum outbox_status
+outbox_send(struct outbox *o, struct store_thread *th, int fd, uint64_t *sent)
+{
+    struct span own = buf_span(&o->bytes);
+    if (o->count == 0 && own.len > 0) {
+        ssize_t n = call_send(fd, own.ptr, own.len);
+        if (n > 0) {
+            *sent += (uint64_t)n;
+            o->sent += (uint64_t)n;
+            buf_consume(&o->bytes, (size_t)n);
+        }
+        if (__builtin_expect(n == (ssize_t)own.len, 1)) {
+            return OUTBOX_EMPTY;
+        }
+    }
+    return outbox_send_rest(o, th, fd, sent);
+}
 
 /* Copies the values it refers to, but for those that have their memory to
  * themselves: a value that shares its memory keeps all of that from being used

@@ -19,7 +19,8 @@ struct worker {
     struct loop *loop;
     struct store_thread *store;
     struct metric_block *metrics;
-    uint64_t now_ms; /* the node's clock, when this event began */
+    uint64_t now_ms; /* the node's clock, when this turn of the loop began, or later */
+    uint64_t now_us; /* the loop's, when that was looked at */
 
     /* Shared by the connections, which hold buffers of their own only while
      * something is unfinished. */

@@ -6,6 +6,7 @@ libmfnet_a_SOURCES = \
 	common/net/handover_link.c common/net/handover_link.h \
 	common/net/http.c common/net/http.h \
 	common/net/listener.c common/net/listener.h \
+	common/net/calls.h \
 	common/net/loop.c common/net/loop.h \
 	common/net/resolver.c common/net/resolver.h \
 	common/net/sock.c common/net/sock.h \

@@ -2,6 +2,7 @@
 #include "common/core/assert.h"
 #include "common/core/clock.h"
 #include "common/core/mem.h"
+#include "common/net/calls.h"
 #include "common/net/timer_heap.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -30,6 +30,7 @@ struct posted {
 /* Waiting is epoll's; libevent is there only for those who ask for its base. Then
  * that does the waiting, and our descriptors are one event of its. */
 struct loop {
+    struct loop_moment moment; /* with which loop.h knows that it begins */
     int epoll_fd;
     struct epoll_event ready[READY_MAX];
     int ready_at, ready_count; /* those from ready_at on are still to be told */
@@ -38,10 +39,9 @@ struct loop {
     struct event *nested;    /* epoll_fd is ready */
     struct event *alarm;     /* the next timer */
 
-    uint64_t now_us;
-    uint64_t begun_us; /* the same by the system's clock, by which timers go */
+    uint64_t begun_us; /* this turn, by the system's clock, by which timers go */
     uint64_t ended_us; /* when the last turn ended, by that too */
-    bool in_turn;      /* now_us and begun_us are this turn's */
+    bool in_turn;      /* moment and begun_us are this turn's */
     _Atomic uint64_t turns;
     _Atomic uint64_t longest_turn_us;
     _Atomic uint64_t slow_turns;
@@ -116,7 +116,7 @@ begin_turn(struct loop *loop)
     if (!loop->in_turn) {
         loop->in_turn = true;
         struct clock_reading clock = clock_read();
-        loop->now_us = clock.mono_us;
+        loop->moment.now_us = clock.mono_us;
         loop->begun_us = clock.system_us;
         if (loop->busy_us >= LOOP_CPU_GRAIN_US) {
             read_cpu_time(loop);
@@ -160,7 +160,7 @@ loop_create(void)
     struct loop *loop = mem_zalloc(sizeof(*loop));
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     ASSERT(loop->epoll_fd >= 0);
-    loop->now_us = clock_mono_us();
+    loop->moment.now_us = clock_mono_us();
     loop->ended_us = clock_read().system_us;
     list_init(&loop->hooks);
     pthread_mutex_init(&loop->post_lock, NULL);
@@ -245,7 +245,7 @@ wait_for_events(struct loop *loop)
     } else {
         ms = patience_ms(loop);
     }
-    int n = epoll_wait(loop->epoll_fd, loop->ready, READY_MAX, ms);
+    int n = call_epoll_wait(loop->epoll_fd, loop->ready, READY_MAX, ms);
     loop->ready_at = 0;
     loop->ready_count = n > 0 ? n : 0; /* a signal may have interrupted it */
 }
@@ -259,14 +259,19 @@ readiness(uint32_t events)
            (events & EPOLLOUT || failed ? LOOP_WRITE : 0);
 }
 
-/* A callback may end any descriptor, its own included, and want something else. */
+/* A callback may end any descriptor, its own included, and want something else.
+ * Nearly always there is something to read for one who wants nothing else. */
 static void
 tell_ready(struct loop *loop)
 {
     for (; loop->ready_at < loop->ready_count; loop->ready_at++) {
         const struct epoll_event *event = &loop->ready[loop->ready_at];
-        int ready = readiness(event->events);
         struct loop_io *io = event->data.ptr;
+        if (event->events == EPOLLIN && io != NULL && io->wanted == LOOP_READ) {
+            io->fn(io->arg, LOOP_READ);
+            continue;
+        }
+        int ready = readiness(event->events);
         if (io != NULL && (ready & io->wanted & LOOP_READ)) {
             io->fn(io->arg, LOOP_READ);
             io = event->data.ptr;
@@ -317,12 +322,6 @@ loop_stop(struct loop *loop)
 {
     atomic_store(&loop->stopping, true);
     wake(loop);
-}
-
-uint64_t
-loop_now_us(const struct loop *loop)
-{
-    return loop->now_us;
 }
 
 uint64_t
