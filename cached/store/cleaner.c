@@ -13,6 +13,9 @@
 #define BATCH        4   /* segments a round: more decide better and take longer */
 #define GOING_SHARE  4   /* of the memory looked at, what a round gains */
 #define SPARSE_SHARE 128 /* of 256: a segment with so much dead is worth moving */
+#define DREGS_SHARE  192 /* and with so much, before memory is touched for the first time */
+#define DREGS_LOOKS  16  /* segments; those that are missed are found later, and emptier */
+#define DREGS        2   /* at once: one does not make room for a whole segment */
 
 struct cleaning {
     struct store_thread *th;
@@ -208,14 +211,32 @@ cleaner_make_room(struct store_thread *th, uint64_t now_ms)
     return c.gained;
 }
 
+/* Moves together what lives in some segments. */
+static unsigned
+compact(struct store_thread *th, struct segment **taken, unsigned n, uint64_t now_ms)
+{
+    struct cleaning c = {.th = th, .now_ms = now_ms, .sweeping = true};
+    clean(&c, taken, n);
+    return c.went;
+}
+
 unsigned
 cleaner_compact(struct store_thread *th, unsigned looks, uint64_t now_ms)
 {
-    struct cleaning c = {.th = th, .now_ms = now_ms, .sweeping = true};
     struct segment *taken[1];
     uint64_t now_s = now_ms / 1000;
     uint32_t aged_s = now_s > SEGMENT_AGE_MAX_S ? (uint32_t)(now_s - SEGMENT_AGE_MAX_S) : 0;
     unsigned n = segments_sparse(&th->st->segments, taken, 1, SPARSE_SHARE, aged_s, looks);
-    clean(&c, taken, n);
-    return c.went;
+    return compact(th, taken, n, now_ms);
+}
+
+void
+cleaner_stay_small(struct store_thread *th, uint64_t now_ms)
+{
+    struct segments *s = &th->st->segments;
+    struct segment *taken[DREGS];
+    if (segments_would_grow(s)) {
+        unsigned n = segments_sparse(s, taken, DREGS, DREGS_SHARE, 0, DREGS_LOOKS);
+        compact(th, taken, n, now_ms);
+    }
 }

@@ -142,6 +142,7 @@ try_place(struct store_thread *th, uint32_t bytes, bool force, uint64_t now_ms)
     if (it != NULL) {
         return it;
     }
+    cleaner_stay_small(th, now_ms);
     struct item_base base = base_at(st, FRESH_CAS_SLACK, now_ms);
     struct segment *seg = segments_take(&st->segments, &base, force);
     if (seg == NULL) {

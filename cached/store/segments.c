@@ -475,6 +475,16 @@ segments_give_back(struct segments *s, uint64_t bytes)
     return more;
 }
 
+bool
+segments_would_grow(struct segments *s)
+{
+    pthread_mutex_lock(&s->lock);
+    reclaim(s);
+    bool grows = s->warm_bytes == 0;
+    pthread_mutex_unlock(&s->lock);
+    return grows;
+}
+
 void
 segments_chill(struct segments *s)
 {

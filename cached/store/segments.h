@@ -176,6 +176,9 @@ void segments_put_back(struct segments *s, struct segment *seg);
  * wait. */
 uint64_t segments_reclaim(struct segments *s);
 
+/* Would the next one that is taken be memory that the system has yet to provide? */
+bool segments_would_grow(struct segments *s);
+
 /* Gives all free memory back to the system. */
 void segments_chill(struct segments *s);
 /* Gives up to about `bytes` of it back, beyond a small reserve. True if there is

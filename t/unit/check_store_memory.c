@@ -201,6 +201,25 @@ START_TEST(does_not_evict_what_is_being_read)
 END_TEST
 
 /* However far the limit was lowered: nobody's request waits for all of it. */
+/* Values that replace others in no order: what is dead is used again before more
+ * memory is, though the limit would allow for it. Without that: 43 MB. */
+START_TEST(overwriting_takes_no_more_memory)
+{
+    open_store(64 * MB, true);
+    char key[16], text[1001] = {0};
+    memset(text, 'v', 1000);
+    uint32_t random = 1;
+    for (unsigned i = 0; i < 200000; i++) {
+        random = random * 1664525 + 1013904223;
+        snprintf(key, sizeof(key), "%u", i < 8000 ? i : random >> 8 & 0x1fff);
+        ck_assert_int_eq(set(key, text), STORE_OK);
+    }
+    ck_assert_uint_lt(store_info(st).memory_bytes, 30 * MB);
+    ck_assert_uint_eq(metric_sum(store_metrics(st), METRIC_ID_STORE_EVICTIONS), 0);
+    close_store();
+}
+END_TEST
+
 START_TEST(no_write_works_a_lower_limit_off_alone)
 {
     open_store(8 * MB, true);
@@ -257,5 +276,5 @@ UNIT_MAIN("store_memory", items_are_counted_by_size, refuses_what_never_fits,
           keeps_the_memory_limit, makes_room_for_its_table, a_vivify_without_memory_is_a_miss,
           keeps_what_is_used, evictions_are_told, without_eviction_says_so,
           does_not_evict_for_what_can_never_fit, does_not_evict_what_is_being_read,
-          no_write_works_a_lower_limit_off_alone, a_lower_limit_is_worked_off,
-          a_reader_who_stays_costs_no_memory)
+          overwriting_takes_no_more_memory, no_write_works_a_lower_limit_off_alone,
+          a_lower_limit_is_worked_off, a_reader_who_stays_costs_no_memory)
