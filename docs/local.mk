@@ -13,6 +13,7 @@ EXTRA_DIST += \
 	docs/store.md \
 	docs/inspection.md \
 	docs/rolling-restart.md \
+	docs/routes.md \
 	docs/testing.md \
 	docs/warm-restart.md \
 	docs/decisions/README.md \
@@ -43,7 +44,8 @@ EXTRA_DIST += \
 	docs/decisions/0025-sockets-and-clients-are-handed-over.md \
 	docs/decisions/0026-no-slow-start-yet.md \
 	docs/decisions/0027-copies-are-claimed.md \
-	docs/decisions/0028-near-values-end-by-marks.md
+	docs/decisions/0028-near-values-end-by-marks.md \
+	docs/decisions/0029-listeners-name-pools.md
 
 MANUAL_PAGES = docs/mfcached.1 docs/mfcontrol.1 docs/mfctl.1 docs/mfproxy.1
 man1_MANS = $(MANUAL_PAGES)

@@ -84,7 +84,7 @@ end_touch(const struct pending *p, uint32_t shard)
     }
     for (uint32_t i = m->shards[shard].first; i != MULTIGET_END; i = m->keys[i].next) {
         write_marks_move(p->worker->host->writes,
-                         worker_lookup_key(p->worker, multiget_key_span(m, i)).hash);
+                         worker_key_hash(p->worker, multiget_key_span(m, i)));
     }
 }
 

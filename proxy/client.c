@@ -26,12 +26,21 @@
 
 static void on_ready(void *arg, int ready);
 
+static struct frontend *
+frontend_of(const struct client *c)
+{
+    return &c->worker->host->frontends->rows[c->frontend];
+}
+
 struct client *
-client_create(struct worker *w, int fd)
+client_create(struct worker *w, int fd, unsigned frontend)
 {
     struct client *c = mem_zalloc(sizeof(*c));
     c->worker = w;
     c->fd = fd;
+    c->frontend = (uint16_t)frontend;
+    c->bound = frontend_is_bound(frontend_of(c));
+    atomic_fetch_add_explicit(&frontend_of(c)->clients, 1, memory_order_relaxed);
     c->parser = REQUEST_PARSER_INIT;
     c->last = &c->first;
     c->reply_bytes = REPLY_BYTES_AT_FIRST;
@@ -81,6 +90,7 @@ client_destroy(struct client **client)
     list_remove(&c->busy_link);
     bufpool_give_back(&w->bufs, &c->in);
     bufpool_give_back(&w->bufs, &c->out);
+    atomic_fetch_sub_explicit(&frontend_of(c)->clients, 1, memory_order_relaxed);
     free(c);
     metric_sub(w->metrics, METRIC_ID_CURR_CONNECTIONS, 1);
     w->host->client_gone(w->host->arg);

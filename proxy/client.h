@@ -26,6 +26,8 @@ struct client {
     struct list busy_link; /* worker->busy_clients */
     struct loop_io io;
     int fd;
+    uint16_t frontend; /* by which it came */
+    bool bound;        /* that one's pool has all its keys */
     struct request_parser parser;
     struct buf in;
     struct buf out;
@@ -47,7 +49,7 @@ struct client {
     bool doomed;          /* closed at the end of this turn, whatever is left */
 };
 
-struct client *client_create(struct worker *w, int fd);
+struct client *client_create(struct worker *w, int fd, unsigned frontend);
 void client_destroy(struct client **c);
 
 /* Something of this client waits for the end of the turn. */

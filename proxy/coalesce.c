@@ -191,6 +191,7 @@ coalesce_lead(struct coalesce *co, const struct coalesce_read *read, const struc
         return NULL;
     }
     f->target = target;
+    f->pool_id = co->worker->roster->pools[read->key.pool].id;
     f->near_of = read->near_of;
     f->asked_us = worker_now_us(co->worker);
     return f;
@@ -330,7 +331,12 @@ coalesce_read_copy_part(struct pending *p, const struct coalesce_read *read, con
 static struct leg *
 launch(struct worker *w, struct flight *f, enum failure *failure)
 {
-    struct lookup_key key = worker_lookup_key(w, flight_key_of(f));
+    struct lookup_key key;
+    if (!lookup_key_again(w, flight_key_of(f), f->pool_id, &key)) {
+        way_count_failure(w, FAILURE_NO_ROUTE);
+        *failure = FAILURE_NO_ROUTE;
+        return NULL;
+    }
     enum gutter_use use = gutter_serves(f->form) ? GUTTER_READ : GUTTER_NEVER;
     struct way way = way_to_key(w, &key, use);
     if (!way.open) {
@@ -466,6 +472,7 @@ lease(struct coalesce *co, struct flight *f, uint64_t us, const struct client *l
         return false;
     }
     leased->leased = true;
+    leased->pool_id = f->pool_id;
     leased->holder = leader;
     leased->lease_until_us = worker_now_us(co->worker) + us;
     move_waiters(co, f, leased);
@@ -571,7 +578,10 @@ static void
 ask_owner(struct coalesce *co, struct flight *f)
 {
     enum failure failure = FAILURE_OVERLOADED;
-    fanout_missed(co->worker, flight_key_of(f), f->target);
+    struct lookup_key key;
+    if (lookup_key_again(co->worker, flight_key_of(f), f->pool_id, &key)) {
+        fanout_missed(co->worker, &key, f->target);
+    }
     drop_the_gone(co, f);
     if (f->waiting == 0) {
         flight_close(&co->flights, &f);

@@ -203,7 +203,7 @@ to_one(struct client *c, const struct request *r, struct span block)
 {
     struct worker *w = c->worker;
     struct pending *p = pending_create(c, r);
-    struct coalesce_read read = {.key = worker_lookup_key(w, r->key), .form = form_of(r)};
+    struct coalesce_read read = {.key = lookup_key_of(c, r->key), .form = form_of(r)};
     const struct roster_pool *pool = &w->roster->pools[read.key.pool];
     p->policy = pool->policy;
     if (r->cmd == CMD_MG || command_shape(r->cmd) == SHAPE_GET) {
@@ -251,17 +251,38 @@ broadcast(struct pending *p, const struct request *r, struct roster_pool *pool)
     }
 }
 
+/* May a key of this client lead to the pool? */
+static bool
+leads_to(const struct client *c, unsigned pool)
+{
+    const struct roster *roster = c->worker->roster;
+    return c->bound ? roster->bound_pools[c->frontend] == pool
+                    : roster->placement->table->pools[pool].routed;
+}
+
 /* What a client flushes, it does not expect to find under any key. */
 static bool
-all_may_be_flushed(const struct roster *roster)
+all_may_be_flushed(const struct client *c)
 {
-    const struct table *table = roster->placement->table;
-    for (unsigned i = 0; i < table->pool_count; i++) {
-        if (table->pools[i].routed && !roster->pools[i].flush_all) {
+    const struct roster *roster = c->worker->roster;
+    for (unsigned i = 0; i < roster->placement->table->pool_count; i++) {
+        if (leads_to(c, i) && !roster->pools[i].flush_all) {
             return false;
         }
     }
     return true;
+}
+
+/* Does it stand in for a pool that is flushed? Of a client that is not bound that
+ * may be any. */
+static bool
+is_gutter_of(const struct client *c, unsigned pool)
+{
+    const struct roster *roster = c->worker->roster;
+    if (!c->bound) {
+        return roster->placement->table->pools[pool].is_gutter;
+    }
+    return roster->pools[roster->bound_pools[c->frontend]].gutter == &roster->pools[pool];
 }
 
 static void
@@ -270,7 +291,7 @@ to_all(struct client *c, const struct request *r)
     struct roster *roster = c->worker->roster;
     const struct table *table = roster->placement->table;
     struct pending *p = pending_create(c, r);
-    if (!all_may_be_flushed(roster)) {
+    if (!all_may_be_flushed(c)) {
         if (!r->noreply) {
             pending_emit(p, error_line(PROTO_ERR_FLUSH_DISABLED));
         }
@@ -279,11 +300,19 @@ to_all(struct client *c, const struct request *r)
     }
     client_begins_write_of_all(p);
     for (unsigned i = 0; i < table->pool_count; i++) {
-        if (table->pools[i].routed || table->pools[i].is_gutter) {
+        if (leads_to(c, i) || is_gutter_of(c, i)) {
             broadcast(p, r, &roster->pools[i]);
         }
     }
     answer_complete(p);
+}
+
+/* There is a table, and it has the pool that the client is bound to, if to any. */
+static bool
+has_route(const struct client *c)
+{
+    const struct roster *r = c->worker->roster;
+    return r != NULL && (!c->bound || r->bound_pools[c->frontend] != TABLE_NO_POOL);
 }
 
 void
@@ -296,7 +325,7 @@ dispatch(struct client *c, const struct request *r, struct span block)
         local_command(c, r);
         return;
     }
-    if (w->roster == NULL) {
+    if (!has_route(c)) {
         way_count_failure(w, FAILURE_NO_ROUTE);
         pending_fail(pending_create(c, r), FAILURE_NO_ROUTE);
         return;

@@ -17,6 +17,7 @@ struct fan_write {
     struct pending *pending;
     uint64_t deadline_us;
     uint64_t hash;
+    uint64_t pool_id;
     unsigned waiting; /* legs */
     struct leg *legs[TABLE_REPLICAS_MAX];
     struct backend *backends[TABLE_REPLICAS_MAX];
@@ -152,10 +153,9 @@ fanout_copy_of(struct worker *w, const struct lookup_key *key, const struct back
 }
 
 void
-fanout_missed(struct worker *w, struct span key, const struct backend *b)
+fanout_missed(struct worker *w, const struct lookup_key *key, const struct backend *b)
 {
-    struct lookup_key found = worker_lookup_key(w, key);
-    struct copy *copy = fanout_copy_of(w, &found, b);
+    struct copy *copy = fanout_copy_of(w, key, b);
     worker_count(w, METRIC_ID_REPLICA_MISSES, 1);
     if (copy != NULL) {
         copy->fresh_until_us = 0;
@@ -171,6 +171,7 @@ fanout_begin_write(struct pending *p, const struct lookup_key *key, bool whole)
     list_init(&fw->due);
     fw->pending = p;
     fw->hash = key->hash;
+    fw->pool_id = p->worker->roster->pools[key->pool].id;
     fw->whole = whole;
     fw->kept = true;
     fw->key_bytes = (uint8_t)key->bytes.len;
@@ -211,8 +212,9 @@ key_of(const struct fan_write *fw)
 static void
 take_out(struct worker *w, struct fan_write *fw, struct backend *b, bool kept)
 {
-    struct lookup_key key = worker_lookup_key(w, key_of(fw));
-    struct copy *copy = fanout_copy_of(w, &key, b);
+    struct lookup_key key;
+    bool known = lookup_key_again(w, key_of(fw), fw->pool_id, &key);
+    struct copy *copy = known ? fanout_copy_of(w, &key, b) : NULL;
     worker_count(w, METRIC_ID_REPLICA_UNCONFIRMED, 1);
     fw->unconfirmed = true;
     fw->kept &= kept;
@@ -244,7 +246,10 @@ queue_delete(struct worker *w, struct fan_write *fw, const struct roster_pool *p
 static void
 delete_copies(struct worker *w, struct fan_write *fw)
 {
-    struct lookup_key key = worker_lookup_key(w, key_of(fw));
+    struct lookup_key key;
+    if (!lookup_key_again(w, key_of(fw), fw->pool_id, &key)) {
+        return; /* with the pool its copies have gone */
+    }
     const struct roster_pool *pool = &w->roster->pools[key.pool];
     unsigned nodes[TABLE_REPLICAS_MAX], count = 1;
     if (fanout_is_hot(pool, key.bytes)) { /* by the table in use now */
@@ -381,21 +386,30 @@ on_timer(void *arg)
 
 /* --- journals --------------------------------------------------------------------------- */
 
-void
-fanout_owner_caught_up(struct backend *b, struct span text)
+static void
+delete_copies_of_owner(const struct roster *r, unsigned index, const struct backend *b,
+                       struct span key)
 {
-    struct worker *w = b->worker;
-    if (w->roster == NULL || w->roster->copies == NULL) {
-        return;
-    }
-    struct lookup_key key = worker_lookup_key(w, text);
-    const struct roster_pool *pool = &w->roster->pools[key.pool];
+    const struct roster_pool *pool = &r->pools[index];
     unsigned nodes[TABLE_REPLICAS_MAX];
-    if (!fanout_is_hot(pool, text)) {
+    if (!fanout_is_hot(pool, key)) {
         return;
     }
-    unsigned count = route_replicas(w->roster->placement->table, key.pool, text, nodes);
+    unsigned count = route_replicas(r->placement->table, index, key, nodes);
     for (unsigned i = 1; i < count && pool->backends[nodes[0]] == b; i++) {
-        rejoin_remember(pool->backends[nodes[i]], text);
+        rejoin_remember(pool->backends[nodes[i]], key);
+    }
+}
+
+/* A journal does not say by which pool its node was asked; several may have it. */
+void
+fanout_owner_caught_up(struct backend *b, struct span key)
+{
+    const struct roster *r = b->worker->roster;
+    if (r == NULL || r->copies == NULL) {
+        return;
+    }
+    for (unsigned i = 0; i < r->placement->table->pool_count; i++) {
+        delete_copies_of_owner(r, i, b, key);
     }
 }

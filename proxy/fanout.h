@@ -46,7 +46,7 @@ bool fanout_is_hot(const struct roster_pool *pool, struct span key);
 bool fanout_find_copy(const struct client *c, const struct coalesce_read *read, struct way *way);
 
 /* No copy was found there. */
-void fanout_missed(struct worker *w, struct span key, const struct backend *b);
+void fanout_missed(struct worker *w, const struct lookup_key *key, const struct backend *b);
 
 /* `p` is a write of a hot key and will be sent to its owner. Its answer is kept
  * until the replicas have had their deletes; `whole`: until each has confirmed or

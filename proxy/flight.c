@@ -134,6 +134,7 @@ flight_split(struct flight_table *t, struct flight *f, struct list *waiter)
     struct lookup_key key = {flight_key_of(f), f->hash, f->pool};
     struct flight *alone = make(t, &key, f->form, f->mark);
     alone->retried = f->retried;
+    alone->pool_id = f->pool_id;
     flight_leave(f, waiter);
     flight_join(alone, waiter);
     return alone;

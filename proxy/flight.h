@@ -32,8 +32,9 @@ struct flight {
     uint64_t hash;
     struct list waiters; /* whoever joined, the first first; links of the caller's */
     unsigned waiting;    /* how many */
-    unsigned pool;
-    uint32_t mark; /* write_marks_read() of the key before it was queued */
+    unsigned pool;       /* while listed */
+    uint64_t pool_id;    /* the caller's: finds it in other tables */
+    uint32_t mark;       /* write_marks_read() of the key before it was queued */
     uint8_t form;
     bool listed;  /* in the table */
     bool at_copy; /* asked of a copy, in meta (fanout.h); if that has none, the owner is asked */

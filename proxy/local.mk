@@ -13,6 +13,7 @@ libmfproxy_a_SOURCES = \
 	proxy/fill.c proxy/fill.h \
 	proxy/flight.c proxy/flight.h \
 	proxy/form.c proxy/form.h \
+	proxy/frontend.c proxy/frontend.h \
 	proxy/gutter.c proxy/gutter.h \
 	proxy/health.c proxy/health.h \
 	proxy/journal.c proxy/journal.h \
@@ -21,7 +22,7 @@ libmfproxy_a_SOURCES = \
 	proxy/journal_record.c proxy/journal_record.h \
 	proxy/leg_queue.c proxy/leg_queue.h \
 	proxy/local_command.c proxy/local_command.h \
-	proxy/lookup_key.h \
+	proxy/lookup_key.c proxy/lookup_key.h \
 	proxy/multiget.c proxy/multiget.h \
 	proxy/near.c proxy/near.h \
 	proxy/near_cache.c proxy/near_cache.h \
@@ -32,6 +33,7 @@ libmfproxy_a_SOURCES = \
 	proxy/predecessor.c proxy/predecessor.h \
 	proxy/prober.c \
 	proxy/proxy.c proxy/proxy.h \
+	proxy/proxy_frontends.c \
 	proxy/proxy_http.c \
 	proxy/proxy_listen.c \
 	proxy/proxy_metrics.h \

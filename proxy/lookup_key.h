@@ -4,8 +4,20 @@
 
 #include <stdint.h>
 
+struct client;
+struct worker;
+
 struct lookup_key {
     struct span bytes; /* as the node knows it */
     uint64_t hash;     /* by the proxy's secret seed */
     unsigned pool;     /* index in the routing table in use */
 };
+
+/* Where this client's key leads: to the pool that its listener is bound to, or by
+ * the table's routes. The table has that pool. */
+struct lookup_key lookup_key_of(const struct client *c, struct span key);
+
+/* The same key once more, by the table in use now: in the pool of the name that it
+ * was first sent to, whose `id` was pool_id. False if there is none any more. */
+bool lookup_key_again(const struct worker *w, struct span bytes, uint64_t pool_id,
+                      struct lookup_key *out);

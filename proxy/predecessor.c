@@ -18,7 +18,7 @@ struct predecessor {
     struct handover_link link;
     struct handover_offer offer;
     struct loop_io io;
-    void (*on_client)(void *arg, int fd);
+    predecessor_client_fn *on_client;
     void *arg;
     pid_t pid;
     unsigned clients;
@@ -207,14 +207,13 @@ on_readable(void *arg, int ready)
         int fd = m.type == HANDOVER_CLIENT ? handover_link_take(&p->link) : -1;
         if (fd >= 0) {
             p->clients++;
-            p->on_client(p->arg, fd);
+            p->on_client(p->arg, fd, m.body);
         }
     }
 }
 
 void
-predecessor_watch(struct predecessor *p, struct loop *loop, void (*fn)(void *arg, int fd),
-                  void *arg)
+predecessor_watch(struct predecessor *p, struct loop *loop, predecessor_client_fn *fn, void *arg)
 {
     p->on_client = fn;
     p->arg = arg;

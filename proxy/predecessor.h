@@ -36,8 +36,10 @@ bool predecessor_table(struct predecessor *p, struct buf *document);
  * took. Afterwards the files of unix sockets are ours to remove. */
 void predecessor_relieve(struct predecessor *p);
 
-/* From now on `fn` gets the connections of its clients, as they come. */
-void predecessor_watch(struct predecessor *p, struct loop *loop, void (*fn)(void *arg, int fd),
+/* From now on `fn` gets the connections of its clients, as they come, and what it
+ * says of each (frontend.h). */
+typedef void predecessor_client_fn(void *arg, int fd, struct span message);
+void predecessor_watch(struct predecessor *p, struct loop *loop, predecessor_client_fn *fn,
                        void *arg);
 
 /* It has ended, or there was none (NULL). No more clients will come. */

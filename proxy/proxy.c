@@ -46,10 +46,10 @@ on_client_gone(void *arg)
 }
 
 static enum successor_takes
-on_client_to_give(void *arg, int fd)
+on_client_to_give(void *arg, int fd, unsigned frontend)
 {
     struct proxy *proxy = arg;
-    return successor_give_client(proxy->successor, fd);
+    return successor_give_client(proxy->successor, fd, &proxy->frontends.rows[frontend]);
 }
 
 /* --- the routing table ------------------------------------------------------------ */
@@ -81,6 +81,7 @@ adopt(void *arg, struct table *table, char *why)
     }
     log_info("table_in_use", "epoch=%" PRIu64 " pools=%u nodes=%u", table->epoch, table->pool_count,
              next->node_count);
+    proxy_check_frontends(proxy, table);
     return true;
 }
 
@@ -314,6 +315,7 @@ fill_limits(struct proxy *proxy)
     };
     proxy->host = (struct worker_host){
         .arg = proxy,
+        .frontends = &proxy->frontends,
         .writes = &proxy->writes,
         .stats = proxy_stats,
         .stats_reset = proxy_stats_reset,
@@ -330,6 +332,7 @@ proxy_start(struct proxy *proxy, const struct proxy_options *options)
     static const struct metric_desc descs[] = {PROXY_METRICS(METRIC_DESC)};
     *proxy = (struct proxy){.options = options};
     proxy->started_ms = clock_mono_ms();
+    frontends_init(&proxy->frontends);
     proxy->loop = loop_create();
     proxy->resolver = resolver_create(NULL);
     proxy->journal_budget.max_entries = options->journal_entries;
@@ -362,10 +365,9 @@ void
 proxy_stop(struct proxy *proxy)
 {
     for (unsigned i = 0; i < proxy->listener_count; i++) {
-        listener_destroy(&proxy->listeners[i]);
+        listener_destroy(&proxy->listeners[i].listener);
     }
     free(proxy->listeners);
-    free(proxy->listen_names);
     http_server_destroy(&proxy->http);
     resolver_interrupt(proxy->resolver); /* a table that comes must not wait for DNS now */
     unfollow(proxy);

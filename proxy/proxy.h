@@ -23,6 +23,13 @@
 
 struct follower;
 
+struct proxy_listener {
+    struct proxy *proxy;
+    struct listener *listener; /* NULL when it has ended */
+    struct addr told;          /* what it was told to bind: with port 0, not what it has bound */
+    unsigned frontend;
+};
+
 struct proxy {
     const struct proxy_options *options;
     struct loop *loop;
@@ -35,9 +42,9 @@ struct proxy {
     struct worker **workers;
     unsigned worker_count;
     unsigned next_worker;
-    struct listener **listeners;
-    struct addr *listen_names; /* what each was told to bind: with port 0, not what it has bound */
+    struct proxy_listener *listeners;
     unsigned listener_count;
+    struct frontends frontends;
     struct http_server *http;
     struct addr http_name;
     struct predecessor *predecessor; /* NULL if there was none */
@@ -87,8 +94,8 @@ void proxy_drain(struct proxy *proxy);
 bool proxy_listen(struct proxy *proxy);
 void proxy_stop_listening(struct proxy *proxy);
 bool proxy_resolve(const char *text, struct addr *out);
-/* A client has connected, here or before us. */
-void proxy_accept(struct proxy *proxy, int fd);
+/* A client has connected by this frontend, here or before us. */
+void proxy_accept(struct proxy *proxy, int fd, unsigned frontend);
 void proxy_offer_listeners(struct proxy *proxy, struct handover_offer *offer);
 /* Whether the files of unix sockets are ours to remove. */
 void proxy_own_files(struct proxy *proxy, bool own);
@@ -105,6 +112,15 @@ void proxy_hotkeys(void *arg, unsigned top, struct buf *out);
 
 /* The workers' sketches of hot keys; the caller's to free. */
 struct hotkeys **proxy_sketches(const struct proxy *proxy);
+
+/* proxy_frontends.c: which listener is bound to which pool. The first logs those whose
+ * pool the table lacks. */
+void proxy_check_frontends(struct proxy *proxy, const struct table *table);
+void proxy_frontend_stats(struct proxy *proxy, struct buf *out);
+void proxy_frontend_metrics(struct proxy *proxy, struct buf *out);
+void proxy_frontend_status(struct proxy *proxy, struct buf *out);
+/* Appends a line for each of those; false if no listener has a route. */
+bool proxy_frontend_faults(struct proxy *proxy, struct buf *out);
 
 /* proxy_http.c: the HTTP endpoints. */
 void proxy_http_routes(struct proxy *proxy);

@@ -109,6 +109,7 @@ on_metrics(void *arg, struct http_reply *reply)
     reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
     metric_render_prometheus(proxy->metrics, "", &reply->body);
     put_nodes(proxy, &reply->body);
+    proxy_frontend_metrics(proxy, &reply->body);
     put_table(proxy, &reply->body);
     put_hot_keys(proxy, &reply->body);
 }
@@ -132,7 +133,12 @@ on_readyz(void *arg, struct http_reply *reply)
 {
     struct proxy *proxy = arg;
     if (proxy_is_ready(proxy)) {
-        buf_append_span(&reply->body, SPAN_LIT("ready\n"));
+        struct buf faults = BUF_EMPTY;
+        bool routed = proxy_frontend_faults(proxy, &faults);
+        reply->status = routed ? reply->status : 503;
+        buf_append_span(&reply->body, routed ? SPAN_LIT("ready\n") : SPAN_LIT("no route\n"));
+        buf_append_span(&reply->body, buf_span(&faults));
+        buf_deinit(&faults);
         return;
     }
     reply->status = 503;
@@ -147,6 +153,7 @@ on_status(void *arg, struct http_reply *reply)
     struct placement *p = proxy_placement(proxy);
     buf_printf(&reply->body, "mfproxy %s\nclients %u\nworkers %u\n", MEMFLEET_VERSION,
                atomic_load(&proxy->connections), proxy->worker_count);
+    proxy_frontend_status(proxy, &reply->body);
     if (p == NULL) {
         buf_append_span(&reply->body, SPAN_LIT("no routing table\n"));
         return;

@@ -1,5 +1,6 @@
 /* proxy_listen.c - where the proxy listens: anew, or by the sockets of the process
  * before it. */
+#include "common/core/assert.h"
 #include "common/core/log.h"
 #include "common/core/mem.h"
 #include "proxy/proxy.h"
@@ -14,7 +15,7 @@
 #define DEFAULT_LISTEN "127.0.0.1:11211"
 
 void
-proxy_accept(struct proxy *proxy, int fd)
+proxy_accept(struct proxy *proxy, int fd, unsigned frontend)
 {
     if (atomic_load(&proxy->connections) >= atomic_load(&proxy->connections_max)) {
         static const char line[] = "ERROR Too many open connections\r\n";
@@ -25,7 +26,7 @@ proxy_accept(struct proxy *proxy, int fd)
         return;
     }
     atomic_fetch_add(&proxy->connections, 1);
-    worker_give_client(proxy->workers[proxy->next_worker], fd);
+    worker_give_client(proxy->workers[proxy->next_worker], fd, frontend);
     proxy->next_worker = (proxy->next_worker + 1) % proxy->worker_count;
 }
 
@@ -33,7 +34,8 @@ static void
 on_accept(void *arg, int fd, const struct addr *peer)
 {
     (void)peer;
-    proxy_accept(arg, fd);
+    struct proxy_listener *l = arg;
+    proxy_accept(l->proxy, fd, l->frontend);
 }
 
 bool
@@ -49,46 +51,53 @@ proxy_resolve(const char *text, struct addr *out)
 }
 
 static void
-say_where(const struct addr *addr, const char *role, bool inherited)
+say_where(const struct addr *addr, const char *role, struct span pool, bool inherited)
 {
     char bound[ADDR_TEXT_MAX];
-    log_info("listening", "addr=%s role=%s%s", addr_format(addr, bound), role,
-             inherited ? " inherited=yes" : "");
-}
-
-static struct listener *
-open_listener(struct proxy *proxy, const struct addr *addr, bool *inherited)
-{
-    int fd = predecessor_take(proxy->predecessor, HANDOVER_LISTENER, addr);
-    *inherited = fd >= 0;
-    if (*inherited) {
-        return listener_adopt(proxy->loop, fd, on_accept, proxy);
-    }
-    char *error = NULL;
-    struct listener_options options = {0};
-    struct listener *l = listener_create(proxy->loop, addr, &options, on_accept, proxy, &error);
-    if (l == NULL) {
-        fprintf(stderr, "mfproxy: %s\n", error);
-        free(error);
-    }
-    return l;
+    log_info("listening", "addr=%s role=%s%s%.*s%s", addr_format(addr, bound), role,
+             pool.len > 0 ? " pool=" : "", SPAN_FMT(pool), inherited ? " inherited=yes" : "");
 }
 
 static bool
+open_listener(struct proxy_listener *l, bool *inherited)
+{
+    struct loop *loop = l->proxy->loop;
+    int fd = predecessor_take(l->proxy->predecessor, HANDOVER_LISTENER, &l->told);
+    *inherited = fd >= 0;
+    if (*inherited) {
+        l->listener = listener_adopt(loop, fd, on_accept, l);
+        return true;
+    }
+    char *error = NULL;
+    struct listener_options options = {0};
+    l->listener = listener_create(loop, &l->told, &options, on_accept, l, &error);
+    if (l->listener == NULL) {
+        fprintf(stderr, "mfproxy: %s\n", error);
+        free(error);
+    }
+    return l->listener != NULL;
+}
+
+/* `text` is ADDR or ADDR=POOL. */
+static bool
 listen_at(struct proxy *proxy, const char *text)
 {
-    struct addr addr;
+    struct span addr, pool;
     bool inherited;
-    if (!proxy_resolve(text, &addr)) {
+    ASSERT(frontend_split(span_cstr(text), &addr, &pool)); /* proxy_options.c has looked */
+    struct proxy_listener *l = &proxy->listeners[proxy->listener_count];
+    l->proxy = proxy;
+    char *name = mem_strndup(addr.ptr, addr.len);
+    bool ok = proxy_resolve(name, &l->told) && open_listener(l, &inherited);
+    free(name);
+    if (!ok) {
         return false;
     }
-    struct listener *l = open_listener(proxy, &addr, &inherited);
-    if (l == NULL) {
-        return false;
-    }
-    proxy->listen_names[proxy->listener_count] = addr;
-    proxy->listeners[proxy->listener_count++] = l;
-    say_where(listener_addr(l), "clients", inherited);
+    char bound[ADDR_TEXT_MAX];
+    l->frontend = frontends_add(&proxy->frontends, addr_format(listener_addr(l->listener), bound),
+                                pool, true);
+    proxy->listener_count++;
+    say_where(listener_addr(l->listener), "clients", pool, inherited);
     return true;
 }
 
@@ -111,7 +120,7 @@ serve_http(struct proxy *proxy)
         return false;
     }
     proxy_http_routes(proxy);
-    say_where(http_server_addr(proxy->http), "http", fd >= 0);
+    say_where(http_server_addr(proxy->http), "http", SPAN_LIT(""), fd >= 0);
     return true;
 }
 
@@ -119,13 +128,16 @@ bool
 proxy_listen(struct proxy *proxy)
 {
     const struct option_strings *listen = &proxy->options->listen;
-    size_t room = listen->count + 1;
-    proxy->listeners = mem_zalloc(room * sizeof(proxy->listeners[0]));
-    proxy->listen_names = mem_zalloc(room * sizeof(proxy->listen_names[0]));
+    proxy->listeners = mem_zalloc((listen->count + 1) * sizeof(proxy->listeners[0]));
     bool ok = listen->count > 0 || listen_at(proxy, DEFAULT_LISTEN);
     for (size_t i = 0; ok && i < listen->count; i++) {
         ok = listen_at(proxy, listen->items[i]);
     }
+    struct placement *p = proxy_placement(proxy);
+    if (ok && p != NULL) {
+        proxy_check_frontends(proxy, p->table);
+    }
+    placement_unref(&p);
     return ok && serve_http(proxy);
 }
 
@@ -136,9 +148,10 @@ proxy_offer_listeners(struct proxy *proxy, struct handover_offer *offer)
 {
     char text[ADDR_TEXT_MAX];
     for (unsigned i = 0; i < proxy->listener_count; i++) {
-        if (proxy->listeners[i] != NULL) {
-            handover_add(offer, HANDOVER_LISTENER, addr_format(&proxy->listen_names[i], text),
-                         listener_fd(proxy->listeners[i]));
+        const struct proxy_listener *l = &proxy->listeners[i];
+        if (l->listener != NULL) {
+            handover_add(offer, HANDOVER_LISTENER, addr_format(&l->told, text),
+                         listener_fd(l->listener));
         }
     }
     if (proxy->http != NULL && http_server_fd(proxy->http) >= 0) {
@@ -151,8 +164,8 @@ void
 proxy_own_files(struct proxy *proxy, bool own)
 {
     for (unsigned i = 0; i < proxy->listener_count; i++) {
-        if (proxy->listeners[i] != NULL) {
-            listener_own_file(proxy->listeners[i], own);
+        if (proxy->listeners[i].listener != NULL) {
+            listener_own_file(proxy->listeners[i].listener, own);
         }
     }
     if (proxy->http != NULL) {
@@ -171,7 +184,7 @@ proxy_stop_listening(struct proxy *proxy)
         proxy_own_files(proxy, false);
     }
     for (unsigned i = 0; i < proxy->listener_count; i++) {
-        listener_destroy(&proxy->listeners[i]);
+        listener_destroy(&proxy->listeners[i].listener);
     }
     if (proxy->relieved && proxy->http != NULL) {
         http_server_retire(proxy->http);

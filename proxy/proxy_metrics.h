@@ -51,7 +51,7 @@
     X(FAILED_OVERLOADED, "failed_overloaded_total",   COUNTER,                                     \
       "Requests over the limit of requests on their way to one node.")                             \
     X(FAILED_NO_ROUTE,  "failed_no_route_total",      COUNTER,                                     \
-      "Requests before there was a routing table.")                                                \
+      "Requests before there was a routing table, or by a listener whose pool it lacks.")                                                \
     X(READ_RETRIES,     "read_retries_total",         COUNTER,                                     \
       "Reads sent once more because their connection was closed before any answer.")               \
     X(LATE_REPLIES,     "backend_late_replies_total", COUNTER,                                     \

@@ -3,6 +3,7 @@
 #include "common/core/version.h"
 #include "common/fleet/table.h"
 #include "common/net/handover.h"
+#include "proxy/frontend.h"
 
 #define THREADS_MAX 256
 #define LISTEN_MAX  (HANDOVER_ITEMS_MAX - 8) /* with --takeover; HTTP, table and itself go along */
@@ -33,6 +34,18 @@ takeover_fault(const struct proxy_options *o)
         return "option --takeover: expected the path of a unix socket, /like/this";
     }
     return o->listen.count <= LISTEN_MAX ? NULL : "option --takeover: at most 72 times --listen";
+}
+
+static const char *
+listen_fault(const struct proxy_options *o)
+{
+    struct span addr, pool;
+    for (size_t i = 0; i < o->listen.count; i++) {
+        if (!frontend_split(span_cstr(o->listen.items[i]), &addr, &pool)) {
+            return "option --listen: a pool's name is 1 to 128 letters, digits, '.', '_', '-'";
+        }
+    }
+    return o->listen.count < FRONTENDS_MAX ? NULL : "option --listen: too many";
 }
 
 static const char *
@@ -74,7 +87,10 @@ find_fault(const void *options)
     if (o->replay_rate == 0) {
         return "option --replay-rate: expected at least 1";
     }
-    const char *fault = takeover_fault(o);
+    const char *fault = listen_fault(o);
+    if (fault == NULL) {
+        fault = takeover_fault(o);
+    }
     return fault != NULL ? fault : daemon_options_fault(o->log_level);
 }
 

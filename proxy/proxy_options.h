@@ -8,9 +8,10 @@
 /* clang-format off */
 /*    letter  name              type      field            argument   default  one sentence */
 #define PROXY_OPTIONS(X)                                                                           \
-    X('l', "listen",            STRINGS,  listen,          "ADDR",    NULL,                        \
-      "serve clients at HOST:PORT or unix:/path; may be repeated; port 0 lets the kernel choose "  \
-      "(127.0.0.1:11211 if not given)")                                                            \
+    X('l', "listen",            STRINGS,  listen,          "ADDR[=POOL]", NULL,                    \
+      "serve clients at HOST:PORT or unix:/path, by the routes of the table or, with =POOL, all "  \
+      "from that pool; may be repeated; port 0 lets the kernel choose (127.0.0.1:11211 if not "    \
+      "given)")                                                            \
     X('t', "threads",           NUMBER,   threads,         "N",       "4",                         \
       "worker threads; each has its own connection to every node")                                 \
     X(0,   "servers",           STRINGS,  servers,         "HOST:PORT[:WEIGHT]", NULL,             \

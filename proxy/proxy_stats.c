@@ -182,6 +182,8 @@ proxy_stats(void *arg, struct span group, struct buf *out)
         put_general(proxy, out);
     } else if (span_eq(group, SPAN_LIT("backends"))) {
         put_backends(proxy, out);
+    } else if (span_eq(group, SPAN_LIT("listeners"))) {
+        proxy_frontend_stats(proxy, out);
     } else if (span_eq(group, SPAN_LIT("hotkeys"))) {
         put_hotkeys(proxy, out);
     } else if (span_eq(group, SPAN_LIT("settings"))) {

@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define TABLE_WAIT_MS 30000 /* who has no table by then gives up */
 #define TABLE_POLL_MS 10
@@ -95,11 +96,17 @@ proxy_await_table(struct proxy *proxy)
 }
 
 static void
-on_inherited_client(void *arg, int fd)
+on_inherited_client(void *arg, int fd, struct span message)
 {
     struct proxy *proxy = arg;
+    unsigned frontend = frontends_take(&proxy->frontends, message);
+    if (frontend == FRONTEND_NONE) {
+        log_warn("client_dropped", "reason=\"nobody knows where it came in\"");
+        close(fd);
+        return;
+    }
     metric_add(proxy->accept_metrics, METRIC_ID_INHERITED, 1);
-    proxy_accept(proxy, fd);
+    proxy_accept(proxy, fd, frontend);
 }
 
 void

@@ -117,16 +117,6 @@ worker_key_hash(const struct worker *w, struct span key)
     return hash_span_seeded(key, w->limits->hash_seed);
 }
 
-struct lookup_key
-worker_lookup_key(const struct worker *w, struct span key)
-{
-    return (struct lookup_key){
-        .bytes = key,
-        .hash = worker_key_hash(w, key),
-        .pool = route_pool(w->roster->placement->table, key),
-    };
-}
-
 void
 worker_look_at(struct worker *w, const struct lookup_key *key)
 {
@@ -182,6 +172,7 @@ struct gift {
     struct worker *worker;
     struct placement *placement;
     int fd;
+    unsigned frontend;
     uint64_t ms;
     bool clients_too;
 };
@@ -198,14 +189,18 @@ static void
 take_client(void *arg)
 {
     struct gift *gift = arg;
-    client_create(gift->worker, gift->fd);
+    struct worker *w = gift->worker;
+    if (w->roster != NULL) {
+        roster_know_frontends(w->roster);
+    }
+    client_create(w, gift->fd, gift->frontend);
     free(gift);
 }
 
 void
-worker_give_client(struct worker *w, int fd)
+worker_give_client(struct worker *w, int fd, unsigned frontend)
 {
-    give(w, take_client, (struct gift){.fd = fd});
+    give(w, take_client, (struct gift){.fd = fd, .frontend = frontend});
 }
 
 void
@@ -274,7 +269,7 @@ worker_give_away(struct worker *w, struct client *c)
     if (!w->gives_clients || !client_is_portable(c)) {
         return false;
     }
-    switch (w->host->give_client(w->host->arg, c->fd)) {
+    switch (w->host->give_client(w->host->arg, c->fd, c->frontend)) {
     case SUCCESSOR_TOOK: break;
     case SUCCESSOR_BUSY: return false; /* the next tick finds it */
     case SUCCESSOR_GONE: w->gives_clients = false; return false;

@@ -15,6 +15,7 @@
 #include "proxy/bufpool.h"
 #include "proxy/coalesce.h"
 #include "proxy/fanout.h"
+#include "proxy/frontend.h"
 #include "proxy/lookup_key.h"
 #include "proxy/multiget.h"
 #include "proxy/objpool.h"
@@ -44,6 +45,7 @@ struct worker_limits {
 /* What the program around the workers offers them. Any thread. */
 struct worker_host {
     void *arg;
+    struct frontends *frontends;
     struct write_marks *writes;
     /* The reply to `stats [words]`; false if there is no such group. */
     bool (*stats)(void *arg, struct span group, struct buf *out);
@@ -53,7 +55,7 @@ struct worker_host {
     /* A client connection of this worker has ended. */
     void (*client_gone)(void *arg);
     /* Gives an idle client's connection to the process that took over. */
-    enum successor_takes (*give_client)(void *arg, int fd);
+    enum successor_takes (*give_client)(void *arg, int fd, unsigned frontend);
     /* All workers are clear of every epoch before the placement's. */
     void (*placement_clear)(void *arg, struct placement *placement);
 };
@@ -112,8 +114,8 @@ void worker_destroy(struct worker **w);
 
 /* Any thread: */
 
-/* The worker serves this connection from now on. */
-void worker_give_client(struct worker *w, int fd);
+/* The worker serves this connection from now on, which came by this frontend. */
+void worker_give_client(struct worker *w, int fd, unsigned frontend);
 
 /* Routes by this placement from the next turn on. Placements arrive in the
  * order of their creation; the caller keeps its reference. */
@@ -144,9 +146,7 @@ worker_note_read(struct worker *w, const struct lookup_key *key)
     }
 }
 
-/* A key by the routing table in use. */
-struct lookup_key worker_lookup_key(const struct worker *w, struct span key);
-/* Its hash alone; needs no roster. */
+/* lookup_key.hash of a key; needs no roster. */
 uint64_t worker_key_hash(const struct worker *w, struct span key);
 
 static inline uint64_t

@@ -59,6 +59,7 @@ fill_pool(struct roster *r, unsigned index)
         .slow_ring = is_slow(place->pool),
         .gutter_ttl_s = place->pool->gutter_ttl_s,
         .index = index,
+        .id = worker_key_hash(r->worker, span_cstr(place->pool->name)),
         .replicas = place->pool->replicas < place->pool->node_count ? place->pool->replicas
                                                                     : place->pool->node_count,
         .replica_ttl_us = place->pool->replica_ttl_ms * 1000,
@@ -93,10 +94,21 @@ roster_create(struct worker *worker, struct placement *placement, struct roster 
             r->copies = copies_create();
         }
     }
+    roster_know_frontends(r);
     if (previous != NULL) {
         retire_rest(previous);
     }
     return r;
+}
+
+void
+roster_know_frontends(struct roster *r)
+{
+    const struct frontends *f = r->worker->host->frontends;
+    for (unsigned count = frontends_count(f); r->frontends_known < count; r->frontends_known++) {
+        const char *pool = f->rows[r->frontends_known].pool;
+        r->bound_pools[r->frontends_known] = route_bound(r->placement->table, pool);
+    }
 }
 
 void

@@ -7,6 +7,7 @@
  * Worker's thread only. */
 #pragma once
 #include "proxy/failure.h"
+#include "proxy/frontend.h"
 #include "proxy/placement.h"
 #include "proxy/route/route.h"
 
@@ -31,6 +32,7 @@ struct roster_pool {
     struct roster_pool *gutter; /* NULL: none */
     uint64_t gutter_ttl_s;
     unsigned index;    /* in the table */
+    uint64_t id;       /* of its name, in whatever table */
     unsigned replicas; /* 1: no key is hot */
     uint64_t replica_ttl_us;
     const struct table_pool *table;
@@ -45,6 +47,8 @@ struct roster {
     uint32_t serial;            /* which of the worker's; not 0 */
     struct copies *copies;      /* of hot keys; NULL while no pool has replicas */
     uint64_t refs;              /* the worker's, and one of every request on its way */
+    unsigned frontends_known;
+    uint32_t bound_pools[FRONTENDS_MAX]; /* by frontend: its pool, or TABLE_NO_POOL */
 };
 
 /* Takes over the connections that `previous` (may be NULL) has to the same
@@ -60,6 +64,10 @@ roster_ref(struct roster *r)
     return r;
 }
 void roster_unref(struct roster **r);
+
+/* Looks up the pools of frontends that have come since; call before a client of
+ * theirs is served. */
+void roster_know_frontends(struct roster *r);
 
 /* A backend of this roster changed its state: `change` is +1 when it went DOWN
  * and -1 when it came UP. */

@@ -162,7 +162,7 @@ static void
 add_key(const struct split *s, struct span key)
 {
     struct write_marks *writes = s->worker->host->writes;
-    struct coalesce_read read = {.key = worker_lookup_key(s->worker, key), .form = s->form};
+    struct coalesce_read read = {.key = lookup_key_of(s->pending->client, key), .form = s->form};
     const struct roster_pool *pool = &s->worker->roster->pools[read.key.pool];
     uint32_t part;
     const struct backend *target;

@@ -3,6 +3,7 @@
 #include "common/core/mem.h"
 #include "common/net/handover_link.h"
 #include "common/net/listener.h"
+#include "proxy/frontend.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -247,16 +248,27 @@ successor_has_offer(const struct successor *s)
     return s->stage == OFFERED || s->stage == TAKEN;
 }
 
+static enum handover_send
+send_client(struct successor *s, int fd, const struct frontend *frontend)
+{
+    struct buf message = BUF_EMPTY;
+    enum handover_send sent = HANDOVER_LATER; /* while there is no memory */
+    if (frontend_put(frontend, &message)) {
+        pthread_mutex_lock(&s->send_lock);
+        sent = handover_link_send(&s->link, HANDOVER_CLIENT, buf_span(&message), &fd, 1);
+        pthread_mutex_unlock(&s->send_lock);
+    }
+    buf_deinit(&message);
+    return sent;
+}
+
 enum successor_takes
-successor_give_client(struct successor *s, int fd)
+successor_give_client(struct successor *s, int fd, const struct frontend *frontend)
 {
     if (atomic_load(&s->gone)) {
         return SUCCESSOR_GONE;
     }
-    pthread_mutex_lock(&s->send_lock);
-    enum handover_send sent = handover_link_send(&s->link, HANDOVER_CLIENT, SPAN_LIT(""), &fd, 1);
-    pthread_mutex_unlock(&s->send_lock);
-    switch (sent) {
+    switch (send_client(s, fd, frontend)) {
     case HANDOVER_SENT: atomic_fetch_add(&s->clients, 1); return SUCCESSOR_TOOK;
     case HANDOVER_LATER: return SUCCESSOR_BUSY;
     case HANDOVER_LOST: atomic_store(&s->gone, true); return SUCCESSOR_GONE;

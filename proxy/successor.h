@@ -17,6 +17,7 @@
 
 #define SUCCESSOR_PROGRAM "mfproxy" /* what a HELLO says */
 
+struct frontend;
 struct successor;
 
 struct successor_host {
@@ -51,7 +52,8 @@ enum successor_takes {
 
 /* Gives it a client's connection, after READY; the caller closes its own descriptor
  * if it was taken. Any thread. */
-enum successor_takes successor_give_client(struct successor *s, int fd);
+enum successor_takes successor_give_client(struct successor *s, int fd,
+                                           const struct frontend *frontend);
 
 /* How many it has been given. */
 unsigned successor_clients(const struct successor *s);

@@ -17,6 +17,11 @@ t_unit_check_form_SOURCES = t/unit/check_form.c t/unit/unit.h
 t_unit_check_form_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_form_LDADD = $(PROXY_UNIT_LIBS)
 
+UNIT_TESTS += t/unit/check_frontend
+t_unit_check_frontend_SOURCES = t/unit/check_frontend.c t/unit/unit.h
+t_unit_check_frontend_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_frontend_LDADD = $(PROXY_UNIT_LIBS)
+
 UNIT_TESTS += t/unit/check_health
 t_unit_check_health_SOURCES = t/unit/check_health.c t/unit/unit.h
 t_unit_check_health_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
@@ -74,6 +79,7 @@ PROXY_TESTS = \
 	t/proxy/hotkeys.t \
 	t/proxy/journal.t \
 	t/proxy/journal_dir.t \
+	t/proxy/listen_pool.t \
 	t/proxy/memccapable.t \
 	t/proxy/names.t \
 	t/proxy/near_cache.t \

@@ -199,6 +199,10 @@ enum table_verdict table_judge_published(const struct table *current, const stru
 const char *table_verdict_name(enum table_verdict verdict);
 const char *table_verdict_why(enum table_verdict verdict);
 
+#define TABLE_POOL_NAME_MAX 128
+/* May a pool be called so: letters, digits, '.', '_', '-'? */
+bool table_is_pool_name(struct span name);
+
 /* May that be a route's prefix: 1 to 250 bytes that may stand in a key? */
 bool table_is_key_prefix(struct span prefix);
 

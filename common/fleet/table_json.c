@@ -38,12 +38,18 @@ copy_or_empty(const char *s)
     return mem_strdup(s != NULL ? s : "");
 }
 
-/* Pool names stand in places, metrics and logs. */
-static bool
-is_plain_name(const char *name)
+/* They stand in places, metrics and logs. */
+bool
+table_is_pool_name(struct span name)
 {
-    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
-    return n > 0 && n <= NAME_BYTES_MAX && name[n] == '\0';
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    for (size_t i = 0; i < name.len; i++) {
+        if (memchr(letters, name.ptr[i], sizeof(letters) - 1) == NULL) {
+            return false;
+        }
+    }
+    return name.len > 0 && name.len <= TABLE_POOL_NAME_MAX;
 }
 
 /* --- nodes ---------------------------------------------------------------- */
@@ -357,9 +363,9 @@ read_keytag(struct jsonread *r, struct jsonread_at at, struct table_pool *pool)
 static bool
 name_is_plain(struct jsonread *r, struct jsonread_at at, const char *member, const char *name)
 {
-    if (!is_plain_name(name)) {
+    if (!table_is_pool_name(span_cstr(name))) {
         jsonread_fail(r, at, member, "a pool's name is 1 to %d letters, digits, '.', '_', '-'",
-                      NAME_BYTES_MAX);
+                      TABLE_POOL_NAME_MAX);
     }
     return !r->failed;
 }

@@ -7,7 +7,8 @@
  *                  REFUSED   or a sentence why not
  *     new -> old   READY     it serves; until here the old one goes on as ever
  *     old -> new   DRAINING  it accepts no more
- *     old -> new   CLIENT    a connection that was idle, with its descriptor; and again
+ *     old -> new   CLIENT    a connection that was idle, with its descriptor; and again. The body says by
+ *                            which address it came (proxy/frontend.h)
  *
  * A message is eight bytes and a body: "MFH", type, version and length of the
  * body, both of two bytes, the high one first. */

@@ -2,5 +2,6 @@
 noinst_LIBRARIES += libmfroute.a
 libmfroute_a_SOURCES = \
 	proxy/route/route.h \
+	proxy/route/route_bound.c \
 	proxy/route/route_pool.c \
 	proxy/route/route_replicas.c

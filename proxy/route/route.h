@@ -15,6 +15,10 @@
 unsigned route_pool(const struct table *table, struct span key);
 unsigned route_owner(const struct table *table, unsigned pool, struct span key);
 
+/* route_bound.c: the pool that a client's listener is bound to, whatever the key; or
+ * TABLE_NO_POOL if the table has none of that name: no route. */
+unsigned route_bound(const struct table *table, const char *pool);
+
 /* route_replicas.c: the owner and the nodes that may have copies of the key if it
  * is hot, as indexes into the pool's nodes. `out` has room for
  * TABLE_REPLICAS_MAX; returns how many. */

@@ -200,7 +200,8 @@ ok(-S "$dir/two" && -S "$dir/other", 'files of sockets that another may have are
 $asks->send("MFHR\0\1\0\0");
 is($asks->read_exact(8), "MFHD\0\1\0\0", 'who is ready is told so');
 $mock->mode('answer');
-is($asks->read_exact(8), "MFHC\0\1\0\0", 'and gets who is left');
+is($asks->read_exact(6), "MFHC\0\1", 'and gets who is left');
+is($asks->read_exact(unpack('n', $asks->read_exact(2))), "\nunix:$dir/two", 'and by which address he came');
 is($busy->read_line, "VALUE slow 0 6\r\n", 'when he has been answered');
 is($term->wait_end, 0, 'then the old process ends');
 
