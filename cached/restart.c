@@ -200,6 +200,6 @@ restart_end_store(struct node *node)
     if (node->memory_file != NULL && node->store != NULL) {
         save(node);
     }
-    store_destroy(&node->store);
+    store_forget(&node->store);
     memory_file_close(&node->memory_file);
 }

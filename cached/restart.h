@@ -21,5 +21,6 @@ struct node;
  * stderr if the memory file cannot be used. */
 bool restart_make_store(struct node *node);
 
-/* Saves what can be saved, and destroys the store. No worker may run. */
+/* Saves what can be saved. The process ends behind that, and the store with it. No
+ * worker may run. */
 void restart_end_store(struct node *node);

@@ -10,9 +10,13 @@
  * would cost what is saved. */
 #define ITEMS_PER_BUCKET 10
 #define BUCKETS_FIRST    4
-#define ITEMS_TO_KEEP_IT 6     /* with fewer to a bucket the table shrinks */
-#define PAGE_BYTES       4096  /* shelves from here on are mapped; a system's may be larger */
-#define GIVE_BACK_BYTES  65536 /* of a mapped shelf at a time; of smaller ones a page */
+#define ITEMS_TO_KEEP_IT 6 /* with fewer to a bucket the table shrinks */
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+#define PAGE_BYTES      4096  /* shelves from here on are mapped; a system's may be larger */
+#define GIVE_BACK_BYTES 65536 /* of a mapped shelf at a time; of smaller ones a page */
 
 #define FORGOTTEN_AT_ONCE 16 /* spill buckets */
 
@@ -187,12 +191,11 @@ assoc_insert(struct assoc *a, uint64_t hash, uint8_t tag, locator at)
 }
 
 static bool
-has_key_of(const struct bucket *b, const struct segments *s, uint8_t tag, locator at)
+has_same(const struct bucket *b, uint8_t tag, bool (*is_same)(void *arg, locator other), void *arg)
 {
     for (unsigned places = bucket_match(b, tag); places != 0; places &= places - 1) {
         locator other = bucket_at(b, (unsigned)__builtin_ctz(places));
-        if (other != 0 &&
-            span_eq(item_key(segments_item(s, other)), item_key(segments_item(s, at)))) {
+        if (other != 0 && is_same(arg, other)) {
             return true;
         }
     }
@@ -200,13 +203,13 @@ has_key_of(const struct bucket *b, const struct segments *s, uint8_t tag, locato
 }
 
 bool
-assoc_insert_new(struct assoc *a, const struct segments *s, struct bucket *home, uint8_t tag,
-                 locator at)
+assoc_insert_new(struct assoc *a, struct bucket *home, uint8_t tag, locator at,
+                 bool (*is_same)(void *arg, locator other), void *arg)
 {
     struct bucket *room = NULL;
     unsigned place = BUCKET_PLACES;
     for (struct bucket *b = home; b != NULL; b = assoc_next(a, b)) {
-        if (has_key_of(b, s, tag, at)) {
+        if (has_same(b, tag, is_same, arg)) {
             return false;
         }
         if (place == BUCKET_PLACES) {
@@ -311,6 +314,19 @@ assoc_grow(struct assoc *a, const struct segments *s,
     return true;
 }
 
+/* The buckets from the first up to the last on one shelf will all be used: one
+ * system call instead of a fault for each page. A kernel that does not know it
+ * (before 5.14) refuses. */
+static void
+populate(struct shelves *s, uint32_t first, uint32_t last)
+{
+    struct bucket *from = shelves_at(s, first);
+    size_t bytes = (last - first + 1) * sizeof(*from);
+    if (bytes >= PAGE_BYTES) {
+        madvise(from, bytes, MADV_POPULATE_WRITE);
+    }
+}
+
 void
 assoc_expect(struct assoc *a, uint64_t items)
 {
@@ -318,7 +334,9 @@ assoc_expect(struct assoc *a, uint64_t items)
     uint64_t wanted = items / ITEMS_PER_BUCKET;
     uint32_t n = atomic_load_explicit(&a->buckets, memory_order_relaxed);
     while (n < wanted && n < UINT32_MAX / 4 && reach(&a->homes, n)) {
-        n = n * 2 < wanted ? n * 2 : (uint32_t)wanted;
+        uint32_t more = n * 2 < wanted ? n * 2 : (uint32_t)wanted;
+        populate(&a->homes, n, more - 1);
+        n = more;
     }
     atomic_store_explicit(&a->buckets, n, memory_order_release);
 }

@@ -101,10 +101,10 @@ assoc_find(const struct assoc *a, const struct segments *s, uint64_t hash,
 
 /* False if there is no memory for a spill bucket. */
 bool assoc_insert(struct assoc *a, uint64_t hash, uint8_t tag, locator at);
-/* The same into a chain that is known, unless an item with the same key is there;
- * false then too. */
-bool assoc_insert_new(struct assoc *a, const struct segments *s, struct bucket *home, uint8_t tag,
-                      locator at);
+/* The same into a chain that is known, unless an item is there that is the same,
+ * which is asked about those with this tag; false then too. */
+bool assoc_insert_new(struct assoc *a, struct bucket *home, uint8_t tag, locator at,
+                      bool (*is_same)(void *arg, locator other), void *arg);
 void assoc_remove(struct assoc *a, uint64_t hash, struct place where);
 
 /* Adds a bucket if there are many items for those there are. `hash_of` tells

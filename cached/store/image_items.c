@@ -4,8 +4,12 @@
 
 #include <stdlib.h>
 
-#define ROUND_BYTES    ((uint64_t)64 << 20) /* of segments, so that findings stay in the caches */
+#define ROUND_BYTES    ((uint64_t)16 << 20) /* of segments, so that findings stay in the caches */
 #define CHUNK_FINDINGS 340                  /* about a page */
+#define LUCK           4                    /* times the deviation: one in 30,000 has more */
+#define SEEN_BITS      8                    /* an item, at least */
+#define SEEN_SHIFT     14                   /* other bits of the hash than choose the bucket */
+#define HEAD_BYTES_MAX (24 + UINT8_MAX)     /* of an item, with its key */
 
 struct finding {
     uint32_t hash_low;
@@ -22,20 +26,30 @@ struct chunk {
 struct loading {
     struct parallel work;
     struct store *st;
+    unsigned threads;
+    uint64_t most; /* items that a shard may get */
     const struct image_segment *segments;
     struct chunk **chunks;     /* by thread, then by shard */
     struct band_counts *bands; /* by thread, then by band */
+    char *rooms;               /* by thread: what is looked at of the memory */
+    struct chunk *spare[PARALLEL_MAX];
+    uint64_t *seen; /* bits by shard, so many and one: */
+    uint64_t seen_mask;
     atomic_bool failed;
 };
 
-uint64_t
-image_segment_checksum(const struct image_segment *is, const char *memory)
-{
-    uint64_t seed = hash_span_seeded(span_make(&is->base, sizeof(is->base)), is->number);
-    return hash_span_seeded(span_make(memory, is->end), seed);
-}
-
 /* --- segments: what is in them ----------------------------------------------- */
+
+static struct chunk *
+take_chunk(struct loading *l, unsigned thread)
+{
+    struct chunk *chunk = l->spare[thread];
+    if (chunk == NULL) {
+        return mem_alloc(sizeof(*chunk));
+    }
+    l->spare[thread] = chunk->next;
+    return chunk;
+}
 
 static void
 note(struct loading *l, unsigned thread, uint64_t hash, locator at)
@@ -45,7 +59,7 @@ note(struct loading *l, unsigned thread, uint64_t hash, locator at)
     struct chunk **head = &l->chunks[thread * st->shard_count + shard];
     struct chunk *chunk = *head;
     if (chunk == NULL || chunk->count == CHUNK_FINDINGS) {
-        chunk = mem_alloc(sizeof(*chunk));
+        chunk = take_chunk(l, thread);
         chunk->next = *head;
         chunk->count = 0;
         *head = chunk;
@@ -61,42 +75,51 @@ is_item(const struct store *st, const struct store_item *it, size_t room)
            it->key_bytes <= STORE_KEY_MAX && segments_round(&st->segments, item_bytes(it)) <= room;
 }
 
-/* What was neither linked nor given up counts as dead: there is nobody who
- * would finish it. */
+/* `seen` is the copy of `it` that was read. What was neither linked nor given up
+ * counts as dead: there is nobody who would finish it. */
 static bool
-is_alive(struct store_item *it)
+is_alive(const struct store_item *seen, struct store_item *it)
 {
-    unsigned marks = item_marks(it);
+    unsigned marks = item_marks(seen);
     if (!(marks & (ITEM_LINKED | ITEM_STALE))) {
         item_mark(it, ITEM_STALE, 0);
     }
     return marks & ITEM_LINKED;
 }
 
+/* In the room where the segment was read to. */
 static bool
-find_items(struct loading *l, unsigned thread, struct segment *seg)
+find_items(struct loading *l, unsigned thread, struct segment *seg, const char *room)
 {
     struct segments *s = &l->st->segments;
-    char *p = segment_memory(s, seg), *end = p + seg->end;
+    char *memory = segment_memory(s, seg);
     struct band_counts *bands = &l->bands[thread * STORE_BANDS];
     uint32_t live = 0;
-    for (uint32_t bytes; p < end; p += bytes) {
-        struct store_item *it = (struct store_item *)(void *)p;
-        if (!is_item(l->st, it, (size_t)(end - p))) {
+    for (uint32_t at = 0, bytes; at < seg->end; at += bytes) {
+        const struct store_item *seen = (const struct store_item *)(const void *)(room + at);
+        struct store_item *it = (struct store_item *)(void *)(memory + at);
+        if (!is_item(l->st, seen, seg->end - at)) {
             return false;
         }
-        bytes = item_footprint(l->st, it);
+        bytes = item_footprint(l->st, seen);
         if (seg->large && bytes != seg->end) {
             return false;
         }
-        if (is_alive(it)) {
-            note(l, thread, store_key(item_key(it)).hash, segments_locate(s, it));
-            band_enter(bands, item_band(it), bytes);
+        if (is_alive(seen, it)) {
+            note(l, thread, store_key(item_key(seen)).hash, segments_locate(s, it));
+            band_enter(bands, item_band(seen), bytes);
             live += bytes;
         }
     }
     atomic_fetch_add_explicit(&seg->live, live, memory_order_relaxed);
     return true;
+}
+
+static bool
+is_as_it_was(const struct segments *s, const struct image_segment *is, char *room)
+{
+    uint64_t checksum;
+    return image_segment_read(s, is, room, &checksum) && checksum == is->checksum;
 }
 
 /* There may be a hole where bytes should be, and no memory to fill it when it is
@@ -108,10 +131,10 @@ check_segment(struct parallel *work, unsigned thread, uint64_t step)
     const struct image_segment *is = &l->segments[step];
     struct segments *s = &l->st->segments;
     struct segment *seg = &s->all[is->number];
+    char *room = l->rooms + (size_t)thread * s->segment_bytes;
     bool good = !atomic_load_explicit(&l->failed, memory_order_relaxed) &&
-                segments_fill_holes(s, seg) &&
-                image_segment_checksum(is, segment_memory(s, seg)) == is->checksum &&
-                find_items(l, thread, seg);
+                segments_fill_holes(s, seg) && is_as_it_was(s, is, room) &&
+                find_items(l, thread, seg, room);
     if (!good) {
         atomic_store_explicit(&l->failed, true, memory_order_relaxed);
     }
@@ -125,41 +148,103 @@ hash_of(const struct finding *f)
     return f->hash_low | (uint64_t)f->hash_high << 32;
 }
 
+struct entering {
+    struct store *st;
+    struct shard *sh;
+    uint64_t *seen; /* bits for hashes that the shard has had */
+    uint64_t seen_mask;
+    const struct finding *finding;
+};
+
+/* Has another the same bit? One in sixteen has, at the end; who has none is there
+ * for the first time, so that nobody's key needs to be looked at for that. */
+static bool
+seen_before(struct entering *e, uint64_t hash)
+{
+    uint64_t bit = table_hash(hash) >> SEEN_SHIFT & e->seen_mask;
+    uint64_t *word = &e->seen[bit / 64], one = (uint64_t)1 << bit % 64;
+    bool seen = *word & one;
+    *word |= one;
+    return seen;
+}
+
+/* Is the other's key the finding's? Read as segments are; when the hashes are the
+ * same, so nearly always are the keys. */
+static bool
+is_same_key(void *arg, locator other)
+{
+    const struct entering *e = arg;
+    const struct segments *s = &e->st->segments;
+    const struct store_item *it = segments_item(s, other);
+    const struct segment *seg = segments_at(s, other);
+    _Alignas(struct store_item) char head[HEAD_BYTES_MAX];
+    uint64_t from = (uint64_t)((const char *)it - s->base);
+    uint64_t left = (uint64_t)(segment_memory(s, seg) + seg->end - (const char *)it);
+    if (!memory_file_read(s->file, from, head, left < sizeof(head) ? left : sizeof(head))) {
+        return true; /* as bad */
+    }
+    struct span key = item_key((const struct store_item *)(const void *)head);
+    return store_key(key).hash == hash_of(e->finding) &&
+           span_eq(item_key(it), item_key(segments_item(s, e->finding->at)));
+}
+
+static bool
+enter(struct entering *e, const struct finding *f)
+{
+    struct assoc *a = &e->sh->assoc;
+    uint64_t hash = hash_of(f);
+    if (!seen_before(e, hash)) {
+        return assoc_insert(a, table_hash(hash), bucket_tag(hash), f->at);
+    }
+    e->finding = f;
+    return assoc_insert_new(a, assoc_home(a, table_hash(hash)), bucket_tag(hash), f->at,
+                            is_same_key, e);
+}
+
+static void
+expect(struct parallel *work, unsigned thread, uint64_t step)
+{
+    (void)thread;
+    struct loading *l = (struct loading *)work;
+    table_expect(l->st, &l->st->shards[step], l->most);
+}
+
 /* False if a key is there twice, which no store of ours has. */
 static bool
-enter_chunk(struct store *st, struct shard *sh, const struct chunk *chunk)
+enter_chunk(struct entering *e, const struct chunk *chunk)
 {
-    struct bucket *homes[CHUNK_FINDINGS]; /* while the table does not grow */
     for (unsigned i = 0; i < chunk->count; i++) {
-        homes[i] = assoc_home(&sh->assoc, table_hash(hash_of(&chunk->findings[i])));
-        __builtin_prefetch(homes[i], 1);
+        __builtin_prefetch(assoc_home(&e->sh->assoc, table_hash(hash_of(&chunk->findings[i]))), 1);
     }
     for (unsigned i = 0; i < chunk->count; i++) {
-        const struct finding *f = &chunk->findings[i];
-        if (!assoc_insert_new(&sh->assoc, &st->segments, homes[i], bucket_tag(hash_of(f)), f->at)) {
+        if (!enter(e, &chunk->findings[i])) {
             return false;
         }
     }
-    while (table_grow(st, sh)) {
+    while (table_grow(e->st, e->sh)) {
     }
     return true;
 }
 
-/* Frees them too. */
 static void
 fill_shard(struct parallel *work, unsigned thread, uint64_t step)
 {
-    (void)thread;
     struct loading *l = (struct loading *)work;
     struct store *st = l->st;
-    for (unsigned i = 0; i < PARALLEL_MAX; i++) {
+    struct entering e = {.st = st,
+                         .sh = &st->shards[step],
+                         .seen = l->seen + step * ((l->seen_mask + 1) / 64),
+                         .seen_mask = l->seen_mask};
+    for (unsigned i = 0; i < l->threads; i++) {
         struct chunk **head = &l->chunks[i * st->shard_count + step];
-        for (struct chunk *chunk; (chunk = *head) != NULL; free(chunk)) {
+        for (struct chunk *chunk; (chunk = *head) != NULL;) {
             if (!atomic_load_explicit(&l->failed, memory_order_relaxed) &&
-                !enter_chunk(st, &st->shards[step], chunk)) {
+                !enter_chunk(&e, chunk)) {
                 atomic_store_explicit(&l->failed, true, memory_order_relaxed);
             }
             *head = chunk->next;
+            chunk->next = l->spare[thread];
+            l->spare[thread] = chunk;
         }
     }
 }
@@ -169,12 +254,11 @@ fill_shard(struct parallel *work, unsigned thread, uint64_t step)
 static void
 load_round(struct loading *l, const struct image_segment *segments, uint64_t count)
 {
-    unsigned threads = parallel_threads(l->st->options.concurrency);
     l->segments = segments;
     l->work = (struct parallel){.step = check_segment, .steps = count};
-    parallel_run(&l->work, threads);
+    parallel_run(&l->work, l->threads);
     l->work = (struct parallel){.step = fill_shard, .steps = l->st->shard_count};
-    parallel_run(&l->work, threads);
+    parallel_run(&l->work, l->threads);
 }
 
 /* As if this thread had stored them. */
@@ -197,22 +281,58 @@ account(struct loading *l, const struct image_segment *segments, uint64_t count)
         segments_drop_bytes(s, &s->all[segments[i].number], 1);
     }
     struct store_thread *th = store_join(l->st);
-    for (unsigned i = 0; i < PARALLEL_MAX * STORE_BANDS; i++) {
+    for (unsigned i = 0; i < l->threads * STORE_BANDS; i++) {
         count_band(th, i % STORE_BANDS, atomic_load(&l->bands[i].items),
                    atomic_load(&l->bands[i].item_bytes));
     }
+}
+
+/* With luck as keys have it some shards get more than their share, by about the
+ * square root of it. None shall have to grow, for which items are looked at. */
+static uint64_t
+most_of_a_shard(uint64_t share)
+{
+    unsigned bits = 64 - (unsigned)__builtin_clzll(share | 1);
+    return share + ((uint64_t)LUCK << (bits + 1) / 2);
+}
+
+static void
+begin(struct loading *l, uint64_t items)
+{
+    struct store *st = l->st;
+    uint64_t most = l->most = most_of_a_shard(items / st->shard_count);
+    l->work = (struct parallel){.step = expect, .steps = st->shard_count};
+    parallel_run(&l->work, l->threads);
+    l->seen_mask = 63;
+    while (l->seen_mask / SEEN_BITS < most) {
+        l->seen_mask = l->seen_mask * 2 + 1;
+    }
+    l->seen = mem_zalloc(st->shard_count * (l->seen_mask + 1) / 8);
+    l->chunks = mem_zalloc((size_t)l->threads * st->shard_count * sizeof(l->chunks[0]));
+    l->bands = mem_zalloc((size_t)l->threads * STORE_BANDS * sizeof(l->bands[0]));
+    l->rooms = mem_zalloc_lines((size_t)l->threads * st->segments.segment_bytes);
+}
+
+static void
+end(struct loading *l)
+{
+    for (unsigned i = 0; i < l->threads; i++) {
+        for (struct chunk *chunk; (chunk = l->spare[i]) != NULL; free(chunk)) {
+            l->spare[i] = chunk->next;
+        }
+    }
+    free(l->seen);
+    free(l->chunks);
+    free(l->bands);
+    free(l->rooms);
 }
 
 bool
 image_items_load(struct store *st, const struct image_segment *segments, uint64_t count,
                  uint64_t items)
 {
-    struct loading l = {.st = st};
-    for (unsigned i = 0; i < st->shard_count; i++) {
-        table_expect(st, &st->shards[i], items / st->shard_count);
-    }
-    l.chunks = mem_zalloc((size_t)PARALLEL_MAX * st->shard_count * sizeof(l.chunks[0]));
-    l.bands = mem_zalloc((size_t)PARALLEL_MAX * STORE_BANDS * sizeof(l.bands[0]));
+    struct loading l = {.st = st, .threads = parallel_threads(st->options.concurrency)};
+    begin(&l, items);
     uint64_t round = ROUND_BYTES / st->segments.segment_bytes;
     for (uint64_t done = 0; done < count && !atomic_load(&l.failed); done += round) {
         load_round(&l, segments + done, count - done < round ? count - done : round);
@@ -221,7 +341,6 @@ image_items_load(struct store *st, const struct image_segment *segments, uint64_
     if (good) {
         account(&l, segments, count);
     }
-    free(l.chunks);
-    free(l.bands);
+    end(&l);
     return good;
 }

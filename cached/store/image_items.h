@@ -6,24 +6,14 @@
  *
  * First the threads share the segments, then the shards. So each part of the
  * table has one thread that fills it, with no lock, while it is in that
- * processor's cache. Findings are kept for one round of segments only. */
+ * processor's cache. Findings are kept for one round of segments only.
+ *
+ * Nothing is looked at where it is mapped but what is there for the second time
+ * or unfinished: touching all of the mapping for the first time costs ten times
+ * as much as reading it all. So each page is mapped when it is first used. */
 #pragma once
 #include "cached/store/engine.h"
-
-#define IMAGE_HEAD_BYTES 72 /* before the segments */
-
-/* As it stands in an image. */
-struct image_segment {
-    struct item_base base;
-    uint32_t number;
-    uint32_t end;
-    uint64_t large;
-    uint64_t checksum;
-};
-
-/* Of a segment's number, its base, and its bytes up to its end, which are at
- * `memory`. */
-uint64_t image_segment_checksum(const struct image_segment *is, const char *memory);
+#include "cached/store/image_segment.h"
 
 /* Enters what lives in these segments into a store that is empty but for having
  * adopted them, and accounts for it. False if one is not as it was. About

@@ -10,6 +10,7 @@ libmfstore_a_SOURCES = \
 	cached/store/epoch.c cached/store/epoch.h \
 	cached/store/heat.c cached/store/heat.h \
 	cached/store/image_items.c cached/store/image_items.h \
+	cached/store/image_segment.c cached/store/image_segment.h \
 	cached/store/item.c cached/store/item.h \
 	cached/store/lookup.c \
 	cached/store/memory.c \

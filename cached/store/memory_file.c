@@ -122,6 +122,23 @@ memory_file_bytes(const struct memory_file *f)
 }
 
 bool
+memory_file_read(const struct memory_file *f, uint64_t offset, void *out, size_t bytes)
+{
+    char *to = out;
+    while (bytes > 0) {
+        ssize_t n = pread(f->fd, to, bytes, (off_t)offset);
+        if (n <= 0 && !(n < 0 && errno == EINTR)) {
+            return false;
+        }
+        size_t got = n > 0 ? (size_t)n : 0;
+        to += got;
+        offset += got;
+        bytes -= got;
+    }
+    return true;
+}
+
+bool
 memory_file_reserve(struct memory_file *f, uint64_t offset, uint64_t bytes)
 {
     int failed;

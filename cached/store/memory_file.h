@@ -2,8 +2,9 @@
  * outlive the process (-e).
  *
  * Its first page says what it is; behind that stands what segments.h puts
- * there. Nobody reads or writes it: it is mapped. The file grows with use and
- * has holes where memory was given back.
+ * there. It is mapped; only at the start, when all of it is looked through once,
+ * it is read instead. The file grows with use and has holes where memory was
+ * given back.
  *
  * Opening takes an exclusive lock, which ends with the process: two nodes never
  * share a file. A file that is not empty and not ours is not touched, whatever
@@ -35,6 +36,9 @@ void *memory_file_map(struct memory_file *f, size_t bytes);
 
 /* Bytes up to its end. */
 uint64_t memory_file_bytes(const struct memory_file *f);
+
+/* Copies what stands at that place. False if it is not all there. */
+bool memory_file_read(const struct memory_file *f, uint64_t offset, void *out, size_t bytes);
 
 /* Before a place is used for the first time, or again after it was given back.
  * False if there is no room for it. */

@@ -78,6 +78,14 @@ store_destroy(struct store **st)
     *st = NULL;
 }
 
+void
+store_forget(struct store **st)
+{
+    static struct store *left __attribute__((used)); /* so that who looks for leaks finds it */
+    left = *st;
+    *st = NULL;
+}
+
 struct store_thread *
 store_join(struct store *st)
 {

@@ -36,16 +36,36 @@ struct saving {
     struct parallel work;
     struct store *st;
     struct image_segment *segments;
+    char *rooms; /* one for each thread */
+    atomic_bool failed;
 };
 
 static void
 save_segment(struct parallel *work, unsigned thread, uint64_t step)
 {
-    (void)thread;
     struct saving *saving = (struct saving *)work;
     const struct segments *s = &saving->st->segments;
     struct image_segment *out = &saving->segments[step];
-    out->checksum = image_segment_checksum(out, segment_memory(s, &s->all[out->number]));
+    char *room = saving->rooms + (size_t)thread * s->segment_bytes;
+    if (!image_segment_read(s, out, room, &out->checksum)) {
+        atomic_store_explicit(&saving->failed, true, memory_order_relaxed);
+    }
+}
+
+/* False if one cannot be read. */
+static bool
+make_checksums(struct store *st, struct image_segment *segments, uint64_t count)
+{
+    unsigned threads = parallel_threads(st->options.concurrency);
+    struct saving saving = {
+        .work = {.step = save_segment, .steps = count},
+        .st = st,
+        .segments = segments,
+        .rooms = mem_zalloc_lines((size_t)threads * st->segments.segment_bytes),
+    };
+    parallel_run(&saving.work, threads);
+    free(saving.rooms);
+    return !atomic_load(&saving.failed);
 }
 
 /* The segments with items, oldest first. */
@@ -88,9 +108,6 @@ store_image_save(struct store *st, uint64_t now_ms, struct buf *out)
     segments_chill(s);
     uint64_t count;
     struct image_segment *segments = list_segments(s, &count);
-    struct saving saving = {
-        .work = {.step = save_segment, .steps = count}, .st = st, .segments = segments};
-    parallel_run(&saving.work, parallel_threads(st->options.concurrency));
     uint32_t generation =
         generation_at(st, now_ms); /* a flush that is due is not to come any more */
     struct image_head head = {
@@ -104,7 +121,7 @@ store_image_save(struct store *st, uint64_t now_ms, struct buf *out)
         .items = metric_sum(st->metrics, METRIC_ID_STORE_ITEMS),
         .segments = count,
     };
-    bool done = buf_append(out, &head, sizeof(head)) &&
+    bool done = make_checksums(st, segments, count) && buf_append(out, &head, sizeof(head)) &&
                 buf_append(out, segments, count * sizeof(segments[0]));
     free(segments);
     return done;

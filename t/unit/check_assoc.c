@@ -104,6 +104,12 @@ START_TEST(chains_come_and_go)
 }
 END_TEST
 
+static bool
+is_at(void *arg, locator other)
+{
+    return other == *(const locator *)arg;
+}
+
 /* As many buckets at once as it would have grown to, and each key once. */
 START_TEST(is_filled_in_one_go)
 {
@@ -117,12 +123,12 @@ START_TEST(is_filled_in_one_go)
     ck_assert_uint_ge(atomic_load(&assoc.buckets), grown - 1);
     ck_assert_uint_le(atomic_load(&assoc.buckets), grown);
     for (unsigned i = 0; i < ITEMS; i++) {
-        ck_assert(assoc_insert_new(&assoc, &segments, assoc_home(&assoc, keys[i].hash),
-                                   bucket_tag(keys[i].hash), at[i]));
+        ck_assert(assoc_insert_new(&assoc, assoc_home(&assoc, keys[i].hash),
+                                   bucket_tag(keys[i].hash), at[i], is_at, &at[i]));
     }
     for (unsigned i = 0; i < ITEMS; i++) {
-        ck_assert(!assoc_insert_new(&assoc, &segments, assoc_home(&assoc, keys[i].hash),
-                                    bucket_tag(keys[i].hash), at[i]));
+        ck_assert(!assoc_insert_new(&assoc, assoc_home(&assoc, keys[i].hash),
+                                    bucket_tag(keys[i].hash), at[i], is_at, &at[i]));
         ck_assert_ptr_eq(assoc_find(&assoc, &segments, keys[i].hash, &keys[i]).item,
                          segments_item(&segments, at[i]));
     }

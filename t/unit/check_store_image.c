@@ -465,6 +465,30 @@ START_TEST(what_is_no_item_is_refused)
 }
 END_TEST
 
+/* The second segment becomes a copy of the first, with checksums that are right. */
+START_TEST(a_key_in_two_places_is_refused)
+{
+    begin();
+    fill(0, 1000);
+    save();
+    open_store();
+    struct image_segment is[2];
+    char *at = (char *)buf_span(&image).ptr + IMAGE_HEAD_BYTES;
+    memcpy(is, at, sizeof(is));
+    const struct segments *s = &st->segments;
+    char *copy = segment_memory(s, &s->all[is[1].number]);
+    memcpy(copy, segment_memory(s, &s->all[is[0].number]), is[0].end);
+    is[1].base = is[0].base;
+    is[1].end = is[0].end;
+    is[1].checksum = image_segment_checksum(&is[1], copy);
+    memcpy(at, is, sizeof(is));
+    ck_assert_str_eq(store_image_load(st, buf_span(&image)), "it is damaged");
+    drop_store();
+    buf_deinit(&image);
+    unlink(path);
+}
+END_TEST
+
 START_TEST(a_short_file_is_refused)
 {
     begin();
@@ -483,7 +507,7 @@ START_TEST(a_short_file_is_refused)
 END_TEST
 
 UNIT_MAIN("store_image", an_empty_one_comes_back, items_come_back, many_come_back_again_and_again,
-          large_ones_come_back, threads_may_change, goes_on_at_its_limit, a_lower_limit_evicts,
-          cas_values_never_go_back, flushes_stay_flushes, other_settings_are_refused,
-          a_short_image_is_refused, damaged_memory_is_refused, what_is_no_item_is_refused,
-          a_short_file_is_refused)
+          large_ones_come_back, threads_may_change, a_key_in_two_places_is_refused,
+          goes_on_at_its_limit, a_lower_limit_evicts, cas_values_never_go_back,
+          flushes_stay_flushes, other_settings_are_refused, a_short_image_is_refused,
+          damaged_memory_is_refused, what_is_no_item_is_refused, a_short_file_is_refused)
