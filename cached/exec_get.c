@@ -8,11 +8,11 @@
 /* "VALUE <key> <flags> <bytes> <cas>\r\n" */
 #define VALUE_LINE_BYTES (6 + KEY_MAX_BYTES + 3 * (1 + NUM_MAX_DIGITS) + 2)
 
-static inline char *
+static inline __attribute__((always_inline)) char *
 put_value_line(char *p, struct span key, uint64_t flags, size_t bytes, const uint64_t *cas)
 {
     memcpy(p, "VALUE ", 6);
-    p = group_put_key(p + 6, key);
+    p = copy_key(p + 6, key.ptr, key.len);
     p = group_put_number(p, flags);
     p = group_put_number(p, bytes);
     if (cas != NULL) {
@@ -73,14 +73,24 @@ get_one(struct conn *c, const struct store_key *key)
 
 /* --- in groups ---------------------------------------------------------------- */
 
-static inline void
-put_sight(struct conn *c, struct span key, const struct store_sight *sight, bool with_cas)
+static inline __attribute__((always_inline)) void
+put_sight(struct conn *c, struct pen *pen, struct span key, const struct store_sight *sight,
+          bool with_cas)
 {
-    char *line = group_room(c, VALUE_LINE_BYTES, sight);
-    if (line != NULL) {
-        char *p = put_value_line(line, key, sight->flags, sight->value.len,
-                                 with_cas ? &sight->cas : NULL);
-        group_put_value(c, line, p, sight);
+    struct span value = sight->value;
+    if (pen_room(c, pen, VALUE_LINE_BYTES + group_copied(value.len))) {
+        pen->at =
+            put_value_line(pen->at, key, sight->flags, value.len, with_cas ? &sight->cas : NULL);
+        group_put_value(c, pen, sight);
+    }
+}
+
+static inline __attribute__((always_inline)) void
+put_end(struct conn *c, struct pen *pen)
+{
+    if (pen_room(c, pen, 5)) {
+        memcpy(pen->at, "END\r\n", 5);
+        pen->at += 5;
     }
 }
 
@@ -92,35 +102,51 @@ serve_group(struct conn *c, const struct store_key *keys, unsigned count, bool l
 {
     struct worker *w = c->worker;
     struct store_sight sights[STORE_SIGHTS];
+    struct pen pen = pen_take(c);
     unsigned i = 0, hits = 0;
     store_enter(w->store);
-    store_see(w->store, keys, count, w->now_ms, sights);
+    if (with_cas) {
+        store_see_cas(w->store, keys, count, w->now_ms, sights);
+    } else {
+        store_see(w->store, keys, count, w->now_ms, sights);
+    }
     do {
         if (sights[i].item != NULL) {
-            put_sight(c, keys[i].key, &sights[i], with_cas);
+            put_sight(c, &pen, keys[i].key, &sights[i], with_cas);
             hits++;
         }
         if (lone) {
-            outbox_put(&c->out, "END\r\n", 5);
+            put_end(c, &pen);
         }
         i++;
-    } while (i < count && !(lone && group_must_pause(c)));
+    } while (i < count && !(lone && pen_must_pause(&pen)));
+    pen_give_back(c, &pen);
     store_leave(w->store);
     group_note(w, keys, sights, i, hits);
     return i;
 }
 
 static void
-serve_plain_keys(struct conn *c, const struct store_key *keys, unsigned count, bool with_cas)
+serve_plain_keys(struct conn *c, const struct store_key *keys, unsigned count)
 {
-    serve_group(c, keys, count, false, with_cas);
+    serve_group(c, keys, count, false, false);
+}
+
+static void
+serve_keys_with_cas(struct conn *c, const struct store_key *keys, unsigned count)
+{
+    serve_group(c, keys, count, false, true);
 }
 
 static void
 serve_keys(struct conn *c, const struct store_key *keys, unsigned count)
 {
     if (!is_touch(c->get.cmd) && !group_is_observed(c)) {
-        serve_plain_keys(c, keys, count, tells_cas(c->get.cmd));
+        if (tells_cas(c->get.cmd)) {
+            serve_keys_with_cas(c, keys, count);
+        } else {
+            serve_plain_keys(c, keys, count);
+        }
         return;
     }
     for (unsigned i = 0; i < count; i++) {
@@ -155,25 +181,30 @@ exec_get(struct conn *c, struct span keys)
 /* As exec_get() does it, with keys that are known. What is left once the outbox is
  * full is exec_get()'s. */
 static size_t
-serve_multiget(struct conn *c, struct span input, const struct span *keys, unsigned count)
+serve_multiget(struct conn *c, struct span input, const struct store_key *keys, unsigned count)
 {
-    struct store_key group[STORE_SIGHTS];
     unsigned done = 0;
     do {
-        unsigned n = 0;
-        while (n < STORE_SIGHTS && done < count) {
-            group[n++] = store_key(keys[done++]);
-        }
-        serve_plain_keys(c, group, n, false);
+        unsigned n = count - done < STORE_SIGHTS ? count - done : STORE_SIGHTS;
+        serve_plain_keys(c, &keys[done], n);
+        done += n;
     } while (done < count && !conn_blocked(c));
-    const char *end = keys[count - 1].ptr + keys[count - 1].len;
+    const char *end = keys[count - 1].key.ptr + keys[count - 1].key.len;
     if (done < count) {
-        size_t rest = (size_t)(end - keys[done].ptr);
+        const char *next = keys[done].key.ptr;
+        size_t rest = (size_t)(end - next);
         c->get = (struct get_rest){.cmd = CMD_GET, .keys_bytes = rest, .line_bytes = rest + 2};
-        return (size_t)(keys[done].ptr - input.ptr);
+        return (size_t)(next - input.ptr);
     }
     outbox_put(&c->out, "END\r\n", 5);
     return (size_t)(end + 2 - input.ptr);
+}
+
+static inline __attribute__((always_inline)) void
+list_key(void *arg, unsigned i, struct span key)
+{
+    struct store_key *keys = arg;
+    keys[i] = store_key(key);
 }
 
 /* A line that came in pieces was looked at when its first one did, and then it was
@@ -181,8 +212,8 @@ serve_multiget(struct conn *c, struct span input, const struct span *keys, unsig
 static __attribute__((noinline)) size_t
 plain_multiget(struct conn *c, struct span input, uint64_t *requests)
 {
-    struct span keys[PLAIN_KEYS_MAX];
-    unsigned n = c->parser.scanned == 0 ? request_plain_multiget(input, keys) : 0;
+    struct store_key keys[PLAIN_KEYS_MAX];
+    unsigned n = c->parser.scanned == 0 ? request_plain_multiget(input, list_key, keys) : 0;
     if (n == 0) {
         return 0;
     }
@@ -193,21 +224,21 @@ plain_multiget(struct conn *c, struct span input, uint64_t *requests)
 size_t
 exec_plain_gets(struct conn *c, struct span input, uint64_t *requests)
 {
-    struct span keys[STORE_SIGHTS];
-    struct store_key group[STORE_SIGHTS];
-    unsigned max = *requests < STORE_SIGHTS ? (unsigned)*requests : STORE_SIGHTS;
+    struct store_key keys[STORE_SIGHTS];
+    unsigned max = *requests < STORE_SIGHTS ? (unsigned)*requests : STORE_SIGHTS, n = 0;
     if (group_is_observed(c)) {
         return 0;
     }
-    unsigned n = request_plain_gets(input, keys, max);
+    const char *p = input.ptr, *end = p + input.len;
+    struct span key;
+    while (n < max && (p = request_plain_get(p, end, &key)) != NULL) {
+        keys[n++] = store_key(key);
+    }
     if (n == 0) {
         return plain_multiget(c, input, requests);
     }
-    for (unsigned i = 0; i < n; i++) {
-        group[i] = store_key(keys[i]);
-    }
-    unsigned served = serve_group(c, group, n, true, false);
+    unsigned served = serve_group(c, keys, n, true, false);
     *requests -= served;
-    const char *end = keys[served - 1].ptr + keys[served - 1].len + 2;
-    return (size_t)(end - input.ptr);
+    const struct span *last = &keys[served - 1].key;
+    return (size_t)(last->ptr + last->len + 2 - input.ptr);
 }

@@ -51,7 +51,7 @@ put_flag_key(char *p, struct span key, bool binary_key)
 {
     p = put_mark(p, 'k');
     if (!binary_key) {
-        return group_put_key(p, key);
+        return copy_bytes(p, key.ptr, key.len);
     }
     return put_mark(p + base64_encode(key, p), 'b');
 }
@@ -106,12 +106,13 @@ put_hit_flags(char *p, const struct plain_mg *mg, struct span key, const struct 
 }
 
 static inline void
-put_hit(struct conn *c, const struct plain_mg *mg, struct span key, const struct store_sight *sight)
+put_hit(struct conn *c, struct pen *pen, const struct plain_mg *mg, struct span key,
+        const struct store_sight *sight)
 {
-    char *line = group_room(c, MG_LINE_BYTES, sight), *p = line;
-    if (line == NULL) {
+    if (!pen_room(c, pen, MG_LINE_BYTES + group_copied(sight->value.len))) {
         return;
     }
+    char *p = pen->at;
     bool with_value = wants(mg, 'v');
     memcpy(p, with_value ? "VA" : "HD", 2);
     p += 2;
@@ -120,21 +121,19 @@ put_hit(struct conn *c, const struct plain_mg *mg, struct span key, const struct
     }
     p = put_hit_flags(p, mg, key, sight, c->worker->now_ms);
     memcpy(p, "\r\n", 2);
-    p += 2;
+    pen->at = p + 2;
     if (with_value) {
-        group_put_value(c, line, p, sight);
-    } else {
-        outbox_wrote(&c->out, (size_t)(p - line));
+        group_put_value(c, pen, sight);
     }
 }
 
 static void
-put_miss(struct conn *c, const struct plain_mg *mg, struct span key)
+put_miss(struct conn *c, struct pen *pen, const struct plain_mg *mg, struct span key)
 {
-    char *line = wants(mg, 'q') ? NULL : outbox_room(&c->out, MG_LINE_BYTES), *p = line;
-    if (line == NULL) {
+    if (wants(mg, 'q') || !pen_room(c, pen, MG_LINE_BYTES)) {
         return;
     }
+    char *p = pen->at;
     memcpy(p, "EN", 2);
     p += 2;
     const char *at = mg->flags.ptr, *end = at + mg->flags.len;
@@ -145,7 +144,7 @@ put_miss(struct conn *c, const struct plain_mg *mg, struct span key)
         }
     }
     memcpy(p, "\r\n", 2);
-    outbox_wrote(&c->out, (size_t)(p + 2 - line));
+    pen->at = p + 2;
 }
 
 /* --- the group ------------------------------------------------------------------ */
@@ -170,16 +169,18 @@ make_key(struct mg_group *g, unsigned i)
 static inline unsigned
 answer(struct conn *c, const struct mg_group *g, unsigned count, unsigned *hits)
 {
+    struct pen pen = pen_take(c);
     unsigned i = 0;
-    while (i < count && !g->sights[i].unsure && !(i > 0 && group_must_pause(c))) {
+    while (i < count && !g->sights[i].unsure && !(i > 0 && pen_must_pause(&pen))) {
         if (g->sights[i].item != NULL) {
-            put_hit(c, &g->mgs[i], g->keys[i].key, &g->sights[i]);
+            put_hit(c, &pen, &g->mgs[i], g->keys[i].key, &g->sights[i]);
             (*hits)++;
         } else {
-            put_miss(c, &g->mgs[i], g->keys[i].key);
+            put_miss(c, &pen, &g->mgs[i], g->keys[i].key);
         }
         i++;
     }
+    pen_give_back(c, &pen);
     return i;
 }
 

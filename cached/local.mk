@@ -15,6 +15,7 @@ mfcached_SOURCES = \
 	cached/exec_mg.c \
 	cached/exec_text.c \
 	cached/group.h \
+	cached/pen.c cached/pen.h \
 	cached/ingest.c cached/ingest.h \
 	cached/main.c \
 	cached/memory_report.c cached/memory_report.h \

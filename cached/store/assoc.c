@@ -29,11 +29,19 @@ shelf_bytes(unsigned shelf)
     return sizeof(struct bucket) << bits;
 }
 
-static unsigned
-shelf_of(uint32_t number)
+/* The number of its first bucket. */
+static uint32_t
+shelf_begin(unsigned shelf)
 {
-    unsigned bits = 32 - (unsigned)__builtin_clz(number | 1);
-    return bits <= SHELF_FIRST_BITS ? 0 : bits - SHELF_FIRST_BITS;
+    return shelf == 0 ? 0 : 1u << (shelf + SHELF_FIRST_BITS - 1);
+}
+
+/* Its memory, or NULL. */
+static char *
+shelf_memory(const struct shelves *s, unsigned shelf)
+{
+    uintptr_t origin = atomic_load_explicit(&s->origin[shelf], memory_order_relaxed);
+    return origin == 0 ? NULL : (char *)(origin + shelf_begin(shelf) * sizeof(struct bucket));
 }
 
 /* Sees to it that the bucket has a shelf. All but the smallest are mapped, so
@@ -46,7 +54,7 @@ reach(struct shelves *s, uint32_t number)
     if (shelf >= SHELVES_MAX) {
         return false;
     }
-    if (atomic_load_explicit(&s->shelf[shelf], memory_order_relaxed) != NULL) {
+    if (shelf_memory(s, shelf) != NULL) {
         return true;
     }
     size_t bytes = shelf_bytes(shelf);
@@ -60,7 +68,9 @@ reach(struct shelves *s, uint32_t number)
             return false;
         }
     }
-    atomic_store_explicit(&s->shelf[shelf], p, memory_order_release);
+    uintptr_t origin = (uintptr_t)p - shelf_begin(shelf) * sizeof(struct bucket);
+    ASSERT(origin != 0);
+    atomic_store_explicit(&s->origin[shelf], origin, memory_order_release);
     return true;
 }
 
@@ -71,13 +81,11 @@ static void
 leave(struct shelves *s, uint32_t number)
 {
     unsigned shelf = shelf_of(number);
-    uint32_t index = shelf == 0 ? number : number - (1u << (shelf + SHELF_FIRST_BITS - 1));
-    size_t offset = index * sizeof(struct bucket);
+    size_t offset = (number - shelf_begin(shelf)) * sizeof(struct bucket);
     size_t bytes = shelf_bytes(shelf);
     size_t piece = bytes < GIVE_BACK_BYTES ? PAGE_BYTES : GIVE_BACK_BYTES;
     if (bytes >= PAGE_BYTES && offset % piece == 0) {
-        char *p = (void *)atomic_load_explicit(&s->shelf[shelf], memory_order_relaxed);
-        madvise(p + offset, piece, MADV_DONTNEED);
+        madvise(shelf_memory(s, shelf) + offset, piece, MADV_DONTNEED);
     }
 }
 
@@ -85,7 +93,7 @@ static void
 clear(struct shelves *s)
 {
     for (unsigned i = 0; i < SHELVES_MAX; i++) {
-        void *p = atomic_load_explicit(&s->shelf[i], memory_order_relaxed);
+        void *p = shelf_memory(s, i);
         size_t bytes = shelf_bytes(i);
         if (p != NULL && bytes >= PAGE_BYTES) {
             munmap(p, bytes);
@@ -95,12 +103,19 @@ clear(struct shelves *s)
     }
 }
 
+static void
+set_buckets(struct assoc *a, uint32_t n)
+{
+    atomic_store_explicit(&a->mask, UINT32_MAX >> __builtin_clz(n), memory_order_release);
+    atomic_store_explicit(&a->buckets, n, memory_order_release);
+}
+
 void
 assoc_init(struct assoc *a)
 {
     bool first = reach(&a->homes, BUCKETS_FIRST - 1);
     ASSERT(first);
-    atomic_store_explicit(&a->buckets, BUCKETS_FIRST, memory_order_release);
+    set_buckets(a, BUCKETS_FIRST);
 }
 
 void
@@ -309,7 +324,7 @@ assoc_grow(struct assoc *a, const struct segments *s,
     }
     uint32_t bit = 1u << (31 - (unsigned)__builtin_clz(n));
     struct bucket *from = shelves_at(&a->homes, n - bit);
-    atomic_store_explicit(&a->buckets, n + 1, memory_order_release);
+    set_buckets(a, n + 1);
     split(a, s, from, bit, hash_of);
     return true;
 }
@@ -338,7 +353,7 @@ assoc_expect(struct assoc *a, uint64_t items)
         populate(&a->homes, n, more - 1);
         n = more;
     }
-    atomic_store_explicit(&a->buckets, n, memory_order_release);
+    set_buckets(a, n);
 }
 
 /* --- shrinking ---------------------------------------------------------------- */
@@ -388,7 +403,7 @@ assoc_shrink(struct assoc *a)
     }
     uint32_t bit = 1u << (31 - (unsigned)__builtin_clz(n));
     merge(a, shelves_at(&a->homes, n), shelves_at(&a->homes, n - bit));
-    atomic_store_explicit(&a->buckets, n, memory_order_release);
+    set_buckets(a, n);
     leave(&a->homes, n);
     return true;
 }
@@ -408,7 +423,8 @@ struct bucket *
 assoc_walk(const struct assoc *a, uint64_t position, uint64_t *next, bool *inside)
 {
     uint32_t n = atomic_load_explicit(&a->buckets, memory_order_relaxed);
-    uint32_t number = assoc_home_number(n, reverse_bits(position));
+    uint32_t mask = atomic_load_explicit(&a->mask, memory_order_relaxed);
+    uint32_t number = assoc_home_number(n, mask, reverse_bits(position));
     unsigned top = 31 - (unsigned)__builtin_clz(n);
     uint32_t split_end = n - (1u << top); /* buckets below were split, and from 2^top on are new */
     bool halved = number < split_end || number >= 1u << top;

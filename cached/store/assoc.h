@@ -28,13 +28,16 @@
 #define SHELF_FIRST_BITS 3
 #define SHELVES_MAX      28
 
+/* By shelf the address that bucket 0 would have if it stood on this shelf in its
+ * number's place; 0 where there is no shelf yet. */
 struct shelves {
-    _Atomic(struct bucket *) shelf[SHELVES_MAX];
+    _Atomic uintptr_t origin[SHELVES_MAX];
 };
 
 struct assoc {
     _Atomic uint32_t buckets;
-    uint64_t count; /* items */
+    _Atomic uint32_t mask; /* the k + 1 low bits */
+    uint64_t count;        /* items */
     struct shelves homes;
     struct shelves spills;
     uint32_t spill_end;  /* spill buckets from here on were never used */
@@ -53,30 +56,39 @@ struct place {
 void assoc_init(struct assoc *a);
 void assoc_deinit(struct assoc *a);
 
+/* The shelf on which a bucket stands: the first has as many as the second. */
+static inline unsigned
+shelf_of(uint32_t number)
+{
+    const uint32_t first = 1u << SHELF_FIRST_BITS;
+    return (31 ^ (unsigned)__builtin_clz(number | (first - 1))) + 1 - SHELF_FIRST_BITS;
+}
+
 static inline struct bucket *
 shelves_at(const struct shelves *s, uint32_t number)
 {
-    const uint32_t first = 1u << SHELF_FIRST_BITS; /* so many stand on the first shelf */
-    unsigned top = 31 ^ (unsigned)__builtin_clz(number | (first - 1));
-    uint32_t index = number - ((1u << top) & ~(first - 1));
-    unsigned shelf = top + 1 - SHELF_FIRST_BITS;
-    return atomic_load_explicit(&s->shelf[shelf], memory_order_acquire) + index;
+    uintptr_t origin = atomic_load_explicit(&s->origin[shelf_of(number)], memory_order_acquire);
+    return (struct bucket *)(origin + number * sizeof(struct bucket));
 }
 
 static inline uint32_t
-assoc_home_number(uint32_t buckets, uint64_t hash)
+assoc_home_number(uint32_t buckets, uint32_t mask, uint64_t hash)
 {
-    unsigned top = 31 ^ (unsigned)__builtin_clz(buckets);
-    uint32_t half = 1u << top, number = (uint32_t)hash & (half * 2 - 1);
-    return number < buckets ? number : number - half;
+    uint32_t number = (uint32_t)hash & mask;
+    return number < buckets ? number : number & mask >> 1;
 }
 
-/* `hash` here and below: without the bits that chose the shard. */
+/* `hash` here and below: without the bits that chose the shard.
+ *
+ * Without the lock the two numbers may be of different times. What comes out is at
+ * most half the mask, or within the mask and below `buckets`: either is the number
+ * of a bucket that was there before they were loaded, so it has a shelf. */
 static inline struct bucket *
 assoc_home(const struct assoc *a, uint64_t hash)
 {
+    uint32_t mask = atomic_load_explicit(&a->mask, memory_order_acquire);
     uint32_t buckets = atomic_load_explicit(&a->buckets, memory_order_acquire);
-    return shelves_at(&a->homes, assoc_home_number(buckets, hash));
+    return shelves_at(&a->homes, assoc_home_number(buckets, mask, hash));
 }
 
 static inline struct bucket *

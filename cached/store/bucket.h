@@ -26,7 +26,7 @@ static inline uint8_t
 bucket_tag(uint64_t hash)
 {
     uint8_t tag = (uint8_t)(hash >> 56);
-    return tag != 0 ? tag : 1;
+    return tag + (tag == 0);
 }
 
 #ifndef __SSE2__

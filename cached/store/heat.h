@@ -17,8 +17,9 @@
 static inline uint8_t
 heat_hit(uint8_t heat)
 {
-    unsigned hotter = (heat | HEAT_FETCHED) + HEAT_HIT, most = HEAT_FETCHED | HEAT_CREDIT;
-    return (uint8_t)(hotter < most ? hotter : most);
+    _Static_assert((HEAT_FETCHED | HEAT_CREDIT) == UINT8_MAX, "the most there can be");
+    uint8_t hotter = (uint8_t)(heat | HEAT_FETCHED);
+    return __builtin_add_overflow(hotter, (uint8_t)HEAT_HIT, &hotter) ? UINT8_MAX : hotter;
 }
 
 static inline uint8_t

@@ -134,18 +134,11 @@ item_key(const struct store_item *it)
     return span_make((const char *)it + item_header_bytes(item_marks(it)), it->key_bytes);
 }
 
-/* Functions whose names end so are told the marks by who has looked already. */
-static inline bool
-item_has_key_of(const struct store_item *it, unsigned marks, struct span key)
-{
-    return it->key_bytes == key.len &&
-           bytes_equal((const char *)it + item_header_bytes(marks), key.ptr, key.len);
-}
-
 static inline bool
 item_has_key(const struct store_item *it, struct span key)
 {
-    return item_has_key_of(it, item_marks(it), key);
+    struct span own = item_key(it);
+    return own.len == key.len && bytes_equal(own.ptr, key.ptr, key.len);
 }
 
 static inline char *
@@ -154,6 +147,7 @@ item_value(struct store_item *it)
     return (char *)it + item_header_bytes(item_marks(it)) + it->key_bytes;
 }
 
+/* Functions whose names end in `_of` are told the marks by who has looked already. */
 static inline uint64_t
 item_half(const _Atomic uint16_t *half)
 {
@@ -325,9 +319,9 @@ void item_use(struct store_item *it, const struct item_base *base, uint64_t now_
 static inline void
 item_bump_of(struct store_item *it, unsigned marks, const struct item_base *base, uint64_t now_ms)
 {
-    uint8_t heat = atomic_load_explicit(&it->heat, memory_order_relaxed), hotter = heat_hit(heat);
-    if (hotter != heat) {
-        atomic_store_explicit(&it->heat, hotter, memory_order_relaxed);
+    uint8_t heat = atomic_load_explicit(&it->heat, memory_order_relaxed);
+    if (heat != (HEAT_FETCHED | HEAT_CREDIT)) { /* it could be hotter */
+        atomic_store_explicit(&it->heat, heat_hit(heat), memory_order_relaxed);
     }
     item_note_access(it, marks, base, now_ms);
 }

@@ -157,12 +157,12 @@ enum store_outcome store_get(struct store_thread *th, const struct store_key *ke
 
 /* Plain gets of the text protocol, up to STORE_SIGHTS keys at once. What such a
  * get needs of an item is shown without a reference, which would cost as much as
- * the lookup: */
+ * the lookup. Where `item` is NULL nothing else is filled in: */
 struct store_sight {
     struct store_item *item; /* NULL: there is no such key */
     struct span value;
     uint64_t flags;
-    uint64_t cas;
+    uint64_t cas;       /* not by store_see() */
     uint64_t expiry_ms; /* this and what follows is filled in by store_see_meta() only */
     bool stale;
     bool taken; /* somebody holds the token */
@@ -178,9 +178,10 @@ struct store_sight {
 void store_enter(struct store_thread *th);
 void store_leave(struct store_thread *th);
 
-/* Looks at these keys, each as if by itself and in any order; returns how many
- * are there. */
-unsigned store_see(struct store_thread *th, const struct store_key *keys, unsigned count,
+/* Looks at these keys, each as if by itself and in any order. */
+void store_see(struct store_thread *th, const struct store_key *keys, unsigned count,
+               uint64_t now_ms, struct store_sight *sights);
+void store_see_cas(struct store_thread *th, const struct store_key *keys, unsigned count,
                    uint64_t now_ms, struct store_sight *sights);
 /* The same for lookups of the meta protocol that would do nothing besides looking:
  * those for which something must be done or waited for, as for a token that is to

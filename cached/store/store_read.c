@@ -252,18 +252,19 @@ struct aim {
     uint32_t version;
 };
 
-static inline void
+static inline __attribute__((always_inline)) void
 take_aim(const struct shard *sh, const struct store_key *key, struct aim *aim)
 {
+    uint64_t hash = table_hash(key->hash); /* loaded once, before what orders memory */
     aim->shard = sh;
     aim->version = shard_read_begin(sh);
-    aim->home = assoc_home(&sh->assoc, table_hash(key->hash));
+    aim->home = assoc_home(&sh->assoc, hash);
     __builtin_prefetch(aim->home);
 }
 
 /* The first item with the key's tag nearly always is the key's. If a writer is at
  * work it may be none at all, but fetching that does no harm. */
-static inline void
+static inline __attribute__((always_inline)) void
 refine_aim(const struct segments *s, const struct store_key *key, struct aim *aim)
 {
     struct store_item *item = NULL;
@@ -280,7 +281,7 @@ refine_aim(const struct segments *s, const struct store_key *key, struct aim *ai
     aim->item = item;
 }
 
-static inline void
+static inline __attribute__((always_inline)) void
 take_aims(struct store *st, const struct store_key *keys, unsigned count, struct aim *aims)
 {
     ASSERT(count <= STORE_SIGHTS);
@@ -324,16 +325,23 @@ see_again(struct store_thread *th, const struct store_key *key, uint64_t now_ms,
 /* The same as look(), but shorter: key, value and flags of a linked item never
  * change, so they need not be read before the version is looked at again. False if
  * that does not do: a writer was at work, or the item is dead. `generation`: the
- * store's at this time. */
+ * store's at this time. What is not asked for is not filled in. */
 static inline __attribute__((always_inline)) bool
 glance(struct store_thread *th, const struct aim *aim, const struct store_key *key, bool meta,
-       uint32_t generation, uint64_t now_ms, struct store_sight *sight)
+       bool with_cas, uint32_t generation, uint64_t now_ms, struct store_sight *sight)
 {
     const struct shard *sh = aim->shard;
     const struct segment *seg = aim->segment;
     struct store_item *it = aim->item;
-    unsigned marks = it != NULL ? item_marks(it) : 0;
-    if (it == NULL || __builtin_expect(!item_has_key_of(it, marks, key->key), 0)) {
+    unsigned marks = 0;
+    const char *key_at = NULL;
+    bool its = it != NULL;
+    if (its) {
+        marks = item_marks(it);
+        key_at = (const char *)it + item_header_bytes(marks);
+        its = it->key_bytes == key->key.len && bytes_equal(key_at, key->key.ptr, key->key.len);
+    }
+    if (__builtin_expect(!its, 0)) {
         struct place where = assoc_find_from(&sh->assoc, &th->st->segments, aim->home, key);
         it = where.item;
         seg = where.segment;
@@ -342,11 +350,14 @@ glance(struct store_thread *th, const struct aim *aim, const struct store_key *k
             return aim->version % 2 == 0 && shard_read_ok(sh, aim->version);
         }
         marks = item_marks(it);
+        key_at = (const char *)it + item_header_bytes(marks);
     }
     bool dead = item_expired(it, marks, now_ms) || seg->base.generation != generation;
     bool token = meta && (marks & (ITEM_STALE | ITEM_TOKEN_TAKEN)) == ITEM_STALE;
     sight->item = it;
-    sight->cas = item_cas_of(it, marks, &seg->base);
+    if (with_cas) {
+        sight->cas = item_cas_of(it, marks, &seg->base);
+    }
     if (meta) {
         sight->expiry_ms = item_expiry_ms_of(it, marks);
     }
@@ -355,7 +366,7 @@ glance(struct store_thread *th, const struct aim *aim, const struct store_key *k
         return false;
     }
     item_bump_of(it, marks, &seg->base, now_ms);
-    sight->value.ptr = (const char *)it + item_header_bytes(marks) + it->key_bytes;
+    sight->value.ptr = key_at + key->key.len;
     sight->value.len = item_value_bytes_of(it, marks);
     sight->flags = item_flags_of(it, marks);
     if (meta) {
@@ -368,22 +379,33 @@ glance(struct store_thread *th, const struct aim *aim, const struct store_key *k
 
 /* First all buckets are fetched, then what their tags point to; by the time
  * that a key is looked for, both are near. */
-unsigned
-store_see(struct store_thread *th, const struct store_key *keys, unsigned count, uint64_t now_ms,
-          struct store_sight *sights)
+static inline __attribute__((always_inline)) void
+see(struct store_thread *th, const struct store_key *keys, unsigned count, bool with_cas,
+    uint64_t now_ms, struct store_sight *sights)
 {
     struct aim aims[STORE_SIGHTS];
-    unsigned found = 0;
     uint32_t generation = generation_at(th->st, now_ms);
     take_aims(th->st, keys, count, aims);
     for (unsigned i = 0; i < count; i++) {
-        bool seen = glance(th, &aims[i], &keys[i], false, generation, now_ms, &sights[i]);
+        bool seen = glance(th, &aims[i], &keys[i], false, with_cas, generation, now_ms, &sights[i]);
         if (__builtin_expect(!seen, 0)) {
             see_again(th, &keys[i], now_ms, &sights[i]);
         }
-        found += sights[i].item != NULL;
     }
-    return found;
+}
+
+void
+store_see(struct store_thread *th, const struct store_key *keys, unsigned count, uint64_t now_ms,
+          struct store_sight *sights)
+{
+    see(th, keys, count, false, now_ms, sights);
+}
+
+void
+store_see_cas(struct store_thread *th, const struct store_key *keys, unsigned count,
+              uint64_t now_ms, struct store_sight *sights)
+{
+    see(th, keys, count, true, now_ms, sights);
 }
 
 void
@@ -394,7 +416,8 @@ store_see_meta(struct store_thread *th, const struct store_key *keys, unsigned c
     uint32_t generation = generation_at(th->st, now_ms);
     take_aims(th->st, keys, count, aims);
     for (unsigned i = 0; i < count; i++) {
-        sights[i].unsure = !glance(th, &aims[i], &keys[i], true, generation, now_ms, &sights[i]);
+        sights[i].unsure =
+            !glance(th, &aims[i], &keys[i], true, true, generation, now_ms, &sights[i]);
     }
 }
 

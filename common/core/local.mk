@@ -6,6 +6,7 @@ libmfcore_a_SOURCES = \
 	common/core/base64.c common/core/base64.h \
 	common/core/buf.c common/core/buf.h \
 	common/core/clock.c common/core/clock.h \
+	common/core/copy.h \
 	common/core/hash.h \
 	common/core/hotkeys.c common/core/hotkeys.h \
 	common/core/hotkeys_text.c \

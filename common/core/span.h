@@ -7,6 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 struct span {
     const char *ptr;
@@ -36,10 +39,31 @@ span_eq(struct span a, struct span b)
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
-/* memcmp() == 0 for keys, which are short: eight bytes at a time without a call. */
+#ifdef __SSE2__
+static inline bool
+sixteen_equal(const char *a, const char *b)
+{
+    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)a);
+    __m128i y = _mm_loadu_si128((const __m128i *)(const void *)b);
+    return _mm_movemask_epi8(_mm_cmpeq_epi8(x, y)) == 0xffff;
+}
+#endif
+
+/* memcmp() == 0 for keys, which are short: many bytes at a time without a call. */
 static inline bool
 bytes_equal(const char *a, const char *b, size_t n)
 {
+#ifdef __SSE2__
+    if (n >= 16) {
+        size_t last = n - 16;
+        for (size_t i = 0; i < last; i += 16) {
+            if (!sixteen_equal(a + i, b + i)) {
+                return false;
+            }
+        }
+        return sixteen_equal(a + last, b + last);
+    }
+#endif
     if (n < 8) {
         return memcmp(a, b, n) == 0;
     }

@@ -1,62 +1,6 @@
 #include "common/proto/request_plain.h"
-#include "common/proto/scan.h"
 
 #define DIGITS_MAX 18 /* so that nothing overflows, in 64 bits with or without sign */
-
-/* The key at `p`, or one of no bytes. */
-static inline __attribute__((always_inline)) struct span
-scan_key(const char *p, const char *end)
-{
-    /* A long line is scanned no further here, however often it is tried. */
-    const char *limit = end - p > KEY_MAX_BYTES + 1 ? p + KEY_MAX_BYTES + 1 : end;
-    size_t len = (size_t)(scan_key_bytes(p, limit) - p);
-    return (struct span){p, len <= KEY_MAX_BYTES ? len : 0};
-}
-
-static inline bool
-is_crlf(const char *p, const char *end)
-{
-    return end - p >= 2 && memcmp(p, "\r\n", 2) == 0;
-}
-
-unsigned
-request_plain_gets(struct span input, struct span *keys, unsigned max)
-{
-    const char *p = input.ptr, *end = p + input.len;
-    unsigned n = 0;
-    while (n < max && end - p >= 4 && memcmp(p, "get ", 4) == 0) {
-        struct span key = scan_key(p + 4, end);
-        p = key.ptr + key.len;
-        if (key.len == 0 || !is_crlf(p, end)) {
-            break;
-        }
-        keys[n++] = key;
-        p += 2;
-    }
-    return n;
-}
-
-unsigned
-request_plain_multiget(struct span input, struct span keys[PLAIN_KEYS_MAX])
-{
-    _Static_assert(4 + PLAIN_KEYS_MAX * (KEY_MAX_BYTES + 1) < REQUEST_LINE_MAX,
-                   "no such line is too long");
-    const char *p = input.ptr, *end = p + input.len;
-    unsigned n = 0;
-    if (end - p < 4 || memcmp(p, "get ", 4) != 0) {
-        return 0;
-    }
-    p += 3;
-    do {
-        struct span key = scan_key(p + 1, end);
-        if (key.len == 0) {
-            return 0;
-        }
-        keys[n++] = key;
-        p = key.ptr + key.len;
-    } while (n < PLAIN_KEYS_MAX && p < end && *p == ' ');
-    return is_crlf(p, end) ? n : 0;
-}
 
 /* --- mg ----------------------------------------------------------------------- */
 
@@ -116,10 +60,10 @@ scan_mg(struct span input, struct plain_mg *mg)
     if (input.len < 4 || memcmp(p, "mg ", 3) != 0) {
         return false;
     }
-    mg->wire_key = scan_key(p + 3, end);
+    mg->wire_key = plain_scan_key(p + 3, end);
     if (mg->wire_key.len == 0 ||
         (p = scan_mg_flags(mg->wire_key.ptr + mg->wire_key.len, end, mg)) == NULL ||
-        !is_crlf(p, end)) {
+        !plain_is_crlf(p, end)) {
         return false;
     }
     mg->bytes = (size_t)(p + 2 - input.ptr);
@@ -169,12 +113,12 @@ scan_set(struct span input, struct plain_set *set)
     if (input.len < 4 || memcmp(p, "set ", 4) != 0) {
         return false;
     }
-    set->key = scan_key(p + 4, end);
+    set->key = plain_scan_key(p + 4, end);
     uint64_t exptime, bytes;
     if (set->key.len == 0 ||
         (p = scan_number(set->key.ptr + set->key.len, end, &set->flags)) == NULL ||
         (p = scan_number(p, end, &exptime)) == NULL || (p = scan_number(p, end, &bytes)) == NULL ||
-        !is_crlf(p, end)) {
+        !plain_is_crlf(p, end)) {
         return false;
     }
     p += 2;

@@ -7,17 +7,74 @@
  * "not such a line". Nothing is remembered between calls. Pure. */
 #pragma once
 #include "common/proto/request.h"
+#include "common/proto/scan.h"
 
-/* The keys of the plain gets that `input` begins with, one behind the other, each
- * with its CRLF; at most `max`. Returns how many. */
-unsigned request_plain_gets(struct span input, struct span *keys, unsigned max);
+/* The key at `p`, or one of no bytes. */
+static inline __attribute__((always_inline)) struct span
+plain_scan_key(const char *p, const char *end)
+{
+#ifdef __SSE2__
+    _Static_assert(KEY_MAX_BYTES >= 32, "what ends here is not too long");
+    if (end - p >= 32) { /* as most do, and it takes no loop to see */
+        unsigned stops = scan_stops_16(p) | scan_stops_16(p + 16) << 16;
+        if (stops != 0) {
+            return (struct span){p, (unsigned)__builtin_ctz(stops)};
+        }
+    }
+#endif
+    /* A long line is scanned no further here, however often it is tried. */
+    const char *limit = end - p > KEY_MAX_BYTES + 1 ? p + KEY_MAX_BYTES + 1 : end;
+    size_t len = (size_t)(scan_key_bytes(p, limit) - p);
+    return (struct span){p, len <= KEY_MAX_BYTES ? len : 0};
+}
+
+static inline bool
+plain_is_crlf(const char *p, const char *end)
+{
+    return end - p >= 2 && memcmp(p, "\r\n", 2) == 0;
+}
+
+/* The key of the plain get with one key that stands at `p`. Returns the end of its
+ * CRLF, or NULL. */
+static inline __attribute__((always_inline)) const char *
+request_plain_get(const char *p, const char *end, struct span *key)
+{
+    if (end - p < 4 || memcmp(p, "get ", 4) != 0) {
+        return NULL;
+    }
+    *key = plain_scan_key(p + 4, end);
+    p = key->ptr + key->len;
+    return key->len > 0 && plain_is_crlf(p, end) ? p + 2 : NULL;
+}
 
 /* More keys in one line are not plain. */
 #define PLAIN_KEYS_MAX 128
 
-/* The keys of the line "get <key> <key> ..." that `input` begins with, with single
- * blanks and its CRLF right behind the last; returns how many. */
-unsigned request_plain_multiget(struct span input, struct span keys[PLAIN_KEYS_MAX]);
+/* Gives each key of the line "get <key> <key> ..." that `input` begins with, with
+ * single blanks and its CRLF right behind the last, to `take`, and returns how many
+ * there are. 0 if there is no such line; that may turn out when some were taken. */
+static inline __attribute__((always_inline)) unsigned
+request_plain_multiget(struct span input, void (*take)(void *arg, unsigned i, struct span key),
+                       void *arg)
+{
+    _Static_assert(4 + PLAIN_KEYS_MAX * (KEY_MAX_BYTES + 1) < REQUEST_LINE_MAX,
+                   "no such line is too long");
+    const char *p = input.ptr, *end = p + input.len;
+    unsigned n = 0;
+    if (end - p < 4 || memcmp(p, "get ", 4) != 0) {
+        return 0;
+    }
+    p += 3;
+    do {
+        struct span key = plain_scan_key(p + 1, end);
+        if (key.len == 0) {
+            return 0;
+        }
+        take(arg, n++, key);
+        p = key.ptr + key.len;
+    } while (n < PLAIN_KEYS_MAX && p < end && *p == ' ');
+    return plain_is_crlf(p, end) ? n : 0;
+}
 
 struct plain_set {
     struct span key;

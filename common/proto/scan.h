@@ -57,9 +57,9 @@ static inline unsigned
 scan_stops_16(const char *p)
 {
     __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-    __m128i high = _mm_cmpeq_epi8(_mm_max_epu8(v, _mm_set1_epi8(0x21)), v);
+    __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x20)), v);
     __m128i del = _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f));
-    return (unsigned)_mm_movemask_epi8(_mm_andnot_si128(del, high)) ^ 0xffff;
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(del, low));
 }
 #endif
 

@@ -24,7 +24,7 @@ gets_in(const char *text)
 {
     struct span keys[4];
     check_plain_lines(hold(text));
-    return request_plain_gets(hold(text), keys, 4);
+    return plain_steps_gets(hold(text), keys, 4);
 }
 
 static unsigned
@@ -51,10 +51,10 @@ START_TEST(gets_stand_one_behind_the_other)
     struct span keys[2];
     ck_assert_uint_eq(gets_in("get a\r\nget bb\r\nget c c\r\n"), 2);
     ck_assert_uint_eq(gets_in("get a\r\nget b\r\nget c\r\nget d\r\nget e\r\n"), 4);
-    ck_assert_uint_eq(request_plain_gets(hold("get a\r\nget bb\r\nget c\r\n"), keys, 2), 2);
+    ck_assert_uint_eq(plain_steps_gets(hold("get a\r\nget bb\r\nget c\r\n"), keys, 2), 2);
     ck_assert_span(keys[0], "a");
     ck_assert_span(keys[1], "bb");
-    ck_assert_uint_eq(request_plain_gets(hold("get a\r\n"), keys, 0), 0);
+    ck_assert_uint_eq(plain_steps_gets(hold("get a\r\n"), keys, 0), 0);
 }
 END_TEST
 
@@ -77,7 +77,7 @@ keys_in(const char *text)
 {
     struct span keys[PLAIN_KEYS_MAX];
     check_plain_lines(hold(text));
-    return request_plain_multiget(hold(text), keys);
+    return plain_steps_multiget(hold(text), keys);
 }
 
 START_TEST(a_multiget_has_many_keys)

@@ -200,7 +200,7 @@ START_TEST(a_group_is_seen_at_once)
     struct store_key keys[] = {key_of("a"), key_of("b"), key_of("c"), key_of("a")};
     struct store_sight sights[4];
     store_enter(th);
-    ck_assert_uint_eq(store_see(th, keys, 4, T0, sights), 3);
+    store_see(th, keys, 4, T0, sights);
     ck_assert_mem_eq(sights[0].value.ptr, "one", 3);
     ck_assert_ptr_null(sights[1].item);
     ck_assert_mem_eq(sights[2].value.ptr, "three", 5);
@@ -226,8 +226,9 @@ START_TEST(the_dead_are_not_seen)
     struct store_key key = key_of("k");
     struct store_sight sight;
     store_enter(th);
-    ck_assert_uint_eq(store_see(th, &key, 1, T0 + 9, &sight), 1);
-    ck_assert_uint_eq(store_see(th, &key, 1, T0 + 10, &sight), 0);
+    store_see(th, &key, 1, T0 + 9, &sight);
+    ck_assert_ptr_nonnull(sight.item);
+    store_see(th, &key, 1, T0 + 10, &sight);
     ck_assert_ptr_null(sight.item);
     store_leave(th);
     ck_assert_uint_eq(metric_sum(store_metrics(st), METRIC_ID_STORE_GET_EXPIRED), 1);

@@ -159,7 +159,7 @@ see_some(struct client *c)
     if (meta) {
         store_see_meta(c->th, keys, count, NOW_MS, sights);
     } else {
-        store_see(c->th, keys, count, NOW_MS, sights);
+        store_see_cas(c->th, keys, count, NOW_MS, sights);
     }
     for (unsigned i = 0; i < count; i++) {
         if (!(meta && sights[i].unsure) && sights[i].item != NULL) {

@@ -8,6 +8,32 @@
 
 #define PLAIN_STEPS_MAX 8
 
+/* The keys of the plain gets that `input` begins with. */
+static inline unsigned
+plain_steps_gets(struct span input, struct span *keys, unsigned max)
+{
+    const char *p = input.ptr, *end = p + input.len;
+    unsigned n = 0;
+    while (n < max && (p = request_plain_get(p, end, &keys[n])) != NULL) {
+        n++;
+    }
+    return n;
+}
+
+static inline void
+plain_steps_take(void *arg, unsigned i, struct span key)
+{
+    struct span *keys = arg;
+    keys[i] = key;
+}
+
+/* Those of the plain multiget. */
+static inline unsigned
+plain_steps_multiget(struct span input, struct span keys[PLAIN_KEYS_MAX])
+{
+    return request_plain_multiget(input, plain_steps_take, keys);
+}
+
 /* The request that the parser takes off the head of *input. */
 static inline void
 plain_steps_parse(struct span *input, struct request *r, enum proto_command cmd, struct span key)
@@ -23,7 +49,7 @@ static inline void
 plain_steps_check_multiget(struct span input, struct request *r)
 {
     struct span plain[PLAIN_KEYS_MAX], key, rest = input;
-    unsigned n = request_plain_multiget(input, plain);
+    unsigned n = plain_steps_multiget(input, plain);
     if (n == 0) {
         return;
     }
@@ -68,7 +94,7 @@ check_plain_lines(struct span input)
     struct plain_set sets[PLAIN_STEPS_MAX];
     struct request *r = malloc(sizeof(*r));
     ASSERT(r != NULL);
-    unsigned n = request_plain_gets(input, keys, PLAIN_STEPS_MAX);
+    unsigned n = plain_steps_gets(input, keys, PLAIN_STEPS_MAX);
     for (unsigned i = 0; i < n; i++) {
         plain_steps_parse(&rest, r, CMD_GET, keys[i]);
         ASSERT(r->keys.len == keys[i].len && r->line_bytes == keys[i].len + 6);

@@ -76,8 +76,7 @@ check_seen(const struct store_key *key, uint64_t now_ms, const struct store_view
 {
     struct store_sight sight;
     store_enter(th);
-    unsigned found = store_see(th, key, 1, now_ms, &sight);
-    ck_assert_uint_eq(found, view != NULL);
+    store_see_cas(th, key, 1, now_ms, &sight);
     ck_assert((sight.item != NULL) == (view != NULL));
     if (view != NULL) {
         ck_assert_mem_eq(sight.value.ptr, view->value.ptr, view->value.len);
@@ -85,6 +84,9 @@ check_seen(const struct store_key *key, uint64_t now_ms, const struct store_view
         ck_assert_uint_eq(sight.flags, view->flags);
         ck_assert_uint_eq(sight.cas, view->cas);
     }
+    struct store_sight less;
+    store_see(th, key, 1, now_ms, &less);
+    ck_assert_ptr_eq(less.item, sight.item);
     store_leave(th);
 }
 
