@@ -45,6 +45,12 @@
       "how long an item stays there at most (10)")                                                 \
     X(0, "miss-lease",        DURATION, miss_lease_ms,      "TIME", NULL,                          \
       "how long those who share a miss wait for one of them to fill it (0)")                       \
+    X(0, "replicas",          NUMBER,   replicas,           "N",    NULL,                          \
+      "nodes that may have a hot key, its owner one of them (1)")                                  \
+    X(0, "promote",           NUMBER,   promote_percent,    "PERCENT", NULL,                       \
+      "of a node's reads make a key hot for a proxy, if the pool has replicas (0)")                \
+    X(0, "replica-ttl-local", DURATION, replica_ttl_local_ms, "TIME", NULL,                        \
+      "how long a proxy reads copies of such a key at most (500ms)")                               \
     X(0, "near-cache",        SIZE,     near_cache_bytes,   "SIZE", NULL,                          \
       "memory of each proxy for values of the hottest keys (0)")                                   \
     X(0, "near-cache-ttl",    DURATION, near_cache_ttl_ms,  "TIME", NULL,                          \

@@ -60,6 +60,8 @@ pool_config_differs(const struct pool_config *config, const struct table_pool *p
            want->rejoin != pool->rejoin || strcmp(want->gutter, pool->gutter) != 0 ||
            want->gutter_ttl_s != pool->gutter_ttl_s || want->replicas != pool->replicas ||
            want->replica_ttl_ms != pool->replica_ttl_ms ||
+           want->promote_percent != pool->promote_percent ||
+           want->replica_ttl_local_ms != pool->replica_ttl_local_ms ||
            want->near_cache_bytes != pool->near_cache_bytes ||
            want->near_cache_ttl_ms != pool->near_cache_ttl_ms ||
            strcmp(want->hot_text, pool->hot_text) != 0;

@@ -45,7 +45,8 @@ EXTRA_DIST += \
 	docs/decisions/0026-no-slow-start-yet.md \
 	docs/decisions/0027-copies-are-claimed.md \
 	docs/decisions/0028-near-values-end-by-marks.md \
-	docs/decisions/0029-listeners-name-pools.md
+	docs/decisions/0029-listeners-name-pools.md \
+	docs/decisions/0030-local-copies-are-known-by-their-cas.md
 
 MANUAL_PAGES = docs/mfcached.1 docs/mfcontrol.1 docs/mfctl.1 docs/mfproxy.1
 man1_MANS = $(MANUAL_PAGES)

@@ -193,7 +193,9 @@ coalesce_lead(struct coalesce *co, const struct coalesce_read *read, const struc
     f->target = target;
     f->pool_id = co->worker->roster->pools[read->key.pool].id;
     f->near_of = read->near_of;
-    f->asked_us = worker_now_us(co->worker);
+    if (f->near_of != 0) {
+        f->asked_us = worker_now_us(co->worker);
+    }
     return f;
 }
 
@@ -285,11 +287,14 @@ form_at_copy(uint8_t form)
 /* A flight to a copy. NULL, and nothing is done, if there are too many or the
  * system has no memory. */
 static struct flight *
-fly_to_copy(struct worker *w, const struct coalesce_read *read, const struct way *way, bool shared)
+fly_to_copy(struct worker *w, const struct coalesce_read *read, const struct way_to_copy *to,
+            bool shared)
 {
+    const struct way *way = &to->way;
     size_t mark = backend_mark(way->backend);
     struct flight *f = NULL;
-    if (form_put_request(&way->backend->out, form_at_copy(read->form), read->key.bytes)) {
+    uint8_t form = form_at_copy(read->form) | (to->cas != 0 ? FORM_CAS : 0);
+    if (form_put_request(&way->backend->out, form, read->key.bytes)) {
         f = coalesce_lead(&w->coalesce, read, way->backend);
     }
     if (f == NULL) {
@@ -300,15 +305,16 @@ fly_to_copy(struct worker *w, const struct coalesce_read *read, const struct way
         flight_unlist(&w->coalesce.flights, f);
     }
     f->at_copy = true;
+    f->copy_cas = to->cas;
     way_queue_fetch(way, w, CMD_MG, mark)->flight = f;
     return f;
 }
 
 bool
-coalesce_read_copy(struct pending *p, const struct coalesce_read *read, const struct way *way,
-                   struct span ask, bool shared)
+coalesce_read_copy(struct pending *p, const struct coalesce_read *read,
+                   const struct way_to_copy *to, struct span ask, bool shared)
 {
-    struct flight *f = fly_to_copy(p->worker, read, way, shared);
+    struct flight *f = fly_to_copy(p->worker, read, to, shared);
     if (f != NULL) {
         keep_ask(p, wait_for(p, f, WHOLE), ask);
     }
@@ -316,10 +322,10 @@ coalesce_read_copy(struct pending *p, const struct coalesce_read *read, const st
 }
 
 bool
-coalesce_read_copy_part(struct pending *p, const struct coalesce_read *read, const struct way *way,
-                        uint32_t part, bool shared)
+coalesce_read_copy_part(struct pending *p, const struct coalesce_read *read,
+                        const struct way_to_copy *to, uint32_t part, bool shared)
 {
-    struct flight *f = fly_to_copy(p->worker, read, way, shared);
+    struct flight *f = fly_to_copy(p->worker, read, to, shared);
     if (f != NULL) {
         (void)wait_for(p, f, part);
     }
@@ -562,12 +568,17 @@ land_shared(struct coalesce *co, struct flight *f, const struct reply_piece *pie
     }
 }
 
-/* What fill.c has stored, whole and not stale? */
+/* What fill.c has stored, whole and not stale? Where others may have stored another,
+ * that is seen by its CAS value. */
 static bool
 is_copy(const struct flight *f, const struct reply_piece *piece)
 {
     struct fetched fetched;
+    uint64_t cas;
     fetched_read(piece, &fetched);
+    if (f->copy_cas != 0 && !(fetched_cas(&fetched, &cas) && cas == f->copy_cas)) {
+        return false;
+    }
     bool with_value = (form_at_copy(f->form) & FORM_VALUE) != 0;
     return piece->kind == (with_value ? REPLY_VA : REPLY_HD) && !fetched.won && !fetched.stale &&
            !fetched.taken;

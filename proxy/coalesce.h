@@ -30,7 +30,7 @@ struct backend;
 struct client;
 struct leg;
 struct pending;
-struct way;
+struct way_to_copy;
 struct worker;
 
 struct coalesce {
@@ -80,10 +80,10 @@ struct flight *coalesce_lead_alone(struct coalesce *co, const struct coalesce_re
 /* The read is sent to a copy of its key (fanout.h), and the pending, or one key of
  * its multiget, waits for what that brings; `shared`: others may join. False, and
  * nothing is done, if it cannot be sent. */
-bool coalesce_read_copy(struct pending *p, const struct coalesce_read *read, const struct way *way,
-                        struct span ask, bool shared);
+bool coalesce_read_copy(struct pending *p, const struct coalesce_read *read,
+                        const struct way_to_copy *to, struct span ask, bool shared);
 bool coalesce_read_copy_part(struct pending *p, const struct coalesce_read *read,
-                             const struct way *way, uint32_t part, bool shared);
+                             const struct way_to_copy *to, uint32_t part, bool shared);
 
 /* A piece of the reply to the leg or the part of a multiget on which *flight
  * hangs. `leader`: who leads and is told what the piece says; NULL if he has left.

@@ -71,6 +71,16 @@ copies_add(struct copies *c, const struct lookup_key *key, const unsigned *nodes
     return k;
 }
 
+void
+copies_outdate(struct copied_key *k, uint32_t mark)
+{
+    for (unsigned i = 1; i < k->count; i++) {
+        if (k->at[i].mark != mark) {
+            k->at[i].fresh_until_us = 0;
+        }
+    }
+}
+
 static bool
 may_read(const struct copied_key *k, unsigned i, const struct copy_load *load, uint64_t now_us)
 {

@@ -29,6 +29,9 @@ struct copy {
     uint64_t fresh_until_us;
     uint64_t out_until_us;
     uint64_t fill_after_us;
+    uint64_t early_us; /* it is filled anew so long before its time is over */
+    uint64_t cas;      /* of a key that is hot here only: what we have stored */
+    uint32_t mark;     /* and the key's write mark before it was read */
 };
 
 struct copied_key {
@@ -36,6 +39,7 @@ struct copied_key {
     uint64_t asked_us;
     unsigned pool;
     unsigned count; /* of nodes; 0: free */
+    bool local;     /* hot here only */
     uint8_t key_bytes;
     char key[COPIES_KEY_MAX];
     struct copy at[TABLE_REPLICAS_MAX]; /* the first is the owner, whose item is no copy */
@@ -68,10 +72,14 @@ struct copy_load {
 unsigned copies_choose(const struct copied_key *k, const struct copy_load *load, uint64_t now_us,
                        uint64_t random);
 
+/* The key of these copies is hot here only and has this write mark now: those from
+ * before are not read any more. */
+void copies_outdate(struct copied_key *k, uint32_t mark);
+
 /* Should this one be filled now? */
 static inline bool
 copy_wants_filling(const struct copy *c, uint64_t now_us)
 {
-    return !c->filling && c->fresh_until_us <= now_us && c->out_until_us <= now_us &&
+    return !c->filling && c->fresh_until_us <= now_us + c->early_us && c->out_until_us <= now_us &&
            c->fill_after_us <= now_us;
 }

@@ -144,7 +144,7 @@ read_shared(struct pending *p, const struct request *r, const struct coalesce_re
         coalesce_wait(p, found, ask_of(r));
         return;
     }
-    struct way copy;
+    struct way_to_copy copy;
     if (pool->replicas > 1 && fanout_find_copy(p->client, read, &copy) &&
         coalesce_read_copy(p, read, &copy, ask_of(r), verdict == COALESCE_LEAD)) {
         return;

@@ -1,12 +1,14 @@
 #include "proxy/fanout.h"
 #include "common/core/assert.h"
 #include "common/core/backoff.h"
+#include "common/core/clock.h"
 #include "proxy/backend.h"
 #include "proxy/client.h"
 #include "proxy/copies.h"
 #include "proxy/fill.h"
 #include "proxy/leg_queue.h"
 #include "proxy/pending.h"
+#include "proxy/promoter.h"
 #include "proxy/proxy_worker.h"
 #include "proxy/roster.h"
 #include "proxy/way.h"
@@ -66,7 +68,7 @@ fanout_is_open(const struct backend *b)
 /* --- reads --------------------------------------------------------------------------- */
 
 static struct copied_key *
-know(struct worker *w, const struct lookup_key *key)
+know(struct worker *w, const struct lookup_key *key, bool local)
 {
     const struct roster *r = w->roster;
     struct copied_key *k = copies_find(r->copies, key);
@@ -77,9 +79,11 @@ know(struct worker *w, const struct lookup_key *key)
     unsigned nodes[TABLE_REPLICAS_MAX];
     unsigned count = route_replicas(r->placement->table, key->pool, key->bytes, nodes);
     k = copies_add(r->copies, key, nodes, count, worker_now_us(w));
+    k->local = local;
     for (unsigned i = 0; i < count; i++) {
         const char *zone = r->pools[key->pool].table->nodes[nodes[i]].zone;
         k->at[i].near = zone[0] != '\0' && strcmp(zone, w->limits->zone) == 0;
+        k->at[i].early_us = local ? r->pools[key->pool].local_ttl_us / 4 : 0;
     }
     return k;
 }
@@ -110,29 +114,46 @@ fill_what_is_missing(struct worker *w, struct copied_key *k, const struct copy_l
     }
 }
 
+static bool
+is_promoted(const struct roster_pool *pool, const struct lookup_key *key)
+{
+    if (pool->promoter == NULL) {
+        return false;
+    }
+    promoter_learn(pool->promoter, pool->promoted);
+    return promoted_has(pool->promoted, key);
+}
+
 bool
-fanout_find_copy(const struct client *c, const struct coalesce_read *read, struct way *way)
+fanout_find_copy(const struct client *c, const struct coalesce_read *read, struct way_to_copy *to)
 {
     struct worker *w = c->worker;
     struct roster_pool *pool = &w->roster->pools[read->key.pool];
     bool copies_know = read->form != FORM_NONE && (read->form & FORM_TTL) == 0;
-    if (!copies_know || !fanout_is_hot(pool, read->key.bytes) ||
+    bool listed = fanout_is_hot(pool, read->key.bytes);
+    if (!copies_know || !(listed || is_promoted(pool, &read->key)) ||
         client_is_writing(c, read->key.hash)) {
         return false;
     }
-    struct copied_key *k = know(w, &read->key);
+    struct copied_key *k = know(w, &read->key, !listed);
     if (journal_blocks(backend_of(w, k, 0)->journal, read->key.bytes)) {
         return false; /* somebody else may have copied what is old at the owner */
+    }
+    uint64_t now = worker_now_us(w);
+    if (k->local) {
+        copies_outdate(k, read->mark);
+        now = clock_mono_us(); /* a turn that takes long makes nothing older */
     }
     struct copy_load load[TABLE_REPLICAS_MAX];
     look_at_all(w, k, load);
     fill_what_is_missing(w, k, load);
-    unsigned i = copies_choose(k, load, worker_now_us(w), random_next(&w->rng));
+    unsigned i = copies_choose(k, load, now, random_next(&w->rng));
     if (i == COPIES_NONE || i == 0) {
         return false;
     }
     struct backend *b = backend_of(w, k, i);
-    *way = (struct way){.pool = pool, .backend = b, .owner = b, .open = true};
+    to->way = (struct way){.pool = pool, .backend = b, .owner = b, .open = true};
+    to->cas = k->at[i].cas;
     worker_count(w, METRIC_ID_REPLICA_READS, 1);
     return true;
 }

@@ -5,7 +5,14 @@
  *     write ─> owner ──answered──> delete at every replica ──confirmed, or 5 ms──> client
  *
  * Which keys are hot, and at which nodes their copies are, is the routing table's,
- * so every proxy deletes where any proxy may have filled. Worker's thread only. */
+ * so every proxy deletes where any proxy may have filled.
+ *
+ * Keys that are hot by what this proxy sees (promoter.h) have copies there, too, of
+ * which no other proxy knows. No write deletes them: a worker reads only those that
+ * it has made itself, knows them by their CAS value, and does so for a part of a
+ * second at most, while no write mark says that the key was written here.
+ *
+ * Worker's thread only. */
 #pragma once
 #include "common/core/list.h"
 #include "common/net/loop.h"
@@ -23,7 +30,7 @@ struct copy;
 struct leg;
 struct pending;
 struct roster_pool;
-struct way;
+struct way_to_copy;
 struct worker;
 
 struct fanout {
@@ -38,12 +45,13 @@ struct fanout {
 void fanout_init(struct fanout *f, struct worker *w);
 void fanout_deinit(struct fanout *f);
 
-/* May the key have copies? */
+/* Is the key on the table's list, so that every proxy may copy it? */
 bool fanout_is_hot(const struct roster_pool *pool, struct span key);
 
-/* Is the read best sent to a copy of its key? Then *way is the way there. Begins
- * to fill copies that are missing. */
-bool fanout_find_copy(const struct client *c, const struct coalesce_read *read, struct way *way);
+/* Is the read best sent to a copy of its key? Then *to is the way there. Begins
+ * to fill copies that are missing. The pool has replicas, and read->mark is known. */
+bool fanout_find_copy(const struct client *c, const struct coalesce_read *read,
+                      struct way_to_copy *to);
 
 /* No copy was found there. */
 void fanout_missed(struct worker *w, const struct lookup_key *key, const struct backend *b);

@@ -7,12 +7,14 @@
 #include "proxy/pending.h"
 #include "proxy/proxy_worker.h"
 #include "proxy/roster.h"
+#include "proxy/write_marks.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 #define AGAIN_SOON_US  50000        /* somebody else fills it, or nothing is there */
 #define AGAIN_LATER_US 1000000      /* the node cannot, or the value may not be copied */
+#define LOCAL_TTL_S    2            /* nodes count whole seconds, so that one may be none */
 #define TOKEN_BIT      (1ull << 62) /* no node has counted its CAS values so far */
 
 static struct lookup_key
@@ -33,7 +35,8 @@ end(struct worker *w, struct fill *f, uint64_t again_us)
     objpool_give_back(&w->fanout.fills, f);
 }
 
-/* The copy is there, and may be read for so long. */
+/* The copy is there, and may be read for so long. One of a key that is hot here only
+ * is made so often only, however often the key is written. */
 static void
 end_fresh(struct worker *w, struct fill *f, uint64_t until_us)
 {
@@ -41,8 +44,10 @@ end_fresh(struct worker *w, struct fill *f, uint64_t until_us)
     struct copy *copy = fanout_copy_of(w, &key, f->target);
     if (copy != NULL) {
         copy->fresh_until_us = until_us;
+        copy->cas = f->cas;
+        copy->mark = f->mark;
     }
-    end(w, f, 0);
+    end(w, f, f->local ? AGAIN_SOON_US : 0);
 }
 
 /* --- asking ---------------------------------------------------------------------------- */
@@ -87,6 +92,14 @@ ask(struct worker *w, struct fill *f, struct backend *b, const char *rest)
     }
 }
 
+static void
+read_owner(struct worker *w, struct fill *f)
+{
+    f->step = FILL_READS;
+    f->read_us = worker_now_us(w);
+    ask(w, f, f->owner, "v f c t");
+}
+
 void
 fill_begin(struct worker *w, struct copied_key *k, unsigned i)
 {
@@ -96,10 +109,16 @@ fill_begin(struct worker *w, struct copied_key *k, unsigned i)
     f->owner = pool->backends[k->at[0].node];
     f->hash = k->hash;
     f->pool = k->pool;
-    f->token = random_next(&w->rng) >> 2 | TOKEN_BIT;
+    f->local = k->local;
     f->key_bytes = k->key_bytes;
     memcpy(f->key, k->key, k->key_bytes);
     k->at[i].filling = true;
+    if (f->local) {
+        f->mark = write_marks_read(w->host->writes, f->hash);
+        read_owner(w, f);
+        return;
+    }
+    f->token = random_next(&w->rng) >> 2 | TOKEN_BIT;
     char rest[64];
     snprintf(rest, sizeof(rest), "t N%d E%" PRIu64, FILL_TOKEN_S, f->token);
     ask(w, f, f->target, rest);
@@ -110,7 +129,7 @@ fill_begin(struct worker *w, struct copied_key *k, unsigned i)
 static uint64_t
 ttl_s(const struct worker *w, const struct fill *f)
 {
-    return w->roster->pools[f->pool].replica_ttl_us / 1000000;
+    return f->local ? LOCAL_TTL_S : w->roster->pools[f->pool].replica_ttl_us / 1000000;
 }
 
 /* The empty item shall not keep others from filling. */
@@ -118,8 +137,10 @@ static void
 drop_token(struct worker *w, struct fill *f, uint64_t again_us)
 {
     char rest[32];
-    snprintf(rest, sizeof(rest), "C%" PRIu64, f->token);
-    aside(w, f, f->target, rest);
+    if (!f->local) {
+        snprintf(rest, sizeof(rest), "C%" PRIu64, f->token);
+        aside(w, f, f->target, rest);
+    }
     end(w, f, again_us);
 }
 
@@ -131,9 +152,7 @@ claimed(struct worker *w, struct fill *f)
         drop_token(w, f, AGAIN_SOON_US);
         return;
     }
-    f->step = FILL_READS;
-    f->read_us = worker_now_us(w);
-    ask(w, f, f->owner, "v f c t");
+    read_owner(w, f);
 }
 
 /* What stands there lives no longer than a copy does, so it is one; an item that
@@ -167,9 +186,12 @@ claim_answered(struct worker *w, struct fill *f, const struct fetched *item)
 static bool
 put_store(struct buf *out, const struct fill *f, const struct fetched *item, uint64_t ttl)
 {
-    char rest[128];
-    snprintf(rest, sizeof(rest), "%zu C%" PRIu64 " E%" PRIu64 " F%" PRIu64 " T%" PRIu64,
-             item->value.len, f->token, item->cas, item->flags, ttl);
+    char rest[128], claim[32] = "";
+    if (!f->local) {
+        snprintf(claim, sizeof(claim), "C%" PRIu64 " ", f->token);
+    }
+    snprintf(rest, sizeof(rest), "%zu %sE%" PRIu64 " F%" PRIu64 " T%" PRIu64, item->value.len,
+             claim, item->cas, item->flags, ttl);
     return put(out, "ms", f, rest) && buf_append_span(out, item->value) &&
            buf_append(out, "\r\n", 2);
 }
@@ -189,6 +211,10 @@ store(struct worker *w, struct fill *f, const struct fetched *item, int64_t ttl)
     }
     f->step = FILL_STORES;
     f->fresh_us = lives * 1000000;
+    f->cas = item->cas;
+    if (f->local && f->fresh_us > w->roster->pools[f->pool].local_ttl_us) {
+        f->fresh_us = w->roster->pools[f->pool].local_ttl_us;
+    }
     queue(w, f, b, CMD_MS, mark);
 }
 

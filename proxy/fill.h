@@ -10,6 +10,10 @@
  * marked Z, which says to every proxy that there is no copy. It needs memcached's
  * meta commands; a node that lacks them never has copies, and is never read.
  *
+ * A key that is hot here only is not deleted at its replicas by others, so nothing
+ * is claimed: it is read and stored, and the worker remembers by which CAS value
+ * it knows its copy.
+ *
  * If the owner's item is stale the fill ends, and gives back the right to refill
  * it that the owner may have given to it. Worker's thread only. */
 #pragma once
@@ -34,6 +38,9 @@ struct fill {
     uint64_t hash;
     unsigned pool;
     enum fill_step step;
+    bool local; /* hot here only: */
+    uint32_t mark;
+    uint64_t cas;
     uint64_t token;
     uint64_t read_us;  /* when the owner was asked */
     uint64_t fresh_us; /* how long what it stores may be read */

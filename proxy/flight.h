@@ -42,6 +42,7 @@ struct flight {
     bool leased;  /* it brought a miss, and whoever waits, waits for a write */
     uint8_t key_bytes;
     uint64_t lease_until_us;
+    uint64_t copy_cas;  /* at_copy: it must have this CAS value; 0: any */
     uint32_t near_of;   /* the caller's: whose near cache keeps what it brings; 0: none */
     uint64_t asked_us;  /* and when it was asked for */
     const void *holder; /* the caller's: who was told the miss and shall write */

@@ -156,6 +156,13 @@ fetched_read(const struct reply_piece *piece, struct fetched *out)
 }
 
 bool
+fetched_cas(const struct fetched *f, uint64_t *cas)
+{
+    struct span text = f->words[FORM_WORD_CAS];
+    return text.len > 1 && num_parse_u64(span_skip(text, 1), cas);
+}
+
+bool
 fetched_number(const struct fetched *f, enum form_word word, int64_t *out)
 {
     struct span text = f->words[word];

@@ -80,6 +80,9 @@ void fetched_read(const struct reply_piece *piece, struct fetched *out);
  * would have brought it. */
 void fetched_as_text(struct fetched *f);
 
+/* Its CAS value, if it was told as a word. */
+bool fetched_cas(const struct fetched *f, uint64_t *cas);
+
 /* A number among the words; false if it was not told. */
 bool fetched_number(const struct fetched *f, enum form_word word, int64_t *out);
 

@@ -32,6 +32,8 @@ libmfproxy_a_SOURCES = \
 	proxy/placement.c proxy/placement.h \
 	proxy/predecessor.c proxy/predecessor.h \
 	proxy/prober.c \
+	proxy/promotion.c proxy/promotion.h \
+	proxy/promoter.c proxy/promoter.h \
 	proxy/proxy.c proxy/proxy.h \
 	proxy/proxy_frontends.c \
 	proxy/proxy_http.c \

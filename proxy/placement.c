@@ -4,6 +4,7 @@
 #include "common/core/mem.h"
 #include "proxy/journal.h"
 #include "proxy/journal_file.h"
+#include "proxy/promoter.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,6 +125,9 @@ place_pool(struct placement *p, unsigned pool_index, const struct placement *pre
         }
         place->nodes[i] = *entry - 1;
     }
+    if (pool->promote_percent > 0 && pool->replicas > 1 && pool->node_count > 1) {
+        place->promoter = promoter_create(pool->promote_percent, pool->node_count);
+    }
     return true;
 }
 
@@ -207,6 +211,7 @@ placement_unref(struct placement **placement)
     }
     for (unsigned i = 0; i < p->table->pool_count; i++) {
         free(p->pools[i].nodes);
+        promoter_destroy(&p->pools[i].promoter);
     }
     table_unref(&p->table);
     free(p->nodes);

@@ -49,7 +49,8 @@ struct place_node {
 
 struct place_pool {
     const struct table_pool *pool;
-    unsigned *nodes; /* pool node -> index into placement->nodes */
+    unsigned *nodes;           /* pool node -> index into placement->nodes */
+    struct promoter *promoter; /* finds the keys that are hot here; NULL: the pool wants none */
 };
 
 struct placement {
@@ -64,6 +65,7 @@ struct placement {
 };
 
 struct journal_budget;
+struct promoter;
 struct journal_dir;
 /* What placements of one proxy share. */
 struct placement_host {

@@ -110,6 +110,10 @@ bool proxy_stats(void *arg, struct span group, struct buf *out);
 void proxy_stats_reset(void *arg);
 void proxy_hotkeys(void *arg, unsigned top, struct buf *out);
 
+/* The keys that are hot by what this proxy sees: how many, and as rows of `stats
+ * hotkeys`, if `out` is not NULL. */
+unsigned proxy_promoted(struct proxy *proxy, struct buf *out);
+
 /* The workers' sketches of hot keys; the caller's to free. */
 struct hotkeys **proxy_sketches(const struct proxy *proxy);
 

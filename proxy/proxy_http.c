@@ -100,6 +100,10 @@ put_hot_keys(struct proxy *proxy, struct buf *out)
     hotkeys_report(sketches, proxy->worker_count, HOTKEYS_RECENT, HOTKEYS_REQUESTS, HOT_KEY_RANKS,
                    now, put_share, &shares);
     free(sketches);
+    buf_printf(out,
+               "# HELP mfproxy_promoted_keys Keys that are hot by what this proxy sees.\n"
+               "# TYPE mfproxy_promoted_keys gauge\nmfproxy_promoted_keys %u\n",
+               proxy_promoted(proxy, NULL));
 }
 
 static void

@@ -89,6 +89,9 @@
       "Deletes of copies sent because their key was written.")                                     \
     X(REPLICA_UNCONFIRMED, "replica_unconfirmed_total", COUNTER,                                   \
       "Deletes of copies that were not confirmed in time.")                                        \
+    X(PROMOTIONS,       "promotions_total",           COUNTER,                                     \
+      "Times a key became hot by what this proxy sees.")                                           \
+    X(DEMOTIONS,        "demotions_total",            COUNTER, "Times such a key was it no more.") \
     X(NEAR_HITS,        "near_cache_hits_total",      COUNTER,                                     \
       "Reads, of a multiget each key, answered from the near cache.")                              \
     X(NEAR_FILLS,       "near_cache_fills_total",     COUNTER, "Values put into the near cache.")  \

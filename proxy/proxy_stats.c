@@ -3,8 +3,10 @@
  * read a proxy too; everything of our own follows under its own names. */
 #include "common/core/clock.h"
 #include "common/core/mem.h"
+#include "common/core/uri.h"
 #include "common/core/version.h"
 #include "common/push/follow.h"
+#include "proxy/promoter.h"
 #include "proxy/proxy.h"
 
 #include <inttypes.h>
@@ -83,6 +85,7 @@ put_follow_row(void *arg, const struct metric_desc *desc, uint64_t value)
 static void
 put_table(struct proxy *proxy, struct buf *out)
 {
+    put_u64(out, "promoted_keys", proxy_promoted(proxy, NULL));
     put_u64(out, "table_clear_epoch", atomic_load(&proxy->clear_epoch));
     pthread_mutex_lock(&proxy->lock);
     if (proxy->follower != NULL) {
@@ -164,12 +167,38 @@ proxy_hotkeys(void *arg, unsigned top, struct buf *out)
     free(sketches);
 }
 
+/* Of all pools, by the newest table. `out` may be NULL; returns how many. */
+unsigned
+proxy_promoted(struct proxy *proxy, struct buf *out)
+{
+    struct placement *p = proxy_placement(proxy);
+    unsigned n = 0;
+    for (unsigned i = 0; p != NULL && i < p->table->pool_count; i++) {
+        struct promoted known = {.version = 0};
+        if (p->pools[i].promoter != NULL) {
+            promoter_learn(p->pools[i].promoter, &known);
+        }
+        for (unsigned k = 0; k < known.count; k++) {
+            char room[URI_ENCODED_BYTES(KEY_MAX_BYTES)];
+            struct span key = span_make(known.keys[k].text, known.keys[k].bytes);
+            n++;
+            if (out != NULL) {
+                buf_printf(out, "STAT promoted:%u:key %.*s\r\nSTAT promoted:%u:pool %s\r\n", n,
+                           (int)uri_encode(key, room), room, n, p->pools[i].pool->name);
+            }
+        }
+    }
+    placement_unref(&p);
+    return n;
+}
+
 static void
 put_hotkeys(struct proxy *proxy, struct buf *out)
 {
     struct hotkeys **sketches = proxy_sketches(proxy);
     hotkeys_put_stats(sketches, proxy->worker_count, HOTKEYS_REQUESTS, clock_mono_ms(), out);
     free(sketches);
+    proxy_promoted(proxy, out);
 }
 
 /* The groups that describe a node's memory are there and empty: a proxy has

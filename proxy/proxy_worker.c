@@ -8,6 +8,7 @@
 #include "proxy/client.h"
 #include "proxy/near.h"
 #include "proxy/pending.h"
+#include "proxy/promoter.h"
 #include "proxy/roster.h"
 
 #include <signal.h>
@@ -117,13 +118,37 @@ worker_key_hash(const struct worker *w, struct span key)
     return hash_span_seeded(key, w->limits->hash_seed);
 }
 
+static void
+count_promotions(struct worker *w, struct promotion_changes changes)
+{
+    worker_count(w, METRIC_ID_PROMOTIONS, changes.promoted);
+    worker_count(w, METRIC_ID_DEMOTIONS, changes.demoted);
+}
+
+/* Also when nobody asks any more. */
+static void
+step_promotions(struct worker *w)
+{
+    const struct roster *r = w->roster;
+    for (unsigned i = 0; r != NULL && i < r->placement->table->pool_count; i++) {
+        if (r->pools[i].promoter != NULL) {
+            count_promotions(w, promoter_step(r->pools[i].promoter, worker_now_us(w)));
+        }
+    }
+}
+
 void
 worker_look_at(struct worker *w, const struct lookup_key *key)
 {
     w->hotkeys_distance =
         hotkeys_count_request(w->hotkeys, key->bytes, key->hash, worker_now_us(w) / 1000);
-    if (w->roster->pools[key->pool].near != NULL) {
+    const struct roster_pool *pool = &w->roster->pools[key->pool];
+    if (pool->near != NULL) {
         near_look_at(w, key);
+    }
+    if (pool->promoter != NULL) {
+        unsigned owner = route_owner(w->roster->placement->table, key->pool, key->bytes);
+        count_promotions(w, promoter_note(pool->promoter, key, owner, worker_now_us(w)));
     }
 }
 
@@ -302,6 +327,7 @@ on_tick(void *arg)
     LIST_EACH (it, &w->backends) {
         backend_tick(LIST_ENTRY(it, struct backend, link));
     }
+    step_promotions(w);
     if (w->gives_clients) {
         give_idle(w);
     } else if (w->draining) {

@@ -5,6 +5,7 @@
 #include "proxy/copies.h"
 #include "proxy/near.h"
 #include "proxy/owner_cache.h"
+#include "proxy/promoter.h"
 #include "proxy/proxy_worker.h"
 
 #include <stdlib.h>
@@ -63,8 +64,13 @@ fill_pool(struct roster *r, unsigned index)
         .replicas = place->pool->replicas < place->pool->node_count ? place->pool->replicas
                                                                     : place->pool->node_count,
         .replica_ttl_us = place->pool->replica_ttl_ms * 1000,
+        .local_ttl_us = place->pool->replica_ttl_local_ms * 1000,
+        .promoter = place->promoter,
         .table = place->pool,
     };
+    if (pool->promoter != NULL) {
+        pool->promoted = mem_zalloc(sizeof(*pool->promoted));
+    }
     pool->near = near_create(r->worker, place->pool);
     pool->shares = pool->coalesce || pool->replicas > 1 || pool->near != NULL;
     if (place->pool->gutter_pool != TABLE_NO_POOL) {
@@ -123,6 +129,7 @@ roster_unref(struct roster **roster)
     struct worker *worker = r->worker;
     for (unsigned i = 0; i < r->placement->table->pool_count; i++) {
         free(r->pools[i].backends);
+        free(r->pools[i].promoted);
         near_destroy(worker, &r->pools[i].near);
     }
     owner_cache_destroy(&r->owners);

@@ -15,6 +15,8 @@ struct backend;
 struct copies;
 struct near_cache;
 struct owner_cache;
+struct promoted;
+struct promoter;
 struct worker;
 
 struct roster_pool {
@@ -35,6 +37,9 @@ struct roster_pool {
     uint64_t id;       /* of its name, in whatever table */
     unsigned replicas; /* 1: no key is hot */
     uint64_t replica_ttl_us;
+    uint64_t local_ttl_us;     /* of copies that this worker alone reads */
+    struct promoter *promoter; /* the placement's; NULL: no key has such copies */
+    struct promoted *promoted; /* what the worker knows from it */
     const struct table_pool *table;
 };
 

@@ -123,7 +123,7 @@ static bool
 read_copy(const struct split *s, const struct coalesce_read *read, uint32_t at, bool shared)
 {
     struct pending *p = s->pending;
-    struct way copy;
+    struct way_to_copy copy;
     if (!fanout_find_copy(p->client, read, &copy)) {
         return false;
     }

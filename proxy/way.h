@@ -20,6 +20,12 @@ struct way {
     uint64_t gutter_ttl_s; /* of a gutter */
 };
 
+/* To a copy of a hot key. */
+struct way_to_copy {
+    struct way way;
+    uint64_t cas; /* it is the one that is meant if it has this CAS value; 0: any */
+};
+
 /* The way to the owner of `key`, or to its gutter, if that may be used so and the
  * owner cannot be reached. The worker has a roster. */
 struct way way_to_key(struct worker *w, const struct lookup_key *key, enum gutter_use use);

@@ -67,6 +67,11 @@ t_unit_check_placement_SOURCES = t/unit/check_placement.c t/unit/unit.h
 t_unit_check_placement_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_placement_LDADD = $(PROXY_UNIT_LIBS)
 
+UNIT_TESTS += t/unit/check_promotion
+t_unit_check_promotion_SOURCES = t/unit/check_promotion.c t/unit/unit.h
+t_unit_check_promotion_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_promotion_LDADD = $(PROXY_UNIT_LIBS)
+
 PROXY_TESTS = \
 	t/proxy/admin.t \
 	t/proxy/bad_inputs.t \
@@ -85,6 +90,7 @@ PROXY_TESTS = \
 	t/proxy/near_cache.t \
 	t/proxy/order.t \
 	t/proxy/pressure.t \
+	t/proxy/promotion.t \
 	t/proxy/replicas.t \
 	t/proxy/routes.t \
 	t/proxy/table.t \

@@ -125,10 +125,12 @@ struct table_pool {
     unsigned gutter_pool;  /* its index, or TABLE_NO_POOL, also if the table lacks it */
     bool is_gutter;        /* of another pool */
     unsigned replicas; /* nodes that may have a copy of a hot key, the owner one of them; 1: none */
-    uint64_t replica_ttl_ms;    /* no copy lives longer */
-    uint64_t near_cache_bytes;  /* a proxy's, for values of the hottest keys; default 0: none */
-    uint64_t near_cache_ttl_ms; /* so long such a value is told at most; default 250 */
-    char *hot_text;             /* the member `hot`, canonical; "" if there is none */
+    uint64_t replica_ttl_ms;  /* no copy lives longer */
+    unsigned promote_percent; /* of a node's reads make a key hot for a proxy; 0: nothing does */
+    uint64_t replica_ttl_local_ms; /* such copies are read so long at most; default 500 */
+    uint64_t near_cache_bytes;     /* a proxy's, for values of the hottest keys; default 0: none */
+    uint64_t near_cache_ttl_ms;    /* so long such a value is told at most; default 250 */
+    char *hot_text;                /* the member `hot`, canonical; "" if there is none */
     struct hotset hot;
     bool routed; /* keys lead here: it is the default pool, or a route names it */
 };

@@ -22,6 +22,7 @@ table_pool_defaults(struct table_pool *pool)
         .gutter_ttl_s = TABLE_GUTTER_S,
         .replicas = 1,
         .replica_ttl_ms = TABLE_REPLICA_MS,
+        .replica_ttl_local_ms = TABLE_LOCAL_MS,
         .near_cache_ttl_ms = TABLE_NEAR_MS,
     };
 }
@@ -145,6 +146,12 @@ pool_json(bool *ok, const struct table_pool *pool)
     }
     if (pool->replica_ttl_ms != 0 && pool->replica_ttl_ms != TABLE_REPLICA_MS) {
         put_u64(ok, json, "replica_ttl_ms", pool->replica_ttl_ms);
+    }
+    if (pool->promote_percent > 0) {
+        put_u64(ok, json, "promote_percent", pool->promote_percent);
+    }
+    if (pool->replica_ttl_local_ms != 0 && pool->replica_ttl_local_ms != TABLE_LOCAL_MS) {
+        put_u64(ok, json, "replica_ttl_local_ms", pool->replica_ttl_local_ms);
     }
     if (pool->near_cache_bytes > 0) {
         put_u64(ok, json, "near_cache_bytes", pool->near_cache_bytes);

@@ -415,6 +415,11 @@ read_replicas(struct jsonread *r, struct jsonread_at at, struct table_pool *pool
     pool->replica_ttl_ms =
         jsonread_u64(r, at, "replica_ttl_ms", JSONREAD_OPTIONAL, TABLE_REPLICA_MIN_MS,
                      TABLE_REPLICA_MAX_MS, TABLE_REPLICA_MS);
+    pool->promote_percent =
+        (unsigned)jsonread_u64(r, at, "promote_percent", JSONREAD_OPTIONAL, 0, 100, 0);
+    pool->replica_ttl_local_ms =
+        jsonread_u64(r, at, "replica_ttl_local_ms", JSONREAD_OPTIONAL, TABLE_LOCAL_MIN_MS,
+                     TABLE_LOCAL_MAX_MS, TABLE_LOCAL_MS);
     pool->hot_text = mem_strdup("");
     if (r->failed || json_object_get(at.object, "hot") == NULL) {
         return;

@@ -24,5 +24,8 @@ static const char *const rejoin_words[] = {REJOIN_POLICIES(X)};
 #define TABLE_REPLICA_MS     10000
 #define TABLE_REPLICA_MIN_MS 1000
 #define TABLE_REPLICA_MAX_MS 60000
+#define TABLE_LOCAL_MS       500
+#define TABLE_LOCAL_MIN_MS   250
+#define TABLE_LOCAL_MAX_MS   1000
 #define TABLE_NEAR_MS        250
 #define TABLE_DEFAULT_RING   RING_LIBMEMCACHED

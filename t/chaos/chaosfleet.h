@@ -9,7 +9,8 @@
 
 #include <sys/types.h>
 
-#define CHAOS_NODES_MAX 8
+#define CHAOS_NODES_MAX    8
+#define CHAOS_LOCAL_TTL_MS 250 /* replica_ttl_local_ms */
 
 struct chaos_setup {
     const char *bin_dir;     /* with mfproxy and mfcached */
@@ -19,6 +20,7 @@ struct chaos_setup {
     uint64_t gutter_ttl_s;  /* 0: no gutter */
     uint64_t miss_lease_ms; /* 0: none */
     uint64_t near_ms;       /* near_cache_ttl_ms; 0: no near cache */
+    uint64_t promote;       /* promote_percent, with 3 replicas; 0: no replicas */
     bool alone;             /* no coalescing */
     bool warm;              /* nodes keep their items in a file */
     bool keep;              /* the folder, for who wants to read logs */

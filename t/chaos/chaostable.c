@@ -30,6 +30,10 @@ put_pool(struct buf *out, const struct chaos_fleet *f, const char *name)
         buf_printf(out, ", \"near_cache_bytes\": 4000000, \"near_cache_ttl_ms\": %" PRIu64,
                    f->setup.near_ms);
     }
+    if (f->setup.promote > 0) {
+        buf_printf(out, ", \"replicas\": 3, \"promote_percent\": %" PRIu64, f->setup.promote);
+        buf_printf(out, ", \"replica_ttl_local_ms\": %d", CHAOS_LOCAL_TTL_MS);
+    }
     if (f->setup.alone) {
         buf_printf(out, ", \"coalesce\": false");
     }

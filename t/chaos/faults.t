@@ -21,5 +21,9 @@ my $near = chaos('a near cache, and writes by one proxy', seconds => 4,
                  args => ['--near-cache', '300ms', '--alone', '--second-reads', '--keys', 2, '--clients', 16,
                           '--value-max', 500, '--faults', 'slow,split,cut,table']);
 cmp_ok($near->{near}, '>', 100, 'values are told from it');
+my $copies = chaos('keys that are promoted, and writes by one proxy', seconds => 8,
+                   args => ['--promote', 20, '--alone', '--second-reads', '--keys', 3, '--clients', 12,
+                            '--value-max', 500, '--faults', 'slow,split']);
+cmp_ok($copies->{copies}, '>', 10, 'copies are read');
 
 done_testing;

@@ -40,8 +40,9 @@
     X(0, "gutter", NUMBER, gutter_ttl_s, "SECONDS", "0", "a gutter with this gutter_ttl_s; 0: none") \
     X(0, "miss-lease", DURATION, miss_lease_ms, "TIME", "0", "miss_lease_ms of the pool")          \
     X(0, "near-cache", DURATION, near_ms, "TIME", "0", "near_cache_ttl_ms of the pool; 0: none")   \
+    X(0, "promote", NUMBER, promote, "PERCENT", "0", "promote_percent of the pool, of 3 replicas") \
     X(0, "alone", BOOL, alone, "", NULL,                                                           \
-      "without coalescing: writes through another proxy are seen at once, or after --near-cache")  \
+      "without coalescing: writes through another proxy are judged, too")  \
     X(0, "second-reads", BOOL, second_reads, "", NULL, "clients of the second proxy only read")    \
     X('w', "warm", BOOL, warm, "", NULL, "nodes keep their items in a file (-e)")                  \
     X(0, "bin-dir", STRING, bin_dir, "DIR", ".", "where mfproxy and mfcached are")                 \
@@ -74,7 +75,8 @@ static const struct option_table table = {
 };
 
 static void
-print_sums(const struct chaos_run *run, const struct chaos_faults *fs, uint64_t near)
+print_sums(const struct chaos_run *run, const struct chaos_faults *fs, uint64_t near,
+           uint64_t copies)
 {
     printf("seed=%" PRIu64, run->seed);
 #define X(id, name) printf(" " #name "=%" PRIu64, run->counts[CHAOS_COUNT_##id]);
@@ -83,7 +85,7 @@ print_sums(const struct chaos_run *run, const struct chaos_faults *fs, uint64_t 
     for (unsigned i = 0; i < CHAOS_FAULT_KINDS; i++) {
         printf(" %s=%" PRIu64, chaos_fault_name((enum chaos_fault_kind)i), fs->counts[i]);
     }
-    printf(" near=%" PRIu64 " wrong=%u\n", near, run->wrongs);
+    printf(" near=%" PRIu64 " copies=%" PRIu64 " wrong=%u\n", near, copies, run->wrongs);
 }
 
 static void
@@ -117,7 +119,8 @@ chaos(const struct options *o, unsigned allowed)
     struct chaos_run *run = mem_zalloc(sizeof(*run));
     run->model = chaos_model_create((unsigned)o->keys, 2, ttl_us);
     if (o->alone) {
-        chaos_model_judge_others(run->model, o->near_ms * 1000);
+        uint64_t local_ms = o->promote > 0 ? CHAOS_LOCAL_TTL_MS : 0;
+        chaos_model_judge_others(run->model, (o->near_ms + local_ms) * 1000);
     }
     run->keys = (unsigned)o->keys;
     run->proxies = 2;
@@ -135,6 +138,7 @@ chaos(const struct options *o, unsigned allowed)
                                           .gutter_ttl_s = o->gutter_ttl_s,
                                           .miss_lease_ms = o->miss_lease_ms,
                                           .near_ms = o->near_ms,
+                                          .promote = o->promote,
                                           .alone = o->alone,
                                           .warm = o->warm,
                                           .keep = o->keep}};
@@ -150,12 +154,13 @@ chaos(const struct options *o, unsigned allowed)
     run_clients(run, &faults, o);
     chaos_fleet_look(&fleet);
     uint64_t near = chaos_fleet_sum(&fleet, "near_cache_hits_total");
+    uint64_t copies = chaos_fleet_sum(&fleet, "replica_reads_total");
     if (run->wrongs == 0) {
         chaos_check_calm(run);
     }
     chaos_fleet_stop(&fleet);
     chaos_links_destroy(&fleet.links);
-    print_sums(run, &faults, near);
+    print_sums(run, &faults, near, copies);
     int status = run->wrongs > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     chaos_model_destroy(&run->model);
     free(run);
@@ -180,6 +185,9 @@ fault_of(const void *options)
     }
     if (o->near_ms > 1000) {
         return "--near-cache: at most 1s";
+    }
+    if (o->promote > 100) {
+        return "--promote: at most 100";
     }
     return chaos_faults_parse(o->faults) == 0 ? "--faults: see --help for their names" : NULL;
 }

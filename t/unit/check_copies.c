@@ -122,6 +122,19 @@ START_TEST(a_copy_is_filled_once_at_a_time_and_in_its_time)
 }
 END_TEST
 
+START_TEST(a_copy_of_ones_own_ends_with_a_write)
+{
+    struct copied_key k = {.count = 3, .local = true};
+    k.at[1] = (struct copy){.fresh_until_us = 50, .mark = 7};
+    k.at[2] = (struct copy){.fresh_until_us = 50, .mark = 8};
+    copies_outdate(&k, 8);
+    ck_assert_uint_eq(k.at[1].fresh_until_us, 0);
+    ck_assert_uint_eq(k.at[2].fresh_until_us, 50);
+    struct copy c = {.fresh_until_us = 50, .early_us = 10};
+    ck_assert(!copy_wants_filling(&c, 39) && copy_wants_filling(&c, 40)); /* before it ends */
+}
+END_TEST
+
 UNIT_MAIN("copies", a_key_is_found_again_and_no_other, who_was_asked_for_longest_ago_is_forgotten,
           only_what_is_fresh_and_open_is_read, the_less_loaded_of_two,
-          a_copy_is_filled_once_at_a_time_and_in_its_time)
+          a_copy_is_filled_once_at_a_time_and_in_its_time, a_copy_of_ones_own_ends_with_a_write)

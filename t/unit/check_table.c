@@ -60,6 +60,8 @@ START_TEST(what_is_left_out_has_a_default)
     ck_assert_uint_eq(pool->miss_lease_ms, 0);
     ck_assert_uint_eq(pool->replicas, 1);
     ck_assert_uint_eq(pool->replica_ttl_ms, 10000);
+    ck_assert_uint_eq(pool->promote_percent, 0);
+    ck_assert_uint_eq(pool->replica_ttl_local_ms, 500);
     ck_assert_uint_eq(pool->near_cache_bytes, 0);
     ck_assert_uint_eq(pool->near_cache_ttl_ms, 250);
     ck_assert_str_eq(pool->hot_text, "");
@@ -89,6 +91,7 @@ START_TEST(every_member_is_read)
         "\"on_read_error\":\"error\",\"on_write_error\":\"not_stored\",\"meta_errors\":\"raw\","
         "\"coalesce\":false,\"miss_lease_ms\":13,\"rejoin\":\"flush\",\"gutter\":\"p\",\"gutter_"
         "ttl_s\":7,\"replicas\":3,\"replica_ttl_ms\":2000,"
+        "\"promote_percent\":20,\"replica_ttl_local_ms\":250,"
         "\"near_cache_bytes\":4096,\"near_cache_ttl_ms\":999,"
         "\"hot\":{\"prefixes\":[\"m:\"],\"keys\":[\"ab\",\"a\"]},"
         "\"later\":null,\"nodes\":[{\"id\":\"n\",\"addr\":\"unix:/run/"
@@ -125,6 +128,8 @@ START_TEST(every_member_is_read)
     ck_assert_uint_eq(q->miss_lease_ms, 13);
     ck_assert_uint_eq(q->replicas, 3);
     ck_assert_uint_eq(q->replica_ttl_ms, 2000);
+    ck_assert_uint_eq(q->promote_percent, 20);
+    ck_assert_uint_eq(q->replica_ttl_local_ms, 250);
     ck_assert_uint_eq(q->near_cache_bytes, 4096);
     ck_assert_uint_eq(q->near_cache_ttl_ms, 999);
     ck_assert_str_eq(q->hot_text, "{\"keys\":[\"ab\",\"a\"],\"prefixes\":[\"m:\"]}");
@@ -262,6 +267,8 @@ static const struct {
     {"\"meta_errors\":\"x\"", "pools.m.meta_errors: expected one of ns, raw"},
     {"\"coalesce\":\"on\"", "pools.m.coalesce: expected true or false"},
     {"\"near_cache_ttl_ms\":1001", "pools.m.near_cache_ttl_ms: expected a whole number from 1"},
+    {"\"promote_percent\":101", "pools.m.promote_percent: expected a whole number from 0"},
+    {"\"replica_ttl_local_ms\":249", "pools.m.replica_ttl_local_ms: expected a whole number from"},
     {"\"miss_lease_ms\":10001", "pools.m.miss_lease_ms: expected a whole number from 0"},
     {"\"replicas\":0", "pools.m.replicas: expected a whole number from 1 to 8"},
     {"\"replica_ttl_ms\":999", "pools.m.replica_ttl_ms: expected a whole number from 1000"},
