@@ -114,14 +114,17 @@ fill_what_is_missing(struct worker *w, struct copied_key *k, const struct copy_l
     }
 }
 
-static bool
-is_promoted(const struct roster_pool *pool, const struct lookup_key *key)
+enum fanout_heat
+fanout_heat_of(const struct roster_pool *pool, const struct lookup_key *key)
 {
+    if (fanout_is_hot(pool, key->bytes)) {
+        return FANOUT_LISTED;
+    }
     if (pool->promoter == NULL) {
-        return false;
+        return FANOUT_COLD;
     }
     promoter_learn(pool->promoter, pool->promoted);
-    return promoted_has(pool->promoted, key);
+    return promoted_has(pool->promoted, key) ? FANOUT_PROMOTED : FANOUT_COLD;
 }
 
 bool
@@ -130,12 +133,11 @@ fanout_find_copy(const struct client *c, const struct coalesce_read *read, struc
     struct worker *w = c->worker;
     struct roster_pool *pool = &w->roster->pools[read->key.pool];
     bool copies_know = read->form != FORM_NONE && (read->form & FORM_TTL) == 0;
-    bool listed = fanout_is_hot(pool, read->key.bytes);
-    if (!copies_know || !(listed || is_promoted(pool, &read->key)) ||
-        client_is_writing(c, read->key.hash)) {
+    enum fanout_heat heat = copies_know ? fanout_heat_of(pool, &read->key) : FANOUT_COLD;
+    if (heat == FANOUT_COLD || client_is_writing(c, read->key.hash)) {
         return false;
     }
-    struct copied_key *k = know(w, &read->key, !listed);
+    struct copied_key *k = know(w, &read->key, heat == FANOUT_PROMOTED);
     if (journal_blocks(backend_of(w, k, 0)->journal, read->key.bytes)) {
         return false; /* somebody else may have copied what is old at the owner */
     }

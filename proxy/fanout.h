@@ -48,8 +48,13 @@ void fanout_deinit(struct fanout *f);
 /* Is the key on the table's list, so that every proxy may copy it? */
 bool fanout_is_hot(const struct roster_pool *pool, struct span key);
 
+/* May the key have copies, because the table lists it or this proxy has found it? */
+enum fanout_heat { FANOUT_COLD, FANOUT_LISTED, FANOUT_PROMOTED };
+enum fanout_heat fanout_heat_of(const struct roster_pool *pool, const struct lookup_key *key);
+
 /* Is the read best sent to a copy of its key? Then *to is the way there. Begins
- * to fill copies that are missing. The pool has replicas, and read->mark is known. */
+ * to fill copies that are missing. The pool has replicas, and read->mark is known.
+ * Requests are queued at any of the key's nodes: no line may be half written there. */
 bool fanout_find_copy(const struct client *c, const struct coalesce_read *read,
                       struct way_to_copy *to);
 

@@ -118,12 +118,28 @@ ask_owner(const struct split *s, const struct lookup_key *key, uint32_t *part,
     return true;
 }
 
-/* A hot key goes to a copy by a request of its own. */
+static void
+close_lines(const struct split *s)
+{
+    for (unsigned i = 0; i < s->worker->split_count; i++) {
+        struct way *way = &s->worker->split_ways[i];
+        if (is_open(s, way->backend)) {
+            close_line(s, way);
+        }
+    }
+}
+
+/* A hot key goes to a copy by a request of its own, and so does what makes copies:
+ * not into the middle of a line. */
 static bool
 read_copy(const struct split *s, const struct coalesce_read *read, uint32_t at, bool shared)
 {
     struct pending *p = s->pending;
     struct way_to_copy copy;
+    if (fanout_heat_of(&s->worker->roster->pools[read->key.pool], &read->key) == FANOUT_COLD) {
+        return false;
+    }
+    close_lines(s);
     if (!fanout_find_copy(p->client, read, &copy)) {
         return false;
     }
@@ -209,11 +225,6 @@ split_get(struct client *c, const struct request *r)
         add_key(&s, key);
     }
     worker_count(s.worker, METRIC_ID_CMD_GET, count - 1); /* the command was counted as one */
-    for (unsigned i = 0; i < s.worker->split_count; i++) {
-        struct way *way = &s.worker->split_ways[i];
-        if (is_open(&s, way->backend)) {
-            close_line(&s, way);
-        }
-    }
+    close_lines(&s);
     answer_complete(s.pending);
 }

@@ -70,6 +70,13 @@ sub is_any {
 is_any("gets hot\r\n", qr/^VALUE hot 0 5 1\r\n[abc]:hot\r\nEND\r\n$/);
 is_any("mg hot v O1 k\r\n", qr/^VA 5 O1 khot\r\n[abc]:hot\r\n$/);
 is_any("get hot cold\r\n", qr/^VALUE hot 0 5\r\n[abc]:hot\r\nVALUE cold 0 6\r\n[abc]:cold\r\nEND\r\n$/);
+my $all = join(' ', map { ("c$_", 'hot') } 1 .. 9);
+for (1 .. 30) {
+    my $told = $c[0]->ask("get $all\r\n") =~ s/\r\n[abc]:\w+//gr;
+    next if $told eq join('', map { "VALUE $_ 0 @{[ 2 + length ]}\r\n" } split(/ /, $all)) . "END\r\n";
+    fail("a multiget with hot keys among others: $told");
+    last;
+}
 for my $line ('gat 0 hot', 'mg hot v t', 'mg hot v T30') {
     my %who;
     $who{ ($c[0]->ask("$line\r\n") =~ /\r\n([abc]):hot/)[0] }++ for 1 .. 20;

@@ -71,6 +71,15 @@ is(who_answers("gets hot\r\n"), 'abc', 'gets too');
 is(who_answers("mg hot v f s k O1 c q\r\n"), 'abc', 'and mg that changes nothing');
 is(who_answers("mg aG90 v b\r\n"), 'abc', 'with a key in base64');
 is(who_answers("get hot cold\r\n"), 'abc', 'and in a multiget');
+# Whatever else stands on the lines to the nodes, and wherever.
+my @colds = map { "c$_" } 1 .. 9;
+my $all = join(' ', (map { ($_, 'hot') } @colds), 'hot');
+for (1 .. 20) {
+    my $told = $c->ask("get $all\r\n") =~ s/\r\n[abc]:\w+//gr;
+    next if $told eq join('', map { "VALUE $_ 0 @{[ 2 + length ]}\r\n" } split(/ /, $all)) . "END\r\n";
+    fail("a multiget with hot keys among others: $told");
+    last;
+}
 like($c->ask("gets hot\r\n"), qr/^VALUE hot 0 5 1\r\n[abc]:hot\r\nEND\r\n$/, 'told as asked');
 like($c->ask("get hot hot\r\n"), qr/^(VALUE hot 0 5\r\n[abc]:hot\r\n){2}END\r\n$/, 'twice if asked twice');
 like($c->ask("mg hot s k Oxy\r\n"), qr/^HD khot Oxy\r\n$/, 'words in the order asked');
