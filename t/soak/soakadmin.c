@@ -36,7 +36,8 @@ struct admin {
 static bool
 ask(struct admin *a, const char *command, struct span *answer)
 {
-    uint64_t from_ms = clock_mono_ms(), end_ms = from_ms + ANSWER_MS;
+    uint64_t from_ms = clock_mono_ms(), end_ms = from_ms + ANSWER_MS, moved_ms = from_ms;
+    size_t had = 0;
     struct span line;
     buf_clear(&a->conn.in);
     buf_printf(&a->conn.out, "%s\r\nmn\r\n", command);
@@ -48,13 +49,19 @@ ask(struct admin *a, const char *command, struct span *answer)
             }
             at = next;
         }
+        if (buf_len(&a->conn.in) != had) {
+            had = buf_len(&a->conn.in);
+            moved_ms = clock_mono_ms();
+        }
         if (!soak_conn_pump(&a->conn, 200)) {
             break;
         }
     }
-    soak_board_wrong(a->plan->board, "no answer to \"%s\": %s after %u ms and %zu bytes", command,
-                     clock_mono_ms() < end_ms ? "closed" : "no end",
-                     (unsigned)(clock_mono_ms() - from_ms), buf_len(&a->conn.in));
+    soak_board_wrong(a->plan->board,
+                     "no answer to \"%s\": %s after %u ms and %zu bytes, the last %u ms ago",
+                     command, clock_mono_ms() < end_ms ? "closed" : "no end",
+                     (unsigned)(clock_mono_ms() - from_ms), buf_len(&a->conn.in),
+                     (unsigned)(clock_mono_ms() - moved_ms));
     return false;
 }
 
