@@ -8,7 +8,10 @@
  * it has no classes. */
 #include "cached/store/engine.h"
 #include "cached/store/heat.h"
+#include "common/core/mem.h"
 #include "common/proto/exptime.h"
+
+#include <stdlib.h>
 
 #define BATCH        4   /* segments a round: more decide better and take longer */
 #define GOING_SHARE  4   /* of the memory looked at, what a round gains */
@@ -17,6 +20,19 @@
 #define DREGS_LOOKS  16  /* segments; those that are missed are found later, and emptier */
 #define DREGS        2   /* at once: one does not make room for a whole segment */
 
+#define FAR_SHARE 16 /* of the limit: so much over it is far */
+
+/* Work ahead of need: for each byte that is stored so many are looked at, which
+ * makes room for more than that one; a slice at a time, of some tens of
+ * microseconds. */
+#define LOOK_SHARE      6
+#define SLICE_MIN_BYTES 2048u
+#define SLICE_MAX_BYTES 8192u
+#define COUNTING_SPEED  8 /* times that of deciding */
+#define WHOLE           UINT32_MAX
+
+/* A round: first what the items of its segments are worth is counted, then is
+ * decided about each. It may stand still anywhere between two items. */
 struct cleaning {
     struct store_thread *th;
     uint64_t now_ms;
@@ -26,21 +42,32 @@ struct cleaning {
     struct heat_census census;
     struct heat_cut cut;
     uint64_t gained;
+    uint64_t owed; /* bytes to look at, for what was stored */
+
+    struct segment *taken[BATCH];
+    uint32_t dead[BATCH]; /* bytes in each that were dead when it was taken */
+    unsigned count;       /* 0: no round goes on */
+    bool counting;
+    unsigned at;     /* segment, */
+    uint32_t offset; /* and place in it, where it goes on */
 };
 
 typedef void item_fn(struct cleaning *c, struct segment *seg, struct store_item *it);
 
-static void
-each_item(struct cleaning *c, struct segment *seg, item_fn *fn)
+/* From where the last one ended, for about so many bytes. Returns how many. */
+static uint64_t
+each_item(struct cleaning *c, struct segment *seg, item_fn *fn, uint64_t bytes)
 {
-    char *p = segment_memory(&c->th->st->segments, seg);
-    for (char *end = p + seg->end; p < end;) {
-        struct store_item *it = (struct store_item *)(void *)p;
-        p += seg->large ? seg->end : item_footprint(c->th->st, it);
+    char *memory = segment_memory(&c->th->st->segments, seg);
+    uint32_t from = c->offset;
+    while (c->offset < seg->end && c->offset - from < bytes) {
+        struct store_item *it = (struct store_item *)(void *)(memory + c->offset);
+        c->offset += seg->large ? seg->end : item_footprint(c->th->st, it);
         if (!item_buried(it)) {
             fn(c, seg, it);
         }
     }
+    return c->offset - from;
 }
 
 static unsigned
@@ -172,71 +199,205 @@ decide(struct cleaning *c, struct segment *seg, struct store_item *it)
 
 /* --- rounds ------------------------------------------------------------------ */
 
+/* Large ones first: they are one item each, and are not kept waiting. */
 static void
-clean(struct cleaning *c, struct segment **taken, unsigned n)
+large_first(struct segment **taken, unsigned n)
 {
-    uint64_t all = 0, dead = 0;
-    for (unsigned i = 0; i < n; i++) {
-        all += taken[i]->bytes;
-        dead += taken[i]->end - atomic_load_explicit(&taken[i]->live, memory_order_relaxed);
-    }
-    c->gained = dead;
-    if (c->evict) {
-        for (unsigned i = 0; i < n; i++) {
-            each_item(c, taken[i], count_worth);
+    for (unsigned i = 0, larges = 0; i < n; i++) {
+        if (taken[i]->large) {
+            struct segment *seg = taken[i];
+            taken[i] = taken[larges];
+            taken[larges++] = seg;
         }
-        uint64_t wanted = all / GOING_SHARE;
-        c->cut = heat_cut_at(&c->census, wanted > dead ? wanted - dead : 0);
     }
+}
+
+static void
+begin(struct cleaning *c, unsigned n)
+{
+    large_first(c->taken, n);
+    c->count = n;
+    c->at = c->offset = 0;
+    c->counting = c->evict;
+    memset(&c->census, 0, sizeof(c->census));
     for (unsigned i = 0; i < n; i++) {
-        each_item(c, taken[i], decide);
-        segments_put_back(&c->th->st->segments, taken[i]);
+        uint32_t live = atomic_load_explicit(&c->taken[i]->live, memory_order_relaxed);
+        c->dead[i] = c->taken[i]->end - live;
     }
+}
+
+/* All are counted. Who is far over the limit, since that was lowered, lets more
+ * go of what he looks at. */
+static void
+cut(struct cleaning *c)
+{
+    const struct segments *s = &c->th->st->segments;
+    uint64_t limit = atomic_load_explicit(&s->limit, memory_order_relaxed);
+    uint64_t used = atomic_load_explicit(&s->used, memory_order_relaxed);
+    uint64_t share = used > limit + limit / FAR_SHARE ? GOING_SHARE / 2 : GOING_SHARE;
+    uint64_t all = 0, dead = 0;
+    for (unsigned i = 0; i < c->count; i++) {
+        all += c->taken[i]->bytes;
+        dead += c->dead[i];
+    }
+    c->cut = heat_cut_at(&c->census, all / share > dead ? all / share - dead : 0);
+    c->counting = false;
+    c->at = 0;
+}
+
+/* Goes on with the round for about so many bytes of items, at most to the end of a
+ * segment. Returns as how many it counts. */
+static uint64_t
+go_on(struct cleaning *c, uint64_t bytes)
+{
+    struct segment *seg = c->taken[c->at];
+    unsigned speed = c->counting ? COUNTING_SPEED : 1;
+    uint64_t looked = each_item(c, seg, c->counting ? count_worth : decide, bytes * speed) / speed;
+    if (c->offset < seg->end) {
+        return looked + 1;
+    }
+    c->offset = 0;
+    c->at++;
+    if (!c->counting) {
+        c->gained += c->dead[c->at - 1];
+        segments_put_back(&c->th->st->segments, seg);
+        c->count = c->at < c->count ? c->count : 0;
+    } else if (c->at == c->count) {
+        cut(c);
+    }
+    return looked + 1;
+}
+
+static void
+finish(struct cleaning *c)
+{
+    while (c->count > 0) {
+        go_on(c, WHOLE);
+    }
+}
+
+/* --- making room ------------------------------------------------------------- */
+
+void
+cleaner_init(struct store_thread *th)
+{
+    th->cleaning = mem_zalloc(sizeof(*th->cleaning));
+    th->cleaning->th = th;
+    th->cleaning->evict = th->st->options.evict;
+}
+
+void
+cleaner_deinit(struct store_thread *th)
+{
+    free(th->cleaning);
+}
+
+void
+cleaner_drop(struct store_thread *th)
+{
+    struct cleaning *c = th->cleaning;
+    for (unsigned i = c->counting ? 0 : c->at; i < c->count; i++) {
+        segments_put_back(&th->st->segments, c->taken[i]);
+    }
+    c->count = 0;
+}
+
+/* False if there is nothing to clean. */
+static bool
+begin_round(struct cleaning *c)
+{
+    struct store *st = c->th->st;
+    unsigned n;
+    if (!c->evict) {
+        n = segments_sparse(&st->segments, c->taken, BATCH, 0, 0, UINT32_MAX);
+    } else if ((n = segments_oldest(&st->segments, c->taken, BATCH)) == 0) {
+        heads_close(st, true, c->now_ms);
+        n = segments_oldest(&st->segments, c->taken, BATCH);
+    }
+    begin(c, n);
+    return n > 0;
 }
 
 uint64_t
 cleaner_make_room(struct store_thread *th, uint64_t now_ms)
 {
-    struct store *st = th->st;
-    struct cleaning c = {.th = th, .now_ms = now_ms, .evict = st->options.evict};
-    struct segment *taken[BATCH];
-    unsigned n;
-    if (!c.evict) {
-        n = segments_sparse(&st->segments, taken, BATCH, 0, 0, UINT32_MAX);
-    } else if ((n = segments_oldest(&st->segments, taken, BATCH)) == 0) {
-        heads_close(st, true, now_ms);
-        n = segments_oldest(&st->segments, taken, BATCH);
+    struct cleaning *c = th->cleaning;
+    c->now_ms = now_ms;
+    c->gained = 0;
+    if (c->count == 0 && !begin_round(c)) {
+        return 0;
     }
-    clean(&c, taken, n);
-    return c.gained;
+    do {
+        go_on(c, WHOLE);
+    } while (c->count > 0 && (c->counting || c->gained == 0));
+    return c->gained;
 }
 
-/* Moves together what lives in some segments. */
-static unsigned
-compact(struct store_thread *th, struct segment **taken, unsigned n, uint64_t now_ms)
+/* One that fills a segment by itself may be much of a small memory. */
+static bool
+keeps_large(const struct cleaning *c)
 {
-    struct cleaning c = {.th = th, .now_ms = now_ms, .sweeping = true};
-    clean(&c, taken, n);
-    return c.went;
+    return c->count > 0 && c->taken[c->counting ? 0 : c->at]->large;
+}
+
+void
+cleaner_work(struct store_thread *th, uint64_t bytes, uint64_t now_ms)
+{
+    struct cleaning *c = th->cleaning;
+    c->owed += bytes * LOOK_SHARE;
+    if (c->owed < SLICE_MIN_BYTES) {
+        return;
+    }
+    uint64_t left = c->owed < SLICE_MAX_BYTES ? c->owed : SLICE_MAX_BYTES;
+    c->owed = 0;
+    c->now_ms = now_ms;
+    while (left > 0 || keeps_large(c)) {
+        if (c->count == 0 && !begin_round(c)) {
+            return;
+        }
+        uint64_t looked = go_on(c, left > 0 ? left : 1);
+        left -= looked < left ? looked : left;
+    }
+}
+
+bool
+cleaner_go_on(struct store_thread *th, uint64_t now_ms)
+{
+    struct cleaning *c = th->cleaning;
+    c->now_ms = now_ms;
+    for (uint64_t left = SLICE_MAX_BYTES; left > 0 && c->count > 0;) {
+        uint64_t looked = go_on(c, left);
+        left -= looked < left ? looked : left;
+    }
+    return c->count > 0;
+}
+
+/* --- moving together --------------------------------------------------------- */
+
+/* What lives in so many segments; those are in c->taken. */
+static unsigned
+compact(struct cleaning *c, unsigned n)
+{
+    begin(c, n);
+    finish(c);
+    return c->went;
 }
 
 unsigned
 cleaner_compact(struct store_thread *th, unsigned looks, uint64_t now_ms)
 {
-    struct segment *taken[1];
+    struct cleaning c = {.th = th, .now_ms = now_ms, .sweeping = true};
     uint64_t now_s = now_ms / 1000;
     uint32_t aged_s = now_s > SEGMENT_AGE_MAX_S ? (uint32_t)(now_s - SEGMENT_AGE_MAX_S) : 0;
-    unsigned n = segments_sparse(&th->st->segments, taken, 1, SPARSE_SHARE, aged_s, looks);
-    return compact(th, taken, n, now_ms);
+    return compact(&c, segments_sparse(&th->st->segments, c.taken, 1, SPARSE_SHARE, aged_s, looks));
 }
 
 void
 cleaner_stay_small(struct store_thread *th, uint64_t now_ms)
 {
     struct segments *s = &th->st->segments;
-    struct segment *taken[DREGS];
     if (segments_would_grow(s)) {
-        unsigned n = segments_sparse(s, taken, DREGS, DREGS_SHARE, 0, DREGS_LOOKS);
-        compact(th, taken, n, now_ms);
+        struct cleaning c = {.th = th, .now_ms = now_ms, .sweeping = true};
+        compact(&c, segments_sparse(s, c.taken, DREGS, DREGS_SHARE, 0, DREGS_LOOKS));
     }
 }

@@ -29,6 +29,7 @@ struct store {
     struct metric_set *metrics;
     _Atomic uint64_t table_bytes;
     _Atomic uint64_t others_bytes;
+    uint64_t reserve_bytes; /* with less than that free, room is made ahead of need */
 
     _Atomic uint32_t generation;
     _Atomic uint64_t flush_at_ms; /* a flush to come, or 0 */
@@ -46,6 +47,8 @@ struct head {
     struct segment *open; /* or NULL */
 };
 
+struct cleaning;
+
 struct store_thread {
     struct guard guard;
     struct store *st;
@@ -58,6 +61,7 @@ struct store_thread {
     unsigned sweep_shard; /* the sweep's place among this caller's shards */
     bool sweep_unfinished;
     struct band_counts bands[STORE_BANDS];
+    struct cleaning *cleaning; /* cleaner.c: the round that it is at */
 };
 
 static inline struct shard *
@@ -125,10 +129,20 @@ void heads_close(struct store *st, bool all, uint64_t now_ms);
 void memory_enforce(struct store_thread *th, unsigned rounds, uint64_t now_ms);
 
 /* --- cleaner.c ------------------------------------------------------------- */
-/* Makes about a segment's room out of the oldest segments: by evicting what is
- * worth least in them, or without eviction by moving things together. Returns the
- * bytes that were gained. */
+/* Of a thread that joins, and that is no more. */
+void cleaner_init(struct store_thread *th);
+void cleaner_deinit(struct store_thread *th);
+/* Makes some room out of the oldest segments: by evicting what is worth least in
+ * them, or without eviction by moving things together. Goes on until one of them is
+ * done with that brought any, or the round is over. Returns the bytes that were
+ * gained. */
 uint64_t cleaner_make_room(struct store_thread *th, uint64_t now_ms);
+/* A slice of that for so many bytes that were stored, while memory is nearly full. */
+void cleaner_work(struct store_thread *th, uint64_t bytes, uint64_t now_ms);
+/* A slice of a round that has begun. True if it is not over. */
+bool cleaner_go_on(struct store_thread *th, uint64_t now_ms);
+/* Gives up a round that has begun, for a thread that does not run. */
+void cleaner_drop(struct store_thread *th);
 /* Moves the living out of a segment that is mostly dead; looks at so many.
  * Returns how many items went because they were expired or flushed. */
 unsigned cleaner_compact(struct store_thread *th, unsigned looks, uint64_t now_ms);

@@ -9,6 +9,7 @@
 #define SHARDS_PER_THREAD 32
 #define SHARDS_MIN        4
 #define BYTES_PER_SHARD   (256u << 10)
+#define RESERVE_SHARE     128 /* of the limit: not more of it stands empty */
 
 static const struct metric_desc metric_descs[] = {STORE_METRICS(METRIC_DESC)};
 
@@ -21,6 +22,15 @@ shards_for(unsigned threads, uint64_t memory_bytes)
         n *= 2;
     }
     return n;
+}
+
+/* A segment for each thread, and one that is being emptied. */
+static uint64_t
+reserve_for(const struct store *st)
+{
+    uint64_t wanted = (uint64_t)st->segments.segment_bytes * (st->options.concurrency + 1);
+    uint64_t most = st->options.memory_bytes / RESERVE_SHARE;
+    return wanted < most ? wanted : most;
 }
 
 uint64_t store_seed;
@@ -44,6 +54,7 @@ store_create(const struct store_options *options)
     st->shards = mem_zalloc_lines(st->shard_count * sizeof(struct shard));
     st->metrics = metric_set_create("memfleet_store", metric_descs, STORE_METRIC_COUNT);
     segments_init(&st->segments, options->memory_bytes, options->file);
+    st->reserve_bytes = reserve_for(st);
     pthread_mutex_init(&st->flush_lock, NULL);
     for (unsigned i = 0; i < st->shard_count; i++) {
         struct shard *sh = &st->shards[i];
@@ -68,6 +79,7 @@ store_destroy(struct store **st)
     struct store_thread *next, *th = atomic_load(&it->threads);
     for (; th != NULL; th = next) {
         next = th->next;
+        cleaner_deinit(th);
         free(th);
     }
     segments_deinit(&it->segments);
@@ -93,6 +105,7 @@ store_join(struct store *st)
     th->st = st;
     th->metrics = metric_set_block(st->metrics);
     epochs_join(&st->segments.epochs, &th->guard);
+    cleaner_init(th);
     th->next = atomic_load(&st->threads);
     while (!atomic_compare_exchange_weak(&st->threads, &th->next, th)) {
     }
@@ -155,7 +168,7 @@ store_charge_others(struct store_thread *th, uint64_t bytes, uint64_t now_ms)
 {
     charge_others(th->st, bytes);
     if (segments_over_limit(&th->st->segments) && th->st->options.evict) {
-        memory_enforce(th, 2 + (unsigned)(bytes / th->st->segments.segment_bytes), now_ms);
+        memory_enforce(th, 2 + 4 * (unsigned)(bytes / th->st->segments.segment_bytes), now_ms);
     }
 }
 

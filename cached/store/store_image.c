@@ -103,6 +103,9 @@ bool
 store_image_save(struct store *st, uint64_t now_ms, struct buf *out)
 {
     struct segments *s = &st->segments;
+    for (struct store_thread *th = atomic_load(&st->threads); th != NULL; th = th->next) {
+        cleaner_drop(th);
+    }
     heads_close(st, true, now_ms);
     segments_reclaim(s);
     segments_chill(s);

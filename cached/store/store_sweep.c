@@ -143,6 +143,7 @@ store_sweep(struct store_thread *th, unsigned part, unsigned parts, unsigned ite
         memory_enforce(th, 1 + items / 64, now_ms);
         th->sweep_unfinished |= segments_over_limit(&st->segments) && st->options.evict;
     }
+    th->sweep_unfinished |= cleaner_go_on(th, now_ms);
     heads_close(st, false, now_ms);
     freed += cleaner_compact(th, COMPACT_LOOKS, now_ms);
     segments_reclaim(&st->segments);

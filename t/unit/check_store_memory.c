@@ -234,12 +234,35 @@ START_TEST(no_write_works_a_lower_limit_off_alone)
 }
 END_TEST
 
+/* Room is made ahead of need: in a full store nobody's item waits for more than a
+ * small part of a round of the cleaner, which lets go of some hundred at once. */
+START_TEST(evictions_are_spread)
+{
+    open_store(8 * MB, true);
+    unsigned most = 0, waits = 0;
+    char key[16];
+    for (unsigned i = 0; i < 200000; i++) {
+        uint64_t before = metric_sum(store_metrics(st), METRIC_ID_STORE_EVICTIONS);
+        snprintf(key, sizeof(key), "k%u", i);
+        set(key, "a value of thirty-two characters");
+        unsigned now =
+            (unsigned)(metric_sum(store_metrics(st), METRIC_ID_STORE_EVICTIONS) - before);
+        most = now > most ? now : most;
+        waits += now > 60;
+    }
+    ck_assert_uint_gt(metric_sum(store_metrics(st), METRIC_ID_STORE_EVICTIONS), 50000);
+    ck_assert_uint_le(waits, 2);
+    ck_assert_uint_le(most, 200);
+    close_store();
+}
+END_TEST
+
 START_TEST(a_lower_limit_is_worked_off)
 {
     open_store(8 * MB, true);
     fill(6000, 1000);
     store_set_memory_limit(st, 2 * MB);
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 600; i++) {
         store_sweep(th, 0, 1, 100, T0);
     }
     ck_assert_uint_le(store_info(st).memory_bytes, 2 * MB);
@@ -277,4 +300,4 @@ UNIT_MAIN("store_memory", items_are_counted_by_size, refuses_what_never_fits,
           keeps_what_is_used, evictions_are_told, without_eviction_says_so,
           does_not_evict_for_what_can_never_fit, does_not_evict_what_is_being_read,
           overwriting_takes_no_more_memory, no_write_works_a_lower_limit_off_alone,
-          a_lower_limit_is_worked_off, a_reader_who_stays_costs_no_memory)
+          evictions_are_spread, a_lower_limit_is_worked_off, a_reader_who_stays_costs_no_memory)

@@ -1,6 +1,6 @@
 /* The store under several threads at once: what every answer must satisfy
  * whatever the others do meanwhile. Run with --with-sanitizer=thread too. */
-#include "cached/store/store.h"
+#include "cached/store/engine.h"
 #include "common/core/backoff.h"
 #include "common/core/num.h"
 #include "config.h"
@@ -69,10 +69,14 @@ put(struct store_thread *th, struct span key, struct span value, const struct st
     return store_commit(th, &r, write, NOW_MS, written);
 }
 
-/* Flushed and swept, a store holds nothing but its tables. */
+/* Flushed and swept, a store holds nothing but its tables. Threads that have ended
+ * finish no rounds of the cleaner. */
 static void
 end(void)
 {
+    for (struct store_thread *gone = atomic_load(&st->threads); gone != NULL; gone = gone->next) {
+        cleaner_drop(gone);
+    }
     struct store_thread *th = store_join(st);
     store_flush(th, NOW_MS, NOW_MS);
     for (unsigned i = 0; i < 1000; i++) {
