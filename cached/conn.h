@@ -15,7 +15,8 @@
  *
  * Bounds: input held is at most one command line or one read; output held is at
  * most CONN_OUTPUT_MAX (less where memory is short, see conn_memory.h) and the reply to one more
- * command (an item sent by reference costs nothing); a client that holds half a command is cut.
+ * command (an item sent by reference costs nothing) or the lines that answer STORE_SIGHTS sets; a
+ * client that holds half a command is cut.
  *
  * Thread: the worker's. `state` and `active_ms` are read by others too. */
 #pragma once

@@ -2,7 +2,6 @@
 #include "cached/metaline.h"
 #include "cached/watch.h"
 #include "common/core/assert.h"
-#include "common/proto/request_plain.h"
 
 static void
 fill_text(const struct worker *w, const struct request *r, struct ingest *in)
@@ -66,12 +65,6 @@ fill_meta(const struct worker *w, const struct request *r, struct ingest *in)
     }
 }
 
-static enum proto_error
-refusal_of(enum store_outcome outcome)
-{
-    return outcome == STORE_TOO_LARGE ? PROTO_ERR_TOO_LARGE : PROTO_ERR_NO_MEMORY;
-}
-
 /* A set that cannot be had must not leave the old value to be read. */
 static void
 refuse(struct conn *c, const struct store_key *key, const struct ingest *in,
@@ -81,7 +74,7 @@ refuse(struct conn *c, const struct store_key *key, const struct ingest *in,
         store_delete(c->worker->store, key, NULL, c->worker->now_ms);
     }
     watch_stored(c, key->key, &in->write, outcome, in->total - STORE_TRAILER_BYTES);
-    conn_swallow(c, in->total, in->noreply ? PROTO_OK : refusal_of(outcome));
+    conn_swallow(c, in->total, in->noreply ? PROTO_OK : ingest_refusal(outcome));
 }
 
 bool
@@ -207,7 +200,7 @@ refused_at_the_end(struct conn *c, const struct ingest *in, struct span key,
         store_delete(c->worker->store, &k, NULL, c->worker->now_ms);
     }
     if (!in->noreply) {
-        conn_put_error(c, refusal_of(outcome));
+        conn_put_error(c, ingest_refusal(outcome));
     }
     return true;
 }
@@ -236,53 +229,4 @@ ingest_finish(struct conn *c, struct ingest *in)
     if (!refused_at_the_end(c, in, key, outcome)) {
         reply(c, in, key, outcome, &written);
     }
-}
-
-/* --- plain sets --------------------------------------------------------------- */
-
-/* Sets that somebody wants to hear of take the way of all values. */
-static bool
-is_observed(const struct conn *c)
-{
-    return watch_wanted(c, WATCH_FETCHERS) || watch_wanted(c, WATCH_MUTATIONS) ||
-           atomic_load_explicit(&c->worker->node->detail.enabled, memory_order_relaxed);
-}
-
-static void
-store_plain(struct conn *c, const struct store_key *key, const struct plain_set *set)
-{
-    struct worker *w = c->worker;
-    uint64_t expiry_ms = node_expiry_ms(w->node, set->exptime, w->now_ms);
-    worker_note_store(w, key, set->value.len);
-    enum store_outcome outcome =
-        store_set(w->store, key, set->value, set->flags, expiry_ms, w->now_ms);
-    if (outcome == STORE_OK) {
-        worker_count(w, METRIC_ID_NODE_SETS);
-        outbox_put(&c->out, "STORED\r\n", 8);
-    } else {
-        store_delete(w->store, key, NULL, w->now_ms); /* as in refuse() */
-        conn_put_error(c, refusal_of(outcome));
-    }
-}
-
-size_t
-ingest_plain_sets(struct conn *c, struct span input, uint64_t *requests)
-{
-    struct plain_set sets[STORE_SIGHTS];
-    struct store_key keys[STORE_SIGHTS];
-    unsigned max = *requests < STORE_SIGHTS ? (unsigned)*requests : STORE_SIGHTS;
-    unsigned n = is_observed(c) ? 0 : request_plain_sets(input, sets, max);
-    for (unsigned i = 0; i < n; i++) {
-        keys[i] = store_key(sets[i].key);
-    }
-    if (n > 1) {
-        store_prefetch(c->worker->store, keys, n);
-    }
-    size_t done = 0;
-    for (unsigned i = 0; i < n && !conn_blocked(c) && !c->out.out_of_memory; i++) {
-        store_plain(c, &keys[i], &sets[i]);
-        done += sets[i].bytes;
-        (*requests)--;
-    }
-    return done;
 }

@@ -32,6 +32,13 @@ bool ingest_begin(struct conn *c, const struct request *r, struct ingest *in);
  * Returns their bytes; 0 if there is none. */
 size_t ingest_plain_sets(struct conn *c, struct span input, uint64_t *requests);
 
+/* What a client is told whose value was refused. */
+static inline enum proto_error
+ingest_refusal(enum store_outcome outcome)
+{
+    return outcome == STORE_TOO_LARGE ? PROTO_ERR_TOO_LARGE : PROTO_ERR_NO_MEMORY;
+}
+
 #define INGEST_ROOMS 2
 
 /* Where the next bytes go, and how many at most: what is missing of the value,

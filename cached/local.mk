@@ -17,6 +17,7 @@ mfcached_SOURCES = \
 	cached/group.h \
 	cached/pen.c cached/pen.h \
 	cached/ingest.c cached/ingest.h \
+	cached/ingest_plain.c \
 	cached/main.c \
 	cached/memory_report.c cached/memory_report.h \
 	cached/metaline.c cached/metaline.h \

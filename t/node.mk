@@ -76,6 +76,11 @@ t_unit_check_store_SOURCES = t/unit/check_store.c t/unit/store_steps.h t/unit/un
 t_unit_check_store_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_store_LDADD = $(STORE_TEST_LIBS)
 
+UNIT_TESTS += t/unit/check_store_group
+t_unit_check_store_group_SOURCES = t/unit/check_store_group.c t/unit/store_steps.h t/unit/unit.h
+t_unit_check_store_group_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_store_group_LDADD = $(STORE_TEST_LIBS)
+
 UNIT_TESTS += t/unit/check_outbox
 t_unit_check_outbox_SOURCES = t/unit/check_outbox.c t/unit/unit.h cached/outbox.c cached/outbox.h
 t_unit_check_outbox_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

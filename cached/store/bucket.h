@@ -91,6 +91,13 @@ bucket_set(struct bucket *b, unsigned place, uint8_t tag, locator at)
     }
 }
 
+/* The same for a place whose tag stays. */
+static inline void
+bucket_relocate(struct bucket *b, unsigned place, locator at)
+{
+    atomic_store_explicit(&b->at[place], at, memory_order_release);
+}
+
 /* An empty place, or BUCKET_PLACES. */
 static inline unsigned
 bucket_free_place(const struct bucket *b)

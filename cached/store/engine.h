@@ -101,6 +101,11 @@ item_band(const struct store_item *it)
  * The caller writes the value, then links it, and gives it to item_finish(). */
 struct store_item *item_create(struct store_thread *th, const struct store_key *key,
                                uint64_t value_bytes, unsigned layout, uint64_t now_ms);
+/* Room for the first items of these sizes, as many of them as the thread's open
+ * segment has room for, side by side and with one hold for all; NULL if for none. The
+ * caller makes each of them (item_make()), whatever becomes of it. */
+struct store_item *items_carve(struct store_thread *th, const uint32_t *bytes, unsigned count,
+                               uint64_t now_ms, unsigned *fitting);
 /* Ends the hold of its maker; if it was not linked the item is dead. */
 void item_finish(struct store_thread *th, struct store_item *it);
 
@@ -204,6 +209,8 @@ item_dead(struct store *st, const struct segment *seg, const struct store_item *
 
 /* Counts a dead item that is about to be unlinked. */
 void count_death(struct store_thread *th, const struct store_item *it, uint64_t now_ms);
+/* Counts that the key of a new item had a dead one, which makes room for it. */
+void count_reclaimed(struct store_thread *th, const struct aftermath *after);
 
 /* These under the shard's lock. */
 
@@ -221,6 +228,32 @@ bool item_stamp(struct store_thread *th, struct shard *sh, struct store_item *it
  * `old` if there is one. */
 void link_item(struct store_thread *th, struct shard *sh, uint64_t hash, struct store_item *it,
                unsigned marks, struct place old, struct aftermath *after);
+/* An item of other size takes the place of another. */
+void account_for_swap(struct store_thread *th, const struct store_item *it, uint32_t came,
+                      const struct store_item *from, uint32_t went);
+
+/* Puts `it`, of so many bytes, with these marks more, in the place of `old`, which is to
+ * be buried. Most often a value is replaced by one of the same size, and the accounts stay
+ * as they are. Returns the bytes of `old`. */
+static inline uint32_t
+swap_items(struct store_thread *th, struct store_item *it, unsigned marks, uint64_t value_bytes,
+           uint32_t came, struct place old)
+{
+    const struct segments *s = &th->st->segments;
+    struct store_item *from = old.item;
+    unsigned from_marks = item_marks(from);
+    uint64_t from_value_bytes = item_value_bytes_of(from, from_marks);
+    uint32_t went =
+        (uint32_t)segments_round(s, item_bytes_for(from_marks, from->key_bytes, from_value_bytes));
+    item_mark(it, ITEM_LINKED | marks, 0);
+    item_mark(from, ITEM_STALE, ITEM_LINKED); /* dead */
+    if (__builtin_expect(came != went || value_bytes != from_value_bytes, 0)) {
+        account_for_swap(th, it, came, from, went);
+    }
+    bucket_relocate(old.bucket, old.index, segments_locate(s, it));
+    return went;
+}
+
 /* Makes `to` the copy of the key's item and puts it in its place. False if it
  * cannot be one: it is of another generation, or has no place for something. */
 bool replace_by_copy(struct store_thread *th, struct shard *sh, struct store_item *to,
@@ -234,6 +267,32 @@ bool table_grow(struct store *st, struct shard *sh);
 void table_expect(struct store *st, struct shard *sh, uint64_t items);
 /* What an item's CAS value becomes: the given one or the next. */
 uint64_t next_cas(struct store *st, struct shard *sh, bool given, uint64_t value, uint64_t now_ms);
+
+/* A hybrid logical clock: milliseconds since 1970, then a count. So a value that
+ * is written later anywhere has a larger number, as far as clocks agree, and
+ * what a client brings from elsewhere moves the clock on. A key never changes
+ * its shard, so its numbers only increase.
+ *
+ * It goes in whole units, which narrow items keep, until writes come so fast
+ * that this would lead it too far ahead of the time.
+ *
+ * `now`: cas_now(), of a store that has CAS values. */
+#define CAS_TIME_BITS_BELOW 20
+#define CAS_LEAD_MAX_MS     100 /* how far counting in units may lead ahead of the time */
+
+static inline uint64_t
+next_own_cas(struct shard *sh, uint64_t now)
+{
+    const uint64_t unit = UINT64_C(1) << ITEM_CAS_UNIT_BITS;
+    uint64_t next = (sh->cas_last & ~(unit - 1)) + unit;
+    if (next < now) {
+        next = now;
+    } else if (__builtin_expect(next > now + ((uint64_t)CAS_LEAD_MAX_MS << CAS_TIME_BITS_BELOW),
+                                0)) {
+        next = sh->cas_last + 1;
+    }
+    return sh->cas_last = next;
+}
 
 /* Without the lock, as what follows: the least CAS value of this time. */
 uint64_t cas_now(struct store *st, uint64_t now_ms);

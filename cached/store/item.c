@@ -32,27 +32,16 @@ item_set_flags(struct store_item *it, uint64_t flags)
 }
 
 bool
-item_cas_is_near(const struct item_base *base, uint64_t cas)
-{
-    uint64_t above = cas - base->cas_from;
-    return above < ITEM_CAS_RANGE && above % (1u << ITEM_CAS_UNIT_BITS) == 0;
-}
-
-bool
 item_set_cas(struct store_item *it, const struct item_base *base, uint64_t cas)
 {
-    uint64_t low = cas;
-    if (item_marks(it) & ITEM_WIDE) {
-        _Atomic uint16_t *at = item_wide_fields(it);
-        item_set_half(at, cas >> 32);
-        item_set_half(at + 1, cas >> 48);
-    } else if (item_cas_is_near(base, cas)) {
-        low = (cas - base->cas_from) >> ITEM_CAS_UNIT_BITS;
-    } else {
-        return false;
+    if (!(item_marks(it) & ITEM_WIDE)) {
+        return item_set_near_cas(it, base, cas);
     }
-    item_set_half(&it->cas[0], low);
-    item_set_half(&it->cas[1], low >> 16);
+    _Atomic uint16_t *at = item_wide_fields(it);
+    item_set_half(&it->cas[0], cas);
+    item_set_half(&it->cas[1], cas >> 16);
+    item_set_half(at, cas >> 32);
+    item_set_half(at + 1, cas >> 48);
     return true;
 }
 

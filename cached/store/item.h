@@ -241,8 +241,27 @@ item_cas(const struct store_item *it, const struct item_base *base)
 
 /* Under the lock. False if the item has no place for it. */
 bool item_set_cas(struct store_item *it, const struct item_base *base, uint64_t cas);
+
 /* Has a narrow item a place for it? */
-bool item_cas_is_near(const struct item_base *base, uint64_t cas);
+static inline bool
+item_cas_is_near(const struct item_base *base, uint64_t cas)
+{
+    uint64_t above = cas - base->cas_from;
+    return above < ITEM_CAS_RANGE && above % (1u << ITEM_CAS_UNIT_BITS) == 0;
+}
+
+/* The same for an item that is narrow. */
+static inline bool
+item_set_near_cas(struct store_item *it, const struct item_base *base, uint64_t cas)
+{
+    if (!item_cas_is_near(base, cas)) {
+        return false;
+    }
+    uint64_t low = (cas - base->cas_from) >> ITEM_CAS_UNIT_BITS;
+    item_set_half(&it->cas[0], low);
+    item_set_half(&it->cas[1], low >> 16);
+    return true;
+}
 
 /* The last ones before the key. */
 static inline _Atomic uint16_t *
@@ -279,6 +298,37 @@ void item_set_flags(struct store_item *it, uint64_t flags);
  * in. */
 void item_init(struct store_item *it, const struct item_base *base, struct span key,
                uint64_t value_bytes, unsigned layout, uint64_t now_ms);
+
+/* The same for one that is narrow, with its value and all else that is known of it
+ * by who has that at hand; `accessed_s`: since its base. */
+static inline void
+item_make(struct store_item *it, unsigned layout, struct span key, struct span value,
+          uint64_t flags, uint64_t expiry_ms, uint32_t accessed_s)
+{
+    atomic_store_explicit(&it->marks, (uint8_t)layout, memory_order_relaxed);
+    atomic_store_explicit(&it->heat, HEAT_HIT, memory_order_relaxed);
+    atomic_store_explicit(&it->accessed, (uint16_t)accessed_s, memory_order_relaxed);
+    it->key_bytes = (uint8_t)key.len;
+    it->value_low = (uint8_t)value.len;
+    _Atomic uint16_t *field = it->fields;
+    if (layout & ITEM_HAS_EXPIRY) {
+        uint64_t ms = expiry_ms < ITEM_EXPIRY_MAX ? expiry_ms : ITEM_EXPIRY_MAX;
+        item_set_half(field++, ms);
+        item_set_half(field++, ms >> 16);
+        item_set_half(field++, ms >> 32);
+    }
+    if (layout & ITEM_LONG_VALUE) {
+        item_set_half(field++, value.len >> 8);
+    }
+    if (layout & ITEM_HAS_FLAGS) {
+        item_set_half(field++, flags);
+    }
+    char *p = bytes_put((char *)field, key.ptr, key.len);
+    memcpy(p, value.ptr, value.len);
+    if (item_trailer_bytes(value.len) > 0) {
+        memcpy(p + value.len, "\r\n", STORE_TRAILER_BYTES);
+    }
+}
 
 /* Makes `to` say what `from` says, in the layout that `to` was made with. False
  * if that has no place for something. */

@@ -21,6 +21,7 @@ libmfstore_a_SOURCES = \
 	cached/store/shard.h \
 	cached/store/store.c cached/store/store.h \
 	cached/store/store_change.c \
+	cached/store/store_group.c \
 	cached/store/store_image.c cached/store/store_image.h \
 	cached/store/store_read.c \
 	cached/store/store_sweep.c \

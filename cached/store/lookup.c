@@ -25,6 +25,13 @@ count_death(struct store_thread *th, const struct store_item *it, uint64_t now_m
     }
 }
 
+void
+count_reclaimed(struct store_thread *th, const struct aftermath *after)
+{
+    count(th, METRIC_ID_STORE_RECLAIMED);
+    band_add(&th->bands[item_band(after->buried[0])].reclaimed, 1);
+}
+
 struct place
 find_live(struct store_thread *th, struct shard *sh, const struct store_key *key, uint64_t now_ms,
           struct aftermath *after)
@@ -66,22 +73,19 @@ enter_table(struct store_thread *th, struct store_item *it, unsigned marks)
     band_enter(th->bands, item_band(it), bytes);
 }
 
-/* Most often a value is replaced by one of the same size, and the accounts stay as
- * they are. */
-static void
-swap_items(struct store_thread *th, struct store_item *it, unsigned marks, struct place old)
+void
+account_for_swap(struct store_thread *th, const struct store_item *it, uint32_t came,
+                 const struct store_item *from, uint32_t went)
 {
-    struct store_item *from = old.item;
-    uint32_t came = item_footprint(th->st, it), went = item_footprint(th->st, from);
-    item_mark(it, ITEM_LINKED | marks, 0);
-    item_mark(from, ITEM_STALE, ITEM_LINKED); /* dead */
-    if (came != went || item_value_bytes(it) != item_value_bytes(from)) {
-        metric_add(th->metrics, METRIC_ID_STORE_ITEM_BYTES, (uint64_t)came - went);
-        band_leave(th->bands, item_band(from), went);
-        band_enter(th->bands, item_band(it), came);
-    }
-    bucket_set(old.bucket, old.index, bucket_tag_at(old.bucket, old.index),
-               segments_locate(&th->st->segments, it));
+    metric_add(th->metrics, METRIC_ID_STORE_ITEM_BYTES, (uint64_t)came - went);
+    band_leave(th->bands, item_band(from), went);
+    band_enter(th->bands, item_band(it), came);
+}
+
+static void
+swap(struct store_thread *th, struct store_item *it, unsigned marks, struct place old)
+{
+    swap_items(th, it, marks, item_value_bytes(it), item_footprint(th->st, it), old);
 }
 
 bool
@@ -92,7 +96,7 @@ replace_by_copy(struct store_thread *th, struct shard *sh, struct store_item *to
         !item_copy(to, base, old.item, &old.segment->base)) {
         return false;
     }
-    swap_items(th, to, item_marks(old.item) & ITEM_STALE, old);
+    swap(th, to, item_marks(old.item) & ITEM_STALE, old);
     return true;
 }
 
@@ -148,7 +152,7 @@ link_item(struct store_thread *th, struct shard *sh, uint64_t hash, struct store
     count(th, METRIC_ID_STORE_ITEMS_TOTAL);
     band_add(&th->bands[item_band(it)].stored, 1);
     if (old.item != NULL) {
-        swap_items(th, it, marks, old);
+        swap(th, it, marks, old);
         bury_later(after, old.item);
         return;
     }
@@ -162,9 +166,7 @@ link_item(struct store_thread *th, struct shard *sh, uint64_t hash, struct store
 
 /* --- CAS values -------------------------------------------------------------- */
 
-#define CAS_TIME_BITS_BELOW 20
-#define CAS_AHEAD_MAX_MS    60000 /* a given value further in the future moves no clock */
-#define CAS_LEAD_MAX_MS     100   /* how far counting in units may lead ahead of the time */
+#define CAS_AHEAD_MAX_MS 60000 /* a given value further in the future moves no clock */
 
 static uint64_t
 wall_ms(struct store *st, uint64_t now_ms)
@@ -185,32 +187,19 @@ cas_now(struct store *st, uint64_t now_ms)
     return st->options.cas ? wall_ms(st, now_ms) << CAS_TIME_BITS_BELOW : 0;
 }
 
-/* A hybrid logical clock: milliseconds since 1970, then a count. So a value that
- * is written later anywhere has a larger number, as far as clocks agree, and
- * what a client brings from elsewhere moves the clock on. A key never changes
- * its shard, so its numbers only increase.
- *
- * It goes in whole units, which narrow items keep, until writes come so fast
- * that this would lead it too far ahead of the time. */
 uint64_t
 next_cas(struct store *st, struct shard *sh, bool given, uint64_t value, uint64_t now_ms)
 {
     if (!st->options.cas) {
         return 0;
     }
-    uint64_t now = cas_now(st, now_ms), unit = UINT64_C(1) << ITEM_CAS_UNIT_BITS;
+    uint64_t now = cas_now(st, now_ms);
     if (given) {
         bool sane = value < now + ((uint64_t)CAS_AHEAD_MAX_MS << CAS_TIME_BITS_BELOW);
         sh->cas_last = sane && value > sh->cas_last ? value : sh->cas_last;
         return value;
     }
-    uint64_t next = (sh->cas_last & ~(unit - 1)) + unit;
-    if (next < now) {
-        next = now;
-    } else if (next > now + ((uint64_t)CAS_LEAD_MAX_MS << CAS_TIME_BITS_BELOW)) {
-        next = sh->cas_last + 1;
-    }
-    return sh->cas_last = next;
+    return next_own_cas(sh, now);
 }
 
 /* --- afterwards -------------------------------------------------------------- */

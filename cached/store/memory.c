@@ -60,22 +60,46 @@ is_current(struct store *st, const struct item_base *base, uint64_t now_ms)
 
 /* --- heads ------------------------------------------------------------------- */
 
-/* Room in the open segment, held, or NULL. */
-static struct store_item *
-carve(struct store_thread *th, struct head *head, uint32_t bytes, uint64_t now_ms)
+/* Room in the open segment for as many of these as it has room for, in one piece and
+ * with one hold. NULL if for none. */
+static inline struct store_item *
+carve_row(struct store_thread *th, struct head *head, const uint32_t *bytes, unsigned count,
+          uint64_t now_ms, unsigned *fitting)
 {
     const struct segments *s = &th->st->segments;
     struct store_item *it = NULL;
+    unsigned n = 0;
     lock_take(&head->lock);
     struct segment *seg = head->open;
-    if (seg != NULL && seg->end + bytes <= seg->bytes && is_current(th->st, &seg->base, now_ms)) {
-        it = (struct store_item *)(void *)(segment_memory(s, seg) + seg->end);
-        seg->end += bytes;
-        atomic_fetch_add_explicit(&seg->live, bytes, memory_order_relaxed);
-        guard_hold(&th->guard, segments_number(s, it));
+    if (seg != NULL && is_current(th->st, &seg->base, now_ms)) {
+        uint32_t begin = seg->end, end = begin;
+        while (n < count && end + bytes[n] <= seg->bytes) {
+            end += bytes[n++];
+        }
+        if (n > 0) {
+            seg->end = end;
+            atomic_fetch_add_explicit(&seg->live, end - begin, memory_order_relaxed);
+            it = (void *)(segment_memory(s, seg) + begin);
+            guard_hold(&th->guard, segments_number(s, it));
+        }
     }
     lock_give(&head->lock);
+    *fitting = n;
     return it;
+}
+
+static struct store_item *
+carve(struct store_thread *th, struct head *head, uint32_t bytes, uint64_t now_ms)
+{
+    unsigned ignored;
+    return carve_row(th, head, &bytes, 1, now_ms, &ignored);
+}
+
+struct store_item *
+items_carve(struct store_thread *th, const uint32_t *bytes, unsigned count, uint64_t now_ms,
+            unsigned *fitting)
+{
+    return carve_row(th, &th->fresh, bytes, count, now_ms, fitting);
 }
 
 static void

@@ -322,13 +322,8 @@ segments_seal(struct segments *s, struct segment *seg)
 }
 
 void
-segments_drop_bytes(struct segments *s, struct segment *seg, uint32_t bytes)
+segments_emptied(struct segments *s, struct segment *seg)
 {
-    uint32_t before = atomic_fetch_sub_explicit(&seg->live, bytes, memory_order_acq_rel);
-    ASSERT(before >= bytes);
-    if (before != bytes) {
-        return;
-    }
     pthread_mutex_lock(&s->lock);
     if (seg->state == SEGMENT_SEALED && is_empty(seg)) {
         retire(s, seg);

@@ -34,6 +34,7 @@
 #include "cached/store/item.h"
 #include "cached/store/memory_file.h"
 #include "cached/store/places.h"
+#include "common/core/assert.h"
 #include "common/core/list.h"
 
 #include <pthread.h>
@@ -159,8 +160,19 @@ bool segments_fill_holes(struct segments *s, const struct segment *seg);
 /* No more items go into it. Whole pages behind the last one are given back. */
 void segments_seal(struct segments *s, struct segment *seg);
 
+/* Nothing in it is alive. Under no lock but a head's. */
+void segments_emptied(struct segments *s, struct segment *seg);
+
 /* So many bytes in it are dead. Under no lock but a head's. */
-void segments_drop_bytes(struct segments *s, struct segment *seg, uint32_t bytes);
+static inline void
+segments_drop_bytes(struct segments *s, struct segment *seg, uint32_t bytes)
+{
+    uint32_t before = atomic_fetch_sub_explicit(&seg->live, bytes, memory_order_acq_rel);
+    ASSERT(before >= bytes);
+    if (__builtin_expect(before == bytes, 0)) {
+        segments_emptied(s, seg);
+    }
+}
 
 /* Takes up to `n` of the oldest that nobody holds off the queue. */
 unsigned segments_oldest(struct segments *s, struct segment **out, unsigned n);

@@ -104,10 +104,6 @@ store_key(struct span key)
     return (struct store_key){key, hash_span_seeded(key, store_seed)};
 }
 
-/* Says that these keys, STORE_SIGHTS at most, will be asked for next, so that the
- * engine can bring what it needs into the CPU's caches. Changes nothing. */
-void store_prefetch(struct store_thread *th, const struct store_key *keys, unsigned count);
-
 /* --- reading ------------------------------------------------------------- */
 /* Why there is no item, as far as anybody knows: what has expired or was flushed is
  * removed by whoever sees it first. */
@@ -255,11 +251,22 @@ enum store_outcome store_commit(struct store_thread *th, struct store_reservatio
                                 struct store_written *out);
 void store_abandon(struct store_thread *th, struct store_reservation *reservation);
 
-/* The plain set of a value that is at hand: what store_reserve() and store_commit()
- * do in two steps. */
-enum store_outcome store_set(struct store_thread *th, const struct store_key *key,
-                             struct span value, uint64_t flags, uint64_t expiry_ms,
-                             uint64_t now_ms);
+/* A set of a value that is at hand, with nothing to compare. */
+struct store_put {
+    struct span value;
+    uint64_t flags;
+    uint64_t expiry_ms;
+    uint64_t cas;               /* by store_put(): of the stored item */
+    enum store_outcome outcome; /* likewise */
+    bool binary_key;
+};
+
+/* Such sets, STORE_SIGHTS at most, each a step by itself and in this order: what
+ * store_reserve() and store_commit() do in two steps. A set that is refused, as
+ * STORE_TOO_LARGE or for STORE_NO_MEMORY, leaves nothing: an older value must not be
+ * read after it. */
+void store_put(struct store_thread *th, const struct store_key *keys, struct store_put *puts,
+               unsigned count, uint64_t now_ms);
 
 /* --- changing what is there ------------------------------------------------ */
 struct store_removal {

@@ -295,13 +295,6 @@ take_aims(struct store *st, const struct store_key *keys, unsigned count, struct
     }
 }
 
-void
-store_prefetch(struct store_thread *th, const struct store_key *keys, unsigned count)
-{
-    struct aim aims[STORE_SIGHTS];
-    take_aims(th->st, keys, count, aims);
-}
-
 /* The first look was in vain: a writer was at work, or the item is dead. The lock
  * may be waited for, because no writer waits for a reader under it. */
 static __attribute__((noinline)) void

@@ -60,14 +60,6 @@ store_reserve(struct store_thread *th, const struct store_key *key, uint64_t val
     return reserve(th, key, value_bytes, layout_of(write), now_ms, out);
 }
 
-/* The key had a dead item, which makes room for the new one. */
-static void
-count_reclaimed(struct store_thread *th, const struct aftermath *after)
-{
-    count(th, METRIC_ID_STORE_RECLAIMED);
-    band_add(&th->bands[item_band(after->buried[0])].reclaimed, 1);
-}
-
 void
 store_abandon(struct store_thread *th, struct store_reservation *reservation)
 {
@@ -324,50 +316,4 @@ store_commit(struct store_thread *th, struct store_reservation *reservation,
     enum store_outcome outcome = commit(th, reservation, w, now_ms, out);
     store_abandon(th, reservation);
     return outcome;
-}
-
-/* --- plain sets ------------------------------------------------------------------ */
-
-/* A commit that has nothing to compare and nothing to refuse. False if the item
- * cannot be linked where it stands. */
-static bool
-put_in_place(struct store_thread *th, const struct store_key *key, struct store_item *fresh,
-             uint64_t now_ms)
-{
-    struct aftermath after = {.buried_count = 0};
-    struct shard *sh = shard_of(th->st, key->hash);
-    shard_lock(sh);
-    struct place old = find_live(th, sh, key, now_ms, &after);
-    if (__builtin_expect(after.buried_count > 0, 0)) {
-        count_reclaimed(th, &after);
-    }
-    bool good = item_stamp(th, sh, fresh, false, 0, now_ms);
-    if (__builtin_expect(good, 1)) {
-        link_item(th, sh, key->hash, fresh, 0, old, &after);
-    }
-    shard_unlock(sh);
-    settle(th, &after, now_ms);
-    return good;
-}
-
-enum store_outcome
-store_set(struct store_thread *th, const struct store_key *key, struct span value, uint64_t flags,
-          uint64_t expiry_ms, uint64_t now_ms)
-{
-    struct store_reservation r;
-    enum store_outcome outcome =
-        reserve(th, key, value.len, item_layout_for(flags, expiry_ms, 0), now_ms, &r);
-    if (outcome != STORE_OK) {
-        return outcome;
-    }
-    memcpy(r.value, value.ptr, value.len);
-    item_set_flags(r.item, flags);
-    item_set_expiry_ms(r.item, expiry_ms);
-    if (__builtin_expect(!put_in_place(th, key, r.item, now_ms), 0)) {
-        struct store_write write = {.flags = flags, .expiry_ms = expiry_ms};
-        struct store_written ignored;
-        return store_commit(th, &r, &write, now_ms, &ignored);
-    }
-    item_finish(th, r.item);
-    return STORE_OK;
 }

@@ -177,6 +177,30 @@ see_some(struct client *c)
 }
 
 static void
+write_some(struct client *c)
+{
+    static __thread char values[STORE_SIGHTS][VALUE_MAX];
+    char names[STORE_SIGHTS][16];
+    struct store_key keys[STORE_SIGHTS];
+    struct store_put puts[STORE_SIGHTS];
+    unsigned numbers[STORE_SIGHTS], count = 1 + random_next(&c->rng) % STORE_SIGHTS;
+    for (unsigned i = 0; i < count; i++) {
+        numbers[i] = random_next(&c->rng) % KEYS;
+        size_t len = (size_t)snprintf(names[i], 16, "key%u", numbers[i]);
+        keys[i] = store_key(span_make(names[i], len));
+        len = make_value(numbers[i], &c->rng, values[i]);
+        puts[i] = (struct store_put){.value = span_make(values[i], len)};
+    }
+    store_put(c->th, keys, puts, count, NOW_MS);
+    for (unsigned i = 0; i < count; i++) {
+        if (puts[i].outcome == STORE_OK) {
+            must(puts[i].cas > c->last_cas[numbers[i]], "a write's CAS value is a new one");
+            c->last_cas[numbers[i]] = puts[i].cas;
+        }
+    }
+}
+
+static void
 write_one(struct client *c, unsigned key, const struct store_key *k)
 {
     static const enum store_mode modes[] = {STORE_SET, STORE_ADD, STORE_REPLACE};
@@ -185,7 +209,7 @@ write_one(struct client *c, unsigned key, const struct store_key *k)
     struct store_write write = {.mode = modes[random_next(&c->rng) % 3]};
     struct store_written written;
     if (random_next(&c->rng) % 2 == 0) {
-        store_set(c->th, k, span_make(value, len), 0, 0, NOW_MS);
+        write_some(c);
     } else if (put(c->th, k->key, span_make(value, len), &write, &written) == STORE_OK) {
         must(written.cas > c->last_cas[key], "a write's CAS value is a new one");
         c->last_cas[key] = written.cas;
