@@ -260,7 +260,9 @@ take_plain_requests(struct conn *c, struct span input, uint64_t *requests)
     switch (input.ptr[0]) {
     case 'g': return exec_plain_gets(c, input, requests);
     case 's': return ingest_plain_sets(c, input, requests);
-    case 'm': return exec_plain_mgs(c, input, requests);
+    case 'm':
+        return input.len > 1 && input.ptr[1] == 's' ? ingest_plain_mss(c, input, requests)
+                                                    : exec_plain_mgs(c, input, requests);
     default: return 0;
     }
 }

@@ -4,23 +4,18 @@
  * are the same. */
 #include "cached/exec.h"
 #include "cached/group.h"
+#include "cached/meta_put.h"
 #include "cached/metaline.h"
-#include "common/core/base64.h"
 #include "common/proto/request_plain.h"
 
-#define KEY_FLAG_BYTES (2 + BASE64_ENCODED_BYTES(KEY_MAX_BYTES) + 2)
-#define NUMBER_BYTES   (2 + NUM_MAX_DIGITS)
 /* "VA <bytes>", f s c t, O, k, " Z X" and CRLF */
-#define MG_LINE_BYTES (3 + 5 * NUMBER_BYTES + 2 + OPAQUE_MAX_BYTES + KEY_FLAG_BYTES + 4 + 2)
-
-/* Keys that came as base64. */
-typedef char key_room[BASE64_DECODED_BYTES(KEY_MAX_BYTES)];
+#define MG_LINE_BYTES (3 + 5 * META_NUMBER_BYTES + META_OPAQUE_BYTES + META_KEY_BYTES + 4 + 2)
 
 struct mg_group {
     struct plain_mg mgs[STORE_SIGHTS];
     struct store_key keys[STORE_SIGHTS];
     struct store_sight sights[STORE_SIGHTS];
-    key_room rooms[STORE_SIGHTS];
+    meta_key_room rooms[STORE_SIGHTS];
 };
 
 static bool
@@ -32,31 +27,6 @@ wants(const struct plain_mg *mg, char letter)
 /* --- the reply ------------------------------------------------------------------ */
 
 static char *
-put_mark(char *p, char letter)
-{
-    p[0] = ' ';
-    p[1] = letter;
-    return p + 2;
-}
-
-static char *
-put_flag_number(char *p, char letter, uint64_t n)
-{
-    p = put_mark(p, letter);
-    return p + num_format_u64(n, p);
-}
-
-static char *
-put_flag_key(char *p, struct span key, bool binary_key)
-{
-    p = put_mark(p, 'k');
-    if (!binary_key) {
-        return copy_bytes(p, key.ptr, key.len);
-    }
-    return put_mark(p + base64_encode(key, p), 'b');
-}
-
-static char *
 put_flag_ttl(char *p, uint64_t expiry_ms, uint64_t now_ms)
 {
     long long ttl = metaline_ttl_of(expiry_ms, now_ms);
@@ -65,14 +35,6 @@ put_flag_ttl(char *p, uint64_t expiry_ms, uint64_t now_ms)
         return p + 4;
     }
     return put_flag_number(p, 't', (uint64_t)ttl);
-}
-
-static char *
-put_flag_opaque(char *p, struct span opaque)
-{
-    p = put_mark(p, 'O');
-    memcpy(p, opaque.ptr, opaque.len);
-    return p + opaque.len;
 }
 
 /* The letter of the flag at *at, which is moved behind the flag. */
@@ -154,12 +116,8 @@ static inline bool
 make_key(struct mg_group *g, unsigned i)
 {
     struct span key = g->mgs[i].wire_key;
-    if (__builtin_expect(wants(&g->mgs[i], 'b'), 0)) {
-        ssize_t len = base64_decode(key, g->rooms[i]);
-        if (len <= 0) {
-            return false;
-        }
-        key = span_make(g->rooms[i], (size_t)len);
+    if (__builtin_expect(wants(&g->mgs[i], 'b'), 0) && !meta_decode_key(&key, g->rooms[i])) {
+        return false;
     }
     g->keys[i] = store_key(key);
     return true;

@@ -31,6 +31,8 @@ bool ingest_begin(struct conn *c, const struct request *r, struct ingest *in);
  * taken in one go and no more than *requests, from which they are subtracted.
  * Returns their bytes; 0 if there is none. */
 size_t ingest_plain_sets(struct conn *c, struct span input, uint64_t *requests);
+/* The same for plain mss. */
+size_t ingest_plain_mss(struct conn *c, struct span input, uint64_t *requests);
 
 /* What a client is told whose value was refused. */
 static inline enum proto_error

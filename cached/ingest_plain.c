@@ -1,6 +1,6 @@
 /* Sets whose values are whole in the input, without the general parser and in groups. */
 #include "cached/ingest.h"
-#include "cached/watch.h"
+#include "cached/meta_put.h"
 #include "common/proto/request_plain.h"
 
 /* What somebody wants to hear of takes the way of all values. */
@@ -23,6 +23,8 @@ note_stores(struct worker *w, const struct store_key *keys, const struct store_p
         worker_note_store(w, &keys[i], puts[i].value.len);
     }
 }
+
+/* --- set ------------------------------------------------------------------------ */
 
 /* Returns how many were stored. */
 static inline unsigned
@@ -62,6 +64,99 @@ ingest_plain_sets(struct conn *c, struct span input, uint64_t *requests)
         store_put(w->store, keys, puts, n, w->now_ms);
         note_stores(w, keys, puts, n);
         metric_add(w->metrics, METRIC_ID_NODE_SETS, answer_sets(c, puts, n));
+        *requests -= n;
+    }
+    return done;
+}
+
+/* --- ms ------------------------------------------------------------------------- */
+
+/* "HD", O, k, c, s and CRLF */
+#define MS_LINE_BYTES (2 + META_OPAQUE_BYTES + META_KEY_BYTES + 2 * META_NUMBER_BYTES + 2)
+
+struct ms_group {
+    struct plain_ms mss[STORE_SIGHTS];
+    struct store_key keys[STORE_SIGHTS];
+    struct store_put puts[STORE_SIGHTS];
+    meta_key_room rooms[STORE_SIGHTS];
+};
+
+static bool
+has(const struct plain_ms *ms, char letter)
+{
+    return (ms->present & meta_bit(letter)) != 0;
+}
+
+/* False if a base64 key is none. */
+static inline bool
+fill_ms(struct worker *w, struct ms_group *g, unsigned i)
+{
+    const struct plain_ms *ms = &g->mss[i];
+    struct store_put *put = &g->puts[i];
+    struct span key = ms->wire_key;
+    put->binary_key = has(ms, 'b');
+    if (__builtin_expect(put->binary_key, 0) && !meta_decode_key(&key, g->rooms[i])) {
+        return false;
+    }
+    g->keys[i] = store_key(key);
+    put->value = ms->value;
+    put->flags = ms->client_flags;
+    put->expiry_ms = node_expiry_ms(w->node, ms->ttl, w->now_ms);
+    return true;
+}
+
+static inline void
+answer_ms(struct conn *c, const struct plain_ms *ms, struct span key, const struct store_put *put)
+{
+    char *line = has(ms, 'q') ? NULL : outbox_room(&c->out, MS_LINE_BYTES), *p = line;
+    if (line == NULL) {
+        return;
+    }
+    memcpy(p, "HD", 2);
+    p += 2;
+    for (unsigned i = 0; i < ms->echo_count; i++) {
+        switch (ms->echoes[i]) {
+        case 'O': p = put_flag_opaque(p, ms->opaque); break;
+        case 'k': p = put_flag_key(p, key, put->binary_key); break;
+        case 'c': p = put_flag_number(p, 'c', put->cas); break;
+        case 's': p = put_flag_number(p, 's', put->value.len); break;
+        }
+    }
+    memcpy(p, "\r\n", 2);
+    outbox_wrote(&c->out, (size_t)(p + 2 - line));
+}
+
+static inline unsigned
+answer_mss(struct conn *c, const struct ms_group *g, unsigned count)
+{
+    unsigned stored = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (__builtin_expect(g->puts[i].outcome == STORE_OK, 1)) {
+            answer_ms(c, &g->mss[i], g->keys[i].key, &g->puts[i]);
+            stored++;
+        } else {
+            conn_put_error(c, ingest_refusal(g->puts[i].outcome));
+        }
+    }
+    return stored;
+}
+
+size_t
+ingest_plain_mss(struct conn *c, struct span input, uint64_t *requests)
+{
+    struct worker *w = c->worker;
+    struct ms_group g;
+    unsigned max = *requests < STORE_SIGHTS ? (unsigned)*requests : STORE_SIGHTS;
+    unsigned found = is_observed(c) ? 0 : request_plain_mss(input, g.mss, max), n = 0;
+    size_t done = 0;
+    while (n < found && fill_ms(w, &g, n)) {
+        done += g.mss[n++].bytes;
+    }
+    if (n > 0) {
+        store_put(w->store, g.keys, g.puts, n, w->now_ms);
+        note_stores(w, g.keys, g.puts, n);
+        metric_add(w->metrics, METRIC_ID_NODE_META, n);
+        metric_add(w->metrics, METRIC_ID_NODE_SETS, answer_mss(c, &g, n));
         *requests -= n;
     }
     return done;

@@ -20,6 +20,7 @@ mfcached_SOURCES = \
 	cached/ingest_plain.c \
 	cached/main.c \
 	cached/memory_report.c cached/memory_report.h \
+	cached/meta_put.h \
 	cached/metaline.c cached/metaline.h \
 	cached/metrics_page.c cached/metrics_page.h \
 	cached/node.c cached/node.h \

@@ -133,6 +133,7 @@ NODE_TESTS = \
 	t/node/options.t \
 	t/node/pipeline.t \
 	t/node/rss.t \
+	t/node/set_groups.t \
 	t/node/slow_readers.t \
 	t/node/stats.t \
 	t/node/text.t \

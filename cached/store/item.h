@@ -20,6 +20,7 @@
 #pragma once
 #include "cached/store/heat.h"
 #include "cached/store/store.h"
+#include "common/core/copy.h"
 
 #include <stdatomic.h>
 
@@ -323,10 +324,10 @@ item_make(struct store_item *it, unsigned layout, struct span key, struct span v
     if (layout & ITEM_HAS_FLAGS) {
         item_set_half(field++, flags);
     }
-    char *p = bytes_put((char *)field, key.ptr, key.len);
-    memcpy(p, value.ptr, value.len);
+    char *p = copy_key((char *)field, key.ptr, key.len);
+    p = copy_bytes(p, value.ptr, value.len);
     if (item_trailer_bytes(value.len) > 0) {
-        memcpy(p + value.len, "\r\n", STORE_TRAILER_BYTES);
+        memcpy(p, "\r\n", STORE_TRAILER_BYTES);
     }
 }
 

@@ -162,28 +162,24 @@ put_made(struct store_thread *th, const struct row *row, const struct aim *aim,
 
 /* --- side by side --------------------------------------------------------------- */
 
-static inline unsigned
-layout_of(const struct store_put *put)
-{
-    return item_layout_for(put->flags, put->expiry_ms, put->value.len);
-}
-
-/* The bytes of the first ones' items, up to one that is large or wide or too large. */
+/* Layout and bytes of the first ones' items, up to one that is large or wide or too
+ * large. */
 static inline unsigned
 measure(const struct store *st, const struct store_key *keys, const struct store_put *puts,
-        unsigned count, uint32_t *bytes)
+        unsigned count, uint8_t *layouts, uint32_t *bytes)
 {
     const struct segments *s = &st->segments;
     unsigned n = 0;
     for (; n < count; n++) {
-        unsigned layout = layout_of(&puts[n]);
         size_t key_bytes = keys[n].key.len, value_bytes = puts[n].value.len;
+        unsigned layout = item_layout_for(puts[n].flags, puts[n].expiry_ms, value_bytes);
         size_t nominal = key_bytes + value_bytes + STORE_TRAILER_BYTES + STORE_ITEM_OVERHEAD;
         size_t all = segments_round(s, item_bytes_for(layout, key_bytes, value_bytes));
         if ((layout & ITEM_WIDE) || segments_is_large(s, all) ||
             nominal > st->options.item_max_bytes) {
             break;
         }
+        layouts[n] = (uint8_t)layout;
         bytes[n] = (uint32_t)all;
     }
     return n;
@@ -211,10 +207,11 @@ put_row(struct store_thread *th, const struct store_key *keys, struct store_put 
     struct store *st = th->st;
     struct aim aims[STORE_SIGHTS];
     uint32_t bytes[STORE_SIGHTS];
+    uint8_t layouts[STORE_SIGHTS];
     for (unsigned i = 0; i < count; i++) {
         take_aim(st, &keys[i], &aims[i]);
     }
-    unsigned n = measure(st, keys, puts, count, bytes);
+    unsigned n = measure(st, keys, puts, count, layouts, bytes);
     struct store_item *it = items_carve(th, bytes, n, now_ms, &n);
     if (n == 0) {
         return 0;
@@ -225,8 +222,8 @@ put_row(struct store_thread *th, const struct store_key *keys, struct store_put 
     struct row row = row_at(st, it, now_ms);
     uint32_t number = segments_number(&st->segments, it);
     for (unsigned i = 0; i < n; i++) {
-        item_make(it, layout_of(&puts[i]), keys[i].key, puts[i].value, puts[i].flags,
-                  puts[i].expiry_ms, row.accessed_s);
+        item_make(it, layouts[i], keys[i].key, puts[i].value, puts[i].flags, puts[i].expiry_ms,
+                  row.accessed_s);
         put_made(th, &row, &aims[i], &keys[i], it, bytes[i], &puts[i]);
         it = (struct store_item *)(void *)((char *)it + bytes[i]);
     }

@@ -80,24 +80,6 @@ bytes_equal(const char *a, const char *b, size_t n)
     return x == y;
 }
 
-/* memcpy() for keys; returns the end of what it wrote. */
-static inline char *
-bytes_put(char *to, const char *from, size_t n)
-{
-    if (n < 8) {
-        memcpy(to, from, n);
-    } else if (n < 16) {
-        memcpy(to, from, 8);
-        memcpy(to + n - 8, from + n - 8, 8);
-    } else {
-        for (size_t i = 0; i + 16 < n; i += 16) {
-            memcpy(to + i, from + i, 16);
-        }
-        memcpy(to + n - 16, from + n - 16, 16);
-    }
-    return to + n;
-}
-
 static inline bool
 span_eq_cstr(struct span a, const char *s)
 {

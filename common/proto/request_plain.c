@@ -4,7 +4,7 @@
 
 /* --- mg ----------------------------------------------------------------------- */
 
-/* Of a letter that is a plain flag, else 0. */
+/* Of a letter that is a plain flag of mg, else 0. */
 static inline uint64_t
 plain_mg_bit(char letter)
 {
@@ -83,20 +83,20 @@ request_plain_mgs(struct span input, struct plain_mg *mgs, unsigned max)
 
 /* --- set ---------------------------------------------------------------------- */
 
-/* " <number>" at `p`, with something behind it; where it ends, or NULL. */
+/* A number at `p`, with something behind it; where it ends, or NULL. */
 static inline const char *
-scan_number(const char *p, const char *end, uint64_t *out)
+scan_digits(const char *p, const char *end, uint64_t *out)
 {
-    if (end - p < 3 || *p != ' ') {
+    if (end - p < 2) {
         return NULL;
     }
-    const char *limit = end - p > DIGITS_MAX + 1 ? p + DIGITS_MAX + 1 : end - 1;
-    uint64_t n = (unsigned char)p[1] - (unsigned)'0';
+    const char *limit = end - p > DIGITS_MAX ? p + DIGITS_MAX : end - 1;
+    uint64_t n = (unsigned char)*p - (unsigned)'0';
     if (n > 9) {
         return NULL;
     }
     unsigned digit;
-    for (p += 2; (digit = (unsigned char)*p - (unsigned)'0') <= 9; p++) {
+    for (p++; (digit = (unsigned char)*p - (unsigned)'0') <= 9; p++) {
         if (p == limit) {
             return NULL;
         }
@@ -104,6 +104,22 @@ scan_number(const char *p, const char *end, uint64_t *out)
     }
     *out = n;
     return p;
+}
+
+/* The same with a blank before it. */
+static inline const char *
+scan_number(const char *p, const char *end, uint64_t *out)
+{
+    return p < end && *p == ' ' ? scan_digits(p + 1, end, out) : NULL;
+}
+
+/* A value of so many bytes at `p`, CRLF included. */
+static inline bool
+scan_value(const char *p, const char *end, uint64_t bytes, struct span *value)
+{
+    *value = (struct span){p, (size_t)bytes};
+    return (uint64_t)(end - p) >= bytes + 2 && bytes <= REQUEST_VALUE_MAX &&
+           memcmp(p + bytes, "\r\n", 2) == 0;
 }
 
 static bool
@@ -118,17 +134,11 @@ scan_set(struct span input, struct plain_set *set)
     if (set->key.len == 0 ||
         (p = scan_number(set->key.ptr + set->key.len, end, &set->flags)) == NULL ||
         (p = scan_number(p, end, &exptime)) == NULL || (p = scan_number(p, end, &bytes)) == NULL ||
-        !plain_is_crlf(p, end)) {
-        return false;
-    }
-    p += 2;
-    if ((uint64_t)(end - p) < bytes + 2 || bytes > REQUEST_VALUE_MAX ||
-        memcmp(p + bytes, "\r\n", 2) != 0) {
+        !plain_is_crlf(p, end) || !scan_value(p + 2, end, bytes, &set->value)) {
         return false;
     }
     set->exptime = (int64_t)exptime;
-    set->value = (struct span){p, (size_t)bytes};
-    set->bytes = (size_t)(p + bytes + 2 - input.ptr);
+    set->bytes = (size_t)(set->value.ptr + bytes + 2 - input.ptr);
     return true;
 }
 
@@ -138,6 +148,86 @@ request_plain_sets(struct span input, struct plain_set *sets, unsigned max)
     unsigned n = 0;
     while (n < max && scan_set(input, &sets[n])) {
         input = span_skip(input, sets[n].bytes);
+        n++;
+    }
+    return n;
+}
+
+/* --- ms ----------------------------------------------------------------------- */
+
+/* The flag at `p` with its argument; where it ends, or NULL if it is not plain. */
+static inline const char *
+scan_ms_flag(const char *p, const char *end, struct plain_ms *ms)
+{
+    uint64_t number = 0;
+    char letter = *p++;
+    switch (letter) {
+    case 'b':
+    case 'q':
+    case 'I': return p;
+    case 'c':
+    case 'k':
+    case 's': break;
+    case 'O':
+        ms->opaque.ptr = p;
+        p = scan_opaque(p, end);
+        if (p == NULL) {
+            return NULL;
+        }
+        ms->opaque.len = (size_t)(p - ms->opaque.ptr);
+        break;
+    case 'T':
+        p = scan_digits(p, end, &number);
+        ms->ttl = (int64_t)number;
+        return p;
+    case 'F': return scan_digits(p, end, &ms->client_flags);
+    case 'M': return p < end && (*p == 'S' || *p == 's') ? p + 1 : NULL;
+    default: return NULL;
+    }
+    ms->echoes[ms->echo_count++] = letter; /* none is given twice */
+    return p;
+}
+
+static inline const char *
+scan_ms_flags(const char *p, const char *end, struct plain_ms *ms)
+{
+    ms->present = 0;
+    ms->echo_count = 0;
+    ms->ttl = 0;
+    ms->client_flags = 0;
+    while (p != NULL && end - p >= 2 && *p == ' ') {
+        uint64_t bit = meta_bit(p[1]);
+        p = (ms->present & bit) == 0 ? scan_ms_flag(p + 1, end, ms) : NULL;
+        ms->present |= bit;
+    }
+    return p;
+}
+
+static bool
+scan_ms(struct span input, struct plain_ms *ms)
+{
+    const char *p = input.ptr, *end = p + input.len;
+    if (input.len < 4 || memcmp(p, "ms ", 3) != 0) {
+        return false;
+    }
+    ms->wire_key = plain_scan_key(p + 3, end);
+    uint64_t bytes;
+    if (ms->wire_key.len == 0 ||
+        (p = scan_number(ms->wire_key.ptr + ms->wire_key.len, end, &bytes)) == NULL ||
+        (p = scan_ms_flags(p, end, ms)) == NULL || !plain_is_crlf(p, end) ||
+        !scan_value(p + 2, end, bytes, &ms->value)) {
+        return false;
+    }
+    ms->bytes = (size_t)(ms->value.ptr + bytes + 2 - input.ptr);
+    return true;
+}
+
+unsigned
+request_plain_mss(struct span input, struct plain_ms *mss, unsigned max)
+{
+    unsigned n = 0;
+    while (n < max && scan_ms(input, &mss[n])) {
+        input = span_skip(input, mss[n].bytes);
         n++;
     }
     return n;

@@ -1,6 +1,6 @@
 /* request_plain.h - the lines that most input is made of, without the general
- * parser: "get <key>+", "set <key> <flags> <exptime> <bytes>" and "mg <key> <flag>*"
- * as clients write them, with single blanks, CRLF, and nothing else.
+ * parser: "get <key>+", "set <key> <flags> <exptime> <bytes>", "mg <key> <flag>*"
+ * and "ms <key> <bytes> <flag>*" as clients write them, with single blanks, CRLF, and nothing else.
  *
  * What is recognised here means just what request_parse() makes of it. Whatever
  * is not, good or bad, whole or cut, is left to request_parse(): these say only
@@ -102,3 +102,23 @@ struct plain_mg {
 
 /* The same for mg. Whether a base64 key is one is not looked at. */
 unsigned request_plain_mgs(struct span input, struct plain_mg *mgs, unsigned max);
+
+#define PLAIN_MS_ECHOES 4
+
+/* An ms is plain with flags with which it stores whatever is there: b, c, k, q, s, O, T
+ * and F that are no less than 0, M with the mode S, and I, which means nothing without
+ * C. */
+struct plain_ms {
+    struct span wire_key; /* base64 if the flag b is there */
+    struct span value;
+    struct span opaque;    /* O */
+    int64_t ttl;           /* T, or 0 */
+    uint64_t client_flags; /* F, or 0 */
+    uint64_t present;      /* as above */
+    size_t bytes;          /* line and value block */
+    unsigned echo_count;
+    char echoes[PLAIN_MS_ECHOES]; /* the flags among O, k, c and s, in the order given */
+};
+
+/* The same for ms, each with its whole value, CRLF included. */
+unsigned request_plain_mss(struct span input, struct plain_ms *mss, unsigned max);

@@ -43,6 +43,14 @@ mgs_in(const char *text)
     return request_plain_mgs(hold(text), mgs, 4);
 }
 
+static unsigned
+mss_in(const char *text)
+{
+    struct plain_ms mss[4];
+    check_plain_lines(hold(text));
+    return request_plain_mss(hold(text), mss, 4);
+}
+
 #define ck_assert_span(span, text)                                                                 \
     ck_assert_msg(span_eq_cstr((span), (text)), "%.*s, not %s", SPAN_FMT(span), (text))
 
@@ -228,13 +236,87 @@ START_TEST(every_set_of_plain_flags)
 }
 END_TEST
 
+START_TEST(mss_come_with_values_and_flags)
+{
+    struct plain_ms mss[4];
+    struct span input = hold("ms a 3\r\nxyz\r\nms YmI= 0 T60 k Oabc q c b F70000 MS I s\r\n\r\n"
+                             "ms c 1 T0 F0\r\n\n\r\nms d 1 ME\r\nx\r\n");
+    check_plain_lines(input);
+    ck_assert_uint_eq(request_plain_mss(input, mss, 4), 3);
+    ck_assert_uint_eq(request_plain_mss(input, mss, 2), 2);
+    ck_assert_span(mss[0].wire_key, "a");
+    ck_assert_span(mss[0].value, "xyz");
+    ck_assert_uint_eq(mss[0].present, 0);
+    ck_assert_uint_eq(mss[0].echo_count, 0);
+    ck_assert_uint_eq(mss[0].bytes, 13);
+    ck_assert_span(mss[1].value, "");
+    ck_assert_span(mss[1].opaque, "abc");
+    ck_assert_int_eq(mss[1].ttl, 60);
+    ck_assert_uint_eq(mss[1].client_flags, 70000);
+    ck_assert_uint_eq(mss[1].echo_count, 4);
+    ck_assert_mem_eq(mss[1].echoes, "kOcs", 4);
+}
+END_TEST
+
+START_TEST(other_mss_are_not_plain)
+{
+    static const char *const others[] = {
+        "ms",
+        "ms a",
+        "ms a 1",
+        "ms a 1\r\nx",
+        "ms a 1\r\nx\r",
+        "ms a 1\r\nxy\r\n", /* a bad chunk */
+        "ms a 1\nx\r\n",
+        "ms a 1 \r\nx\r\n",
+        "ms a  1\r\nx\r\n",
+        "ms a 1  c\r\nx\r\n",
+        "ms a -1\r\nx\r\n",
+        "ms a 1x\r\nx\r\n",
+        "ms a c 1\r\nx\r\n",
+        "ms a 1 c c\r\nx\r\n",
+        "ms a 1 cx\r\nx\r\n",
+        "ms a 1 T\r\nx\r\n",
+        "ms a 1 T-1\r\nx\r\n",
+        "ms a 1 T1x\r\nx\r\n",
+        "ms a 1 F\r\nx\r\n",
+        "ms a 1 F18446744073709551615\r\nx\r\n",
+        "ms a 1 C5\r\nx\r\n",
+        "ms a 1 E5\r\nx\r\n",
+        "ms a 1 N5 MA\r\nx\r\n",
+        "ms a 1 M\r\nx\r\n",
+        "ms a 1 MSS\r\nx\r\n",
+        "ms a 1 MP\r\nx\r\n",
+        "ms a 1 Me\r\nx\r\n",
+        "ms a 1 t\r\nx\r\n",
+        "ms a 1 {\r\nx\r\n",
+        "ms a 1 O12345678901234567890123456789012\r\nx\r\n",
+        "ms  1\r\nx\r\n",
+        "mg a 1\r\nx\r\n",
+    };
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        ck_assert_msg(mss_in(others[i]) == 0, "%s", others[i]);
+    }
+    ck_assert_uint_eq(mss_in("ms a 01 T999999999999999999 F007 Ms O\r\nx\r\n"), 1);
+    char line[300], key[252];
+    memset(key, '\xff', sizeof(key));
+    for (int len = 1; len <= 251; len++) {
+        snprintf(line, sizeof(line), "ms %.*s 1\r\nx\r\n", len, key);
+        ck_assert_uint_eq(mss_in(line), len <= 250);
+    }
+}
+END_TEST
+
 /* Any byte in any place of a line, against the parser. */
 START_TEST(every_byte_in_every_place)
 {
-    static const char *const lines[] = {
-        "get 0123456789abcdefghij\r\n", "get 0123456789 abcdefghij k\r\n",
-        "set 0123456789abcdef 10 0 2\r\nxy\r\n", "mg 0123456789abcdef v k Oabc q\r\n",
-        "mg QUJDQUJDQUJDQUJD b t k s\r\n"};
+    static const char *const lines[] = {"get 0123456789abcdefghij\r\n",
+                                        "get 0123456789 abcdefghij k\r\n",
+                                        "set 0123456789abcdef 10 0 2\r\nxy\r\n",
+                                        "mg 0123456789abcdef v k Oabc q\r\n",
+                                        "mg QUJDQUJDQUJDQUJD b t k s\r\n",
+                                        "ms 0123456789abcdef 2 T60 c F5 k MS O1\r\nxy\r\n",
+                                        "ms QUJDQUJDQUJDQUJD 2 b q I s\r\nxy\r\n"};
     for (unsigned l = 0; l < sizeof(lines) / sizeof(lines[0]); l++) {
         for (size_t at = 0; at < strlen(lines[l]); at++) {
             for (int byte = 1; byte < 256; byte++) {
@@ -250,4 +332,5 @@ END_TEST
 UNIT_MAIN("request_plain", gets_stand_one_behind_the_other, other_gets_are_not_plain,
           a_multiget_has_many_keys, a_plain_key_has_up_to_250_bytes, sets_come_with_their_values,
           other_sets_are_not_plain, mgs_have_flags, other_mgs_are_not_plain,
-          a_plain_opaque_has_up_to_31_bytes, every_set_of_plain_flags, every_byte_in_every_place)
+          a_plain_opaque_has_up_to_31_bytes, every_set_of_plain_flags,
+          mss_come_with_values_and_flags, other_mss_are_not_plain, every_byte_in_every_place)

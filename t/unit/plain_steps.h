@@ -87,11 +87,47 @@ plain_steps_parse_mg(struct span *input, struct request *r, const struct plain_m
 }
 
 static inline void
+plain_steps_check_ms_flags(const struct meta_args *m, const struct plain_ms *ms)
+{
+    unsigned echoes = 0;
+    for (unsigned i = 0; i < m->count; i++) {
+        switch (m->flags[i].letter) {
+        case 'O': ASSERT(span_eq(m->flags[i].arg, ms->opaque)); /* fall through */
+        case 'k':
+        case 'c':
+        case 's': ASSERT(ms->echoes[echoes++] == m->flags[i].letter);
+        }
+    }
+    ASSERT(echoes == ms->echo_count);
+    ASSERT(m->ttl == ms->ttl && m->client_flags == ms->client_flags);
+    ASSERT(m->mode == (meta_has(m, 'M') ? MODE_SET : MODE_DEFAULT) && !meta_has(m, 'C'));
+}
+
+static inline void
+plain_steps_parse_ms(struct span *input, struct request *r, const struct plain_ms *ms)
+{
+    struct request_parser parser = REQUEST_PARSER_INIT;
+    enum parse_status status = request_parse(&parser, *input, r);
+    ASSERT(r->cmd == CMD_MS && r->line_bytes + r->block_bytes == ms->bytes);
+    ASSERT(r->wire_key.ptr == ms->wire_key.ptr && r->wire_key.len == ms->wire_key.len);
+    ASSERT(r->value_bytes == ms->value.len && input->ptr + r->line_bytes == ms->value.ptr);
+    ASSERT(ms->bytes <= input->len && request_block_ends_well(input->ptr + ms->bytes - 2));
+    *input = span_skip(*input, ms->bytes);
+    if (status == PARSE_ERROR) {
+        ASSERT(r->error == PROTO_ERR_BAD_KEY_ENCODING && (ms->present & meta_bit('b')) != 0);
+        return;
+    }
+    ASSERT(status == PARSE_OK && r->meta.present == ms->present);
+    plain_steps_check_ms_flags(&r->meta, ms);
+}
+
+static inline void
 check_plain_lines(struct span input)
 {
     struct span keys[PLAIN_STEPS_MAX], rest = input;
     struct plain_mg mgs[PLAIN_STEPS_MAX];
     struct plain_set sets[PLAIN_STEPS_MAX];
+    struct plain_ms mss[PLAIN_STEPS_MAX];
     struct request *r = malloc(sizeof(*r));
     ASSERT(r != NULL);
     unsigned n = plain_steps_gets(input, keys, PLAIN_STEPS_MAX);
@@ -111,6 +147,10 @@ check_plain_lines(struct span input)
     n = request_plain_mgs(input, mgs, PLAIN_STEPS_MAX);
     for (unsigned i = 0; i < n; i++) {
         plain_steps_parse_mg(&rest, r, &mgs[i]);
+    }
+    n = request_plain_mss(input, mss, PLAIN_STEPS_MAX);
+    for (unsigned i = 0; i < n; i++) {
+        plain_steps_parse_ms(&rest, r, &mss[i]);
     }
     plain_steps_check_multiget(input, r);
     free(r);
