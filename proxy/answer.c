@@ -62,6 +62,14 @@ one_piece(struct pending *p, const struct reply_piece *piece)
     }
 }
 
+static void
+account_values(struct pending *p, unsigned hits, size_t bytes)
+{
+    worker_count(p->worker, METRIC_ID_GET_HITS, hits);
+    client_hold(p->client, bytes);
+    p->bytes += (uint32_t)bytes;
+}
+
 void
 answer_part_value(struct pending *p, uint32_t part, struct span head, struct span rest)
 {
@@ -69,9 +77,7 @@ answer_part_value(struct pending *p, uint32_t part, struct span head, struct spa
         p->client->doomed = true;
         return;
     }
-    worker_count(p->worker, METRIC_ID_GET_HITS, 1);
-    client_hold(p->client, head.len + rest.len);
-    p->bytes += (uint32_t)(head.len + rest.len);
+    account_values(p, 1, head.len + rest.len);
 }
 
 /* gat and gats change when their keys expire. */
@@ -97,9 +103,9 @@ pass_keys(struct pending *p, uint32_t shard, uint32_t last, const struct reply_p
     uint32_t key;
     do {
         key = multiget_pass(p->many, shard);
-        if (key != MULTIGET_END && p->many->keys[key].flight != NULL) {
+        if (key != MULTIGET_END && coalesce_is_led(&p->many->keys[key].lead)) {
             bool passed_over = piece->kind == REPLY_VALUE && key != last;
-            coalesce_land(&p->worker->coalesce, &p->many->keys[key].flight,
+            coalesce_land(&p->worker->coalesce, &p->many->keys[key].lead,
                           passed_over ? &miss : piece, p->client);
         }
     } while (key != last);
@@ -127,6 +133,27 @@ shard_piece(struct pending *p, uint32_t shard, const struct reply_piece *piece)
         answer_complete(p);
     }
     return true;
+}
+
+size_t
+answer_run(struct leg *leg, struct span input)
+{
+    struct pending *p = leg->pending;
+    if (leg->kind != LEG_SHARD || p == NULL || p->client == NULL) {
+        return 0;
+    }
+    struct coalesce *co = &p->worker->coalesce;
+    struct multiget_run run = {0};
+    if (co->large_count > 0) {
+        return 0; /* each piece may tell that its key's value is not large any more */
+    }
+    if (!multiget_take_run(p->many, leg->shard, input, &co->flights, &run)) {
+        p->client->doomed = true;
+        client_busy(p->client);
+    } else if (run.hits > 0) {
+        account_values(p, run.hits, run.bytes);
+    }
+    return run.bytes;
 }
 
 static void
@@ -157,11 +184,11 @@ broadcast_piece(struct pending *p, const struct reply_piece *piece)
 static bool
 flight_piece(struct leg *leg, const struct reply_piece *piece)
 {
-    if (piece->kind == REPLY_VALUE && !span_eq(piece->key, flight_key_of(leg->flight))) {
+    if (piece->kind == REPLY_VALUE && !span_eq(piece->key, lead_key_of(&leg->lead))) {
         return false;
     }
     const struct client *leader = leg->pending != NULL ? leg->pending->client : NULL;
-    coalesce_land(&leg->roster->worker->coalesce, &leg->flight, piece, leader);
+    coalesce_land(&leg->roster->worker->coalesce, &leg->lead, piece, leader);
     return true;
 }
 
@@ -178,7 +205,7 @@ answer_piece(struct leg *leg, const struct reply_piece *piece)
         fill_piece(leg, piece);
         return true;
     }
-    if (leg->flight != NULL && !flight_piece(leg, piece)) {
+    if (coalesce_is_led(&leg->lead) && !flight_piece(leg, piece)) {
         return false;
     }
     if (piece->final) {
@@ -230,9 +257,7 @@ answer_shard_failure(struct pending *p, uint32_t shard, enum failure failure, bo
     uint32_t key;
     answer_part_failure(p, failure);
     while ((key = multiget_pass(p->many, shard)) != MULTIGET_END) {
-        if (p->many->keys[key].flight != NULL) {
-            coalesce_fail(&p->worker->coalesce, &p->many->keys[key].flight, failure, begun);
-        }
+        coalesce_fail(&p->worker->coalesce, &p->many->keys[key].lead, failure, begun);
     }
     end_touch(p, shard);
 }
@@ -246,8 +271,8 @@ answer_failure(struct leg *leg, enum failure failure)
     if (leg->kind == LEG_FILL) {
         fill_failed(leg);
     }
-    if (leg->flight != NULL) {
-        coalesce_fail(co, &leg->flight, failure, leg->begun || leg->retry);
+    if (coalesce_is_led(&leg->lead)) {
+        coalesce_fail(co, &leg->lead, failure, leg->begun || leg->retry);
     }
     if (p == NULL) {
         return;
@@ -296,10 +321,12 @@ complete_multiget(struct pending *p)
         if (to->mem == NULL) {
             *to = bufpool_borrow(&p->worker->bufs);
         }
-        if (!multiget_merge(p->many, to)) {
+        if (!multiget_merge(p->many, SPAN_LIT("END\r\n"), to)) {
             c->doomed = true;
         }
-        pending_emit(p, SPAN_LIT("END\r\n"));
+        p->bytes += sizeof("END\r\n") - 1;
+        client_hold(c, sizeof("END\r\n") - 1);
+        client_busy(c);
         pending_done(p);
         return;
     }

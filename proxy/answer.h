@@ -10,6 +10,10 @@
  * longer the pending's. */
 bool answer_piece(struct leg *leg, const struct reply_piece *piece);
 
+/* Takes what many pieces at once can be taken of the reply to this leg, which goes
+ * on behind them; `input` begins with it. Returns how many bytes they were. */
+size_t answer_run(struct leg *leg, struct span input);
+
 /* There will be no (further) reply to this leg, or nobody waits for it any
  * longer. The leg is no longer the pending's. */
 void answer_failure(struct leg *leg, enum failure failure);

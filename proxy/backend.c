@@ -174,6 +174,20 @@ take_end_along(const struct backend *b, const struct leg *leg, struct reply_piec
     }
 }
 
+/* Of a multiget many pieces at once, which do not end its reply. */
+static bool
+take_run(struct backend *b, struct leg *leg)
+{
+    size_t bytes = answer_run(leg, buf_span(&b->in));
+    if (bytes == 0) {
+        return false;
+    }
+    leg->begun = true;
+    buf_consume(&b->in, bytes);
+    b->reply_so_far += bytes;
+    return true;
+}
+
 /* Parses what has come. False if the connection is lost for it. */
 static bool
 take_replies(struct backend *b)
@@ -183,6 +197,9 @@ take_replies(struct backend *b)
         struct reply_piece piece;
         if (leg == NULL) {
             return false;
+        }
+        if (b->parser.scanned == 0 && take_run(b, leg)) {
+            continue;
         }
         switch (reply_parse(&b->parser, buf_span(&b->in), (enum reply_shape)leg->shape,
                             REPLY_VALUE_MAX, &piece)) {

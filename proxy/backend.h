@@ -90,6 +90,7 @@ struct backend {
     bool crowded;
     uint32_t split_round; /* of the multiget that is being split, with: */
     uint32_t split_shard;
+    const struct roster_pool *split_pool; /* by whose rules requests are admitted */
     size_t split_mark;
 };
 

@@ -83,7 +83,7 @@ find_lease(struct coalesce *co, const struct client *c, const struct coalesce_re
 {
     struct flight *f = flight_peek(&co->leases, &read->key, read->form);
     bool joinable =
-        f != NULL && f->holder != c && f->mark == read->mark && f->waiting < FLIGHT_WAITERS_MAX;
+        f != NULL && f->holder != c && f->at.mark == read->mark && f->waiting < FLIGHT_WAITERS_MAX;
     return joinable ? f : NULL;
 }
 
@@ -105,8 +105,9 @@ coalesce_judge(const struct client *c, const struct coalesce_read *read, struct 
         }
         return COALESCE_LEAD;
     }
+    f->pool_id = co->worker->roster->pools[f->at.pool].id; /* nobody else may have joined yet */
     /* A node that is DOWN by now leaves its legs to run out of time. */
-    const struct backend *target = f->target;
+    const struct backend *target = f->at.target;
     if (backend_is_down(target) || *large_slot(co, read->key.hash) == read->key.hash) {
         return COALESCE_ALONE;
     }
@@ -146,7 +147,7 @@ wait_for(struct pending *p, struct flight *f, uint32_t part)
     it->flight = f;
     it->pending = p;
     it->part = part;
-    it->deadline_us = worker_now_us(w) + w->roster->pools[f->pool].request_timeout_us;
+    it->deadline_us = worker_now_us(w) + w->roster->pools[f->at.pool].request_timeout_us;
     if (f->leased && f->lease_until_us < it->deadline_us) {
         it->deadline_us = f->lease_until_us;
     }
@@ -182,15 +183,22 @@ coalesce_wait_part(struct pending *p, struct flight *f, uint32_t part)
     (void)wait_for(p, f, part);
 }
 
-struct flight *
-coalesce_lead(struct coalesce *co, const struct coalesce_read *read, const struct backend *target)
+void
+coalesce_too_many(struct coalesce *co)
+{
+    worker_count(co->worker, METRIC_ID_FLIGHT_OVERFLOWS, 1);
+}
+
+/* NULL if there are too many. */
+static struct flight *
+open_flight(struct coalesce *co, const struct coalesce_read *read, const struct backend *target)
 {
     struct flight *f = flight_open(&co->flights, &read->key, read->form, read->mark);
     if (f == NULL) {
-        worker_count(co->worker, METRIC_ID_FLIGHT_OVERFLOWS, 1);
+        coalesce_too_many(co);
         return NULL;
     }
-    f->target = target;
+    f->at.target = target;
     f->pool_id = co->worker->roster->pools[read->key.pool].id;
     f->near_of = read->near_of;
     if (f->near_of != 0) {
@@ -199,15 +207,14 @@ coalesce_lead(struct coalesce *co, const struct coalesce_read *read, const struc
     return f;
 }
 
-struct flight *
-coalesce_lead_alone(struct coalesce *co, const struct coalesce_read *read,
-                    const struct backend *target)
+void
+coalesce_lead_kept(struct coalesce *co, struct lead *lead, const struct coalesce_read *read,
+                   const struct backend *target, bool shared)
 {
-    struct flight *f = coalesce_lead(co, read, target);
-    if (f != NULL) {
-        flight_unlist(&co->flights, f);
+    lead->flight = open_flight(co, read, target);
+    if (lead->flight != NULL && !shared) {
+        flight_unlist(&co->flights, lead->flight);
     }
-    return f;
 }
 
 /* --- telling the waiters --------------------------------------------------------------- */
@@ -295,7 +302,7 @@ fly_to_copy(struct worker *w, const struct coalesce_read *read, const struct way
     struct flight *f = NULL;
     uint8_t form = form_at_copy(read->form) | (to->cas != 0 ? FORM_CAS : 0);
     if (form_put_request(&way->backend->out, form, read->key.bytes)) {
-        f = coalesce_lead(&w->coalesce, read, way->backend);
+        f = open_flight(&w->coalesce, read, way->backend);
     }
     if (f == NULL) {
         backend_undo(way->backend, mark);
@@ -306,7 +313,7 @@ fly_to_copy(struct worker *w, const struct coalesce_read *read, const struct way
     }
     f->at_copy = true;
     f->copy_cas = to->cas;
-    way_queue_fetch(way, w, CMD_MG, mark)->flight = f;
+    way_queue_fetch(way, w, CMD_MG, mark)->lead.flight = f;
     return f;
 }
 
@@ -343,22 +350,22 @@ launch(struct worker *w, struct flight *f, enum failure *failure)
         *failure = FAILURE_NO_ROUTE;
         return NULL;
     }
-    enum gutter_use use = gutter_serves(f->form) ? GUTTER_READ : GUTTER_NEVER;
+    enum gutter_use use = gutter_serves(f->at.form) ? GUTTER_READ : GUTTER_NEVER;
     struct way way = way_to_key(w, &key, use);
     if (!way.open) {
         *failure = way.failure;
         return NULL;
     }
     size_t mark = backend_mark(way.backend);
-    if (!form_put_request(&way.backend->out, f->form, key.bytes)) {
+    if (!form_put_request(&way.backend->out, f->at.form, key.bytes)) {
         backend_undo(way.backend, mark);
         way_count_failure(w, FAILURE_OVERLOADED);
         *failure = FAILURE_OVERLOADED;
         return NULL;
     }
-    struct leg *leg = way_queue_fetch(&way, w, command_of(f->form), mark);
-    leg->flight = f;
-    f->target = way.backend;
+    struct leg *leg = way_queue_fetch(&way, w, command_of(f->at.form), mark);
+    leg->lead.flight = f;
+    f->at.target = way.backend;
     f->at_copy = false;
     return leg;
 }
@@ -387,11 +394,15 @@ drop_the_late(struct coalesce *co, struct flight *f, enum failure failure)
 }
 
 void
-coalesce_fail(struct coalesce *co, struct flight **flight, enum failure failure, bool begun)
+coalesce_fail(struct coalesce *co, struct lead *lead, enum failure failure, bool begun)
 {
-    struct flight *f = *flight;
+    struct flight *f = lead->flight;
     struct worker *w = co->worker;
-    *flight = NULL;
+    flight_unlist_lead(&co->flights, lead);
+    if (f == NULL) {
+        return;
+    }
+    lead->flight = NULL;
     drop_the_late(co, f, failure);
     if (f->waiting == 0 || begun || f->retried || !retry_budget_admits(&w->retry_budget)) {
         end(co, f, failure);
@@ -427,14 +438,22 @@ ask_again(struct coalesce *co, struct flight *f, bool each_alone)
 
 /* --- landing --------------------------------------------------------------------------------- */
 
+/* A zero is a free slot. */
 static void
-note_size(struct coalesce *co, const struct flight *f, uint64_t value_bytes)
+set_large(struct coalesce *co, uint64_t *slot, uint64_t hash)
 {
-    uint64_t *slot = large_slot(co, f->hash);
+    co->large_count += (hash != 0) - (*slot != 0);
+    *slot = hash;
+}
+
+static void
+note_size(struct coalesce *co, uint64_t hash, uint64_t value_bytes)
+{
+    uint64_t *slot = large_slot(co, hash);
     if (value_bytes > FLIGHT_VALUE_MAX) {
-        *slot = f->hash;
-    } else if (*slot == f->hash) {
-        *slot = 0;
+        set_large(co, slot, hash);
+    } else if (*slot == hash) {
+        set_large(co, slot, 0);
     }
 }
 
@@ -447,8 +466,8 @@ lease_us(const struct coalesce *co, const struct flight *f, const struct fetched
 {
     const struct worker *w = co->worker;
     bool missed = fetched->kind == REPLY_END || fetched->kind == REPLY_EN;
-    bool written = write_marks_read(w->host->writes, f->hash) != f->mark;
-    return missed && !written && !f->leased ? w->roster->pools[f->pool].miss_lease_us : 0;
+    bool written = write_marks_read(w->host->writes, f->at.hash) != f->at.mark;
+    return missed && !written && !f->leased ? w->roster->pools[f->at.pool].miss_lease_us : 0;
 }
 
 static void
@@ -472,8 +491,8 @@ move_waiters(struct coalesce *co, struct flight *from, struct flight *to)
 static bool
 lease(struct coalesce *co, struct flight *f, uint64_t us, const struct client *leader)
 {
-    struct lookup_key key = {flight_key_of(f), f->hash, f->pool};
-    struct flight *leased = flight_open(&co->leases, &key, f->form, f->mark);
+    struct lookup_key key = {flight_key_of(f), f->at.hash, f->at.pool};
+    struct flight *leased = flight_open(&co->leases, &key, f->at.form, f->at.mark);
     if (leased == NULL) {
         return false;
     }
@@ -527,8 +546,8 @@ run_out(struct coalesce *co, struct waiter *it)
         fail_waiter(co, it, FAILURE_TIMEOUT);
         return;
     }
-    tell(co, it, f->form & FORM_META ? &meta_miss : &text_miss, false);
-    if (f->waiting == 0 && f->target == NULL) {
+    tell(co, it, f->at.form & FORM_META ? &meta_miss : &text_miss, false);
+    if (f->waiting == 0 && f->at.target == NULL) {
         flight_close(&co->leases, &f);
     }
 }
@@ -541,7 +560,7 @@ land_shared(struct coalesce *co, struct flight *f, const struct reply_piece *pie
 {
     struct fetched fetched;
     fetched_read(piece, &fetched);
-    if (f->at_copy && (f->form & FORM_META) == 0) {
+    if (f->at_copy && (f->at.form & FORM_META) == 0) {
         fetched_as_text(&fetched);
     }
     unsigned shares = flight_shares(fetched.value.len);
@@ -579,7 +598,7 @@ is_copy(const struct flight *f, const struct reply_piece *piece)
     if (f->copy_cas != 0 && !(fetched_cas(&fetched, &cas) && cas == f->copy_cas)) {
         return false;
     }
-    bool with_value = (form_at_copy(f->form) & FORM_VALUE) != 0;
+    bool with_value = (form_at_copy(f->at.form) & FORM_VALUE) != 0;
     return piece->kind == (with_value ? REPLY_VA : REPLY_HD) && !fetched.won && !fetched.stale &&
            !fetched.taken;
 }
@@ -591,7 +610,7 @@ ask_owner(struct coalesce *co, struct flight *f)
     enum failure failure = FAILURE_OVERLOADED;
     struct lookup_key key;
     if (lookup_key_again(co->worker, flight_key_of(f), f->pool_id, &key)) {
-        fanout_missed(co->worker, &key, f->target);
+        fanout_missed(co->worker, &key, f->at.target);
     }
     drop_the_gone(co, f);
     if (f->waiting == 0) {
@@ -602,17 +621,28 @@ ask_owner(struct coalesce *co, struct flight *f)
 }
 
 void
-coalesce_land_slowly(struct coalesce *co, struct flight **flight, const struct reply_piece *piece,
+coalesce_land_slowly(struct coalesce *co, struct lead *lead, const struct reply_piece *piece,
                      const struct client *leader)
 {
-    struct flight *f = *flight;
-    bool current = f->listed; /* so the pool is one of the table in use */
-    *flight = NULL;
+    struct flight *f = lead->flight;
+    if (f == NULL) { /* nobody waits, but this may tell that its value is not large any more */
+        if (*large_slot(co, lead->hash) == lead->hash) {
+            note_size(co, lead->hash, piece->value.len);
+        }
+        flight_unlist_lead(&co->flights, lead);
+        return;
+    }
+    bool current = f->at.listed; /* so the pool is one of the table in use */
+    lead->flight = NULL;
+    if (f->waiting == 0 && f->near_of == 0 && *large_slot(co, f->at.hash) != f->at.hash) {
+        flight_close(&co->flights, &f); /* who joined has left */
+        return;
+    }
     if (f->at_copy && !is_copy(f, piece)) {
         ask_owner(co, f);
         return;
     }
-    note_size(co, f, piece->value.len);
+    note_size(co, f->at.hash, piece->value.len);
     if (f->near_of != 0) {
         near_keep(co->worker, f, piece);
     }

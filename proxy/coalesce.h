@@ -9,10 +9,11 @@
  *     read, leads ── its leg ───┴─> flight ──> told, each in its own form
  *
  * The first to ask leads: its request goes to the node as it stands, its reply
- * passes through as ever, and the flight hangs on its leg, or for a multiget on
- * the key. The leader may leave; the fetch goes on. A fetch that failed before a
- * byte of its answer came is sent once more for those of the waiters that still
- * have time, by a leg without a client (LEG_FETCH), within the retry budget.
+ * passes through as ever, and the flight, if somebody joins, hangs on its leg, or
+ * for a multiget on the key: they have the lead (flight.h) by which it is found. The leader may
+ * leave; the fetch goes on. A fetch that failed before a byte of its answer came is sent once more
+ * for those of the waiters that still have time, by a leg without a client (LEG_FETCH), within the
+ * retry budget.
  *
  * Where a pool has a miss lease, a miss is told to one; the others wait for what
  * he writes, and ask again when that is answered.
@@ -43,6 +44,7 @@ struct coalesce {
     uint64_t timer_due_us;               /* 0: not running */
     bool excused;                        /* the timer came late, and time was given for it */
     uint64_t large[COALESCE_LARGE_KEYS]; /* hashes of keys whose values are not shared */
+    unsigned large_count;                /* of them, how many are there */
 };
 
 void coalesce_init(struct coalesce *co, struct worker *w);
@@ -64,18 +66,36 @@ enum coalesce_verdict {
 enum coalesce_verdict coalesce_judge(const struct client *c, const struct coalesce_read *read,
                                      struct flight **found);
 
+/* Does nothing of this hash wait for anything? Then the verdict is LEAD, if the
+ * client is not writing. */
+static inline bool
+coalesce_is_quiet(const struct coalesce *co, uint64_t hash)
+{
+    return co->leases.count == 0 && co->flights.buckets[hash & co->flights.mask] == NULL;
+}
+
 /* The pending waits for the flight. `ask`: of an mg, "<key on the wire> <flags>". */
 void coalesce_wait(struct pending *p, struct flight *f, struct span ask);
 /* One key of its multiget does. */
 void coalesce_wait_part(struct pending *p, struct flight *f, uint32_t part);
 
-/* The flight of a read that is queued at `target`. NULL if there are too many. */
-struct flight *coalesce_lead(struct coalesce *co, const struct coalesce_read *read,
-                             const struct backend *target);
-
-/* The same where nobody may join, for what shall be kept. */
-struct flight *coalesce_lead_alone(struct coalesce *co, const struct coalesce_read *read,
-                                   const struct backend *target);
+/* The read is queued at `target`, and others may join it from now on, unless there
+ * are too many; or, if it is not `shared`, what it brings shall only be kept (near.h).
+ * `lead` is of the leg or the key of a multiget, and so is the memory of its key's
+ * bytes. */
+void coalesce_lead_kept(struct coalesce *co, struct lead *lead, const struct coalesce_read *read,
+                        const struct backend *target, bool shared);
+void coalesce_too_many(struct coalesce *co);
+static inline void
+coalesce_lead(struct coalesce *co, struct lead *lead, const struct coalesce_read *read,
+              const struct backend *target, bool shared)
+{
+    if (read->near_of != 0) {
+        coalesce_lead_kept(co, lead, read, target, shared);
+    } else if (!flight_begin(&co->flights, lead, &read->key, read->form, read->mark, target)) {
+        coalesce_too_many(co);
+    }
+}
 
 /* The read is sent to a copy of its key (fanout.h), and the pending, or one key of
  * its multiget, waits for what that brings; `shared`: others may join. False, and
@@ -85,26 +105,31 @@ bool coalesce_read_copy(struct pending *p, const struct coalesce_read *read,
 bool coalesce_read_copy_part(struct pending *p, const struct coalesce_read *read,
                              const struct way_to_copy *to, uint32_t part, bool shared);
 
-/* A piece of the reply to the leg or the part of a multiget on which *flight
- * hangs. `leader`: who leads and is told what the piece says; NULL if he has left.
- * Ends the flight, and leaves NULL, unless somebody is to be asked again. */
-void coalesce_land_slowly(struct coalesce *co, struct flight **flight,
-                          const struct reply_piece *piece, const struct client *leader);
+/* May others have joined it, or still join? */
+static inline bool
+coalesce_is_led(const struct lead *lead)
+{
+    return lead->listed || lead->flight != NULL;
+}
+
+/* A piece of the reply to the leg or the part of a multiget that has the lead.
+ * `leader`: who leads and is told what the piece says; NULL if he has left.
+ * Ends the flight, unless somebody is to be asked again. */
+void coalesce_land_slowly(struct coalesce *co, struct lead *lead, const struct reply_piece *piece,
+                          const struct client *leader);
 static inline void
-coalesce_land(struct coalesce *co, struct flight **flight, const struct reply_piece *piece,
+coalesce_land(struct coalesce *co, struct lead *lead, const struct reply_piece *piece,
               const struct client *leader)
 {
-    uint64_t hash = (*flight)->hash;
-    if ((*flight)->waiting == 0 && (*flight)->near_of == 0 &&
-        co->large[hash % COALESCE_LARGE_KEYS] != hash) {
-        flight_close(&co->flights, flight);
+    if (lead->flight == NULL && co->large_count == 0) {
+        flight_unlist_lead(&co->flights, lead);
     } else {
-        coalesce_land_slowly(co, flight, piece, leader);
+        coalesce_land_slowly(co, lead, piece, leader);
     }
 }
 
-/* There will be no reply. `begun`: a part of it had come. Leaves NULL. */
-void coalesce_fail(struct coalesce *co, struct flight **flight, enum failure failure, bool begun);
+/* There will be no reply. `begun`: a part of it had come. */
+void coalesce_fail(struct coalesce *co, struct lead *lead, enum failure failure, bool begun);
 
 /* A write of the key of this hash is over: those who waited for it ask again. */
 void coalesce_written(struct coalesce *co, uint64_t hash);

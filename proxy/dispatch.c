@@ -132,6 +132,16 @@ ask_of(const struct request *r)
                             : SPAN_LIT("");
 }
 
+static void
+lead_by(struct leg *leg, const struct coalesce_read *read, const struct backend *target,
+        bool shared)
+{
+    struct coalesce_read own = *read;
+    own.key.bytes =
+        span_make(memcpy(leg->key, read->key.bytes.ptr, read->key.bytes.len), read->key.bytes.len);
+    coalesce_lead(&leg->roster->worker->coalesce, &leg->lead, &own, target, shared);
+}
+
 /* A read of one key that others may share, or that may share theirs. */
 static void
 read_shared(struct pending *p, const struct request *r, const struct coalesce_read *read)
@@ -156,9 +166,9 @@ read_shared(struct pending *p, const struct request *r, const struct coalesce_re
     }
     leg->repeatable = true;
     if (verdict == COALESCE_LEAD) {
-        leg->flight = coalesce_lead(&p->worker->coalesce, read, way.backend);
+        lead_by(leg, read, way.backend, true);
     } else if (read->near_of != 0) {
-        leg->flight = coalesce_lead_alone(&p->worker->coalesce, read, way.backend);
+        lead_by(leg, read, way.backend, false);
     }
 }
 

@@ -13,6 +13,10 @@
  * that the key has been written since (write_marks.h); those that wait already
  * keep it then: they asked while the write was under way.
  *
+ * Nearly always nobody joins. So what is entered in the table is only a lead: a few
+ * words within whatever asked first, with the key where it stands there. It becomes
+ * a flight when somebody joins, who finds it by its lead.
+ *
  * One table per worker, its thread only. Ended flights are kept for the next,
  * at most a third of a megabyte of them. */
 #pragma once
@@ -27,31 +31,40 @@
 #define FLIGHT_VALUE_MAX   (1u << 20) /* longer values are not shared */
 #define FLIGHT_SHARE_MAX   (4u << 20) /* bytes that one answer may turn into */
 
-struct flight {
-    struct flight *next; /* in its bucket, or spare */
+/* One read that may be joined. Its owner keeps it, and the key's bytes, in place
+ * while it is listed. Zeroed: it is not on its way, or may not be joined. */
+struct lead {
+    struct lead *next; /* in its bucket */
     uint64_t hash;
+    const char *key;
+    const void *target;    /* the caller's: whom it was sent to; NULL: it is not on its way */
+    struct flight *flight; /* those who joined; NULL while nobody has */
+    uint32_t mark;         /* write_marks_read() of the key before it was queued */
+    uint32_t pool;
+    uint8_t form;
+    uint8_t key_bytes;
+    bool listed; /* in the table */
+};
+
+struct flight {
+    struct lead at;      /* in the place of the one that was joined */
     struct list waiters; /* whoever joined, the first first; links of the caller's */
     unsigned waiting;    /* how many */
-    unsigned pool;       /* while listed */
     uint64_t pool_id;    /* the caller's: finds it in other tables */
-    uint32_t mark;       /* write_marks_read() of the key before it was queued */
-    uint8_t form;
-    bool listed;  /* in the table */
     bool at_copy; /* asked of a copy, in meta (fanout.h); if that has none, the owner is asked */
     bool retried; /* asked for again because the first request failed */
     bool leased;  /* it brought a miss, and whoever waits, waits for a write */
-    uint8_t key_bytes;
     uint64_t lease_until_us;
     uint64_t copy_cas;  /* at_copy: it must have this CAS value; 0: any */
     uint32_t near_of;   /* the caller's: whose near cache keeps what it brings; 0: none */
     uint64_t asked_us;  /* and when it was asked for */
     const void *holder; /* the caller's: who was told the miss and shall write */
-    const void *target; /* the caller's: whom it was sent to; NULL: it is not on its way */
+    struct flight *next_spare;
     char key[KEY_MAX_BYTES];
 };
 
 struct flight_table {
-    struct flight **buckets;
+    struct lead **buckets;
     unsigned mask;  /* of the buckets, whose number is a power of two */
     unsigned count; /* listed */
     struct flight *spares;
@@ -75,7 +88,37 @@ flight_find(struct flight_table *t, const struct lookup_key *key, uint8_t form, 
     return t->buckets[key->hash & t->mask] == NULL ? NULL : flight_search(t, key, form, mark);
 }
 
-/* A new flight, about to be queued. NULL if there are too many. */
+/* Room for one more? Makes some; false, and counted, if there are too many. */
+bool flight_make_room(struct flight_table *t);
+
+/* Enters a read that is about to be queued, whose key's bytes stay where `key` says.
+ * False if there are too many; then the lead is as good as zeroed. */
+static inline bool
+flight_begin(struct flight_table *t, struct lead *lead, const struct lookup_key *key, uint8_t form,
+             uint32_t mark, const void *target)
+{
+    bool room = t->count <= t->mask || flight_make_room(t);
+    struct lead **bucket = &t->buckets[key->hash & t->mask];
+    *lead = (struct lead){
+        .next = *bucket,
+        .hash = key->hash,
+        .key = key->bytes.ptr,
+        .target = target,
+        .mark = mark,
+        .pool = key->pool,
+        .form = form,
+        .key_bytes = (uint8_t)key->bytes.len,
+        .listed = room,
+    };
+    if (room) {
+        *bucket = lead;
+        t->count++;
+    }
+    return room;
+}
+
+/* A flight that begins without somebody who leads: about to be queued. NULL if
+ * there are too many. */
 struct flight *flight_open(struct flight_table *t, const struct lookup_key *key, uint8_t form,
                            uint32_t mark);
 
@@ -95,6 +138,19 @@ void flight_join(struct flight *f, struct list *waiter);
 void flight_leave(struct flight *f, struct list *waiter);
 
 /* Nobody joins any more. Harmless if so already. */
+static inline void
+flight_unlist_lead(struct flight_table *t, struct lead *lead)
+{
+    if (lead->listed) {
+        struct lead **at = &t->buckets[lead->hash & t->mask];
+        while (*at != lead) {
+            at = &(*at)->next;
+        }
+        *at = lead->next;
+        lead->listed = false;
+        t->count--;
+    }
+}
 void flight_unlist(struct flight_table *t, struct flight *f);
 /* The same for all there are: the routing table has changed. */
 void flight_unlist_all(struct flight_table *t);
@@ -103,9 +159,16 @@ void flight_unlist_all(struct flight_table *t);
 void flight_close(struct flight_table *t, struct flight **f);
 
 static inline struct span
+lead_key_of(const struct lead *lead)
+{
+    return lead->flight != NULL ? span_make(lead->flight->key, lead->flight->at.key_bytes)
+                                : span_make(lead->key, lead->key_bytes);
+}
+
+static inline struct span
 flight_key_of(const struct flight *f)
 {
-    return span_make(f->key, f->key_bytes);
+    return span_make(f->key, f->at.key_bytes);
 }
 
 /* How many waiters may be told one value at a time; the others fetch it again,

@@ -9,11 +9,20 @@
 #define KEPT_SHARDS 64
 #define KEPT_BYTES  16384
 
+#define KEYS_FIRST 32
+
+/* Keys that are listed as leads must not move, so all the room is made now. A line
+ * is at most 64 KB, so this is at most 2.6 MB. */
 bool
-multiget_begin(struct multiget *m, struct span keys)
+multiget_begin(struct multiget *m, struct span keys, uint32_t count)
 {
     ASSERT(m->key_count == 0 && m->shard_count == 0);
     m->guests = MULTIGET_END;
+    if (count > m->key_room) {
+        free(m->keys);
+        m->key_room = count < KEYS_FIRST ? KEYS_FIRST : count;
+        m->keys = mem_alloc(m->key_room * sizeof(m->keys[0]));
+    }
     return buf_append_span(&m->line, keys);
 }
 
@@ -32,6 +41,7 @@ multiget_clear(struct multiget *m)
     buf_clear(&m->line);
     m->key_count = 0;
     m->shard_count = 0;
+    m->value_bytes = 0;
 }
 
 void
@@ -45,22 +55,13 @@ multiget_deinit(struct multiget *m)
     buf_deinit(&m->line);
 }
 
-/* Room for one more of `bytes` each. A line is at most 64 KB, so these arrays
- * are at most about a megabyte. */
-static void *
-grown(void *array, uint32_t count, uint32_t *room, size_t bytes)
-{
-    if (count < *room) {
-        return array;
-    }
-    *room = *room != 0 ? *room * 2 : 16;
-    return mem_realloc(array, *room * bytes);
-}
-
 uint32_t
 multiget_add_shard(struct multiget *m)
 {
-    m->shards = grown(m->shards, m->shard_count, &m->shard_room, sizeof(m->shards[0]));
+    if (m->shard_count == m->shard_room) {
+        m->shard_room = m->shard_room != 0 ? m->shard_room * 2 : 16;
+        m->shards = mem_realloc(m->shards, m->shard_room * sizeof(m->shards[0]));
+    }
     struct multiget_shard *s = &m->shards[m->shard_count];
     if (m->shard_count == m->shards_used) {
         s->values = BUF_EMPTY;
@@ -73,11 +74,17 @@ multiget_add_shard(struct multiget *m)
 static uint32_t
 add(struct multiget *m, uint32_t at, uint32_t len, uint32_t shard)
 {
-    ASSERT(shard < m->shard_count && at + len <= buf_len(&m->line));
+    ASSERT(shard < m->shard_count && at + len <= buf_len(&m->line) && len <= KEY_MAX_BYTES &&
+           m->key_count < m->key_room);
 
-    m->keys = grown(m->keys, m->key_count, &m->key_room, sizeof(m->keys[0]));
-    m->keys[m->key_count] =
-        (struct multiget_key){.at = at, .len = len, .shard = shard, .next = MULTIGET_END};
+    struct multiget_key *k = &m->keys[m->key_count];
+    k->lead.key = buf_span(&m->line).ptr + at;
+    k->lead.key_bytes = (uint8_t)len;
+    k->lead.flight = NULL;
+    k->lead.listed = false;
+    k->shard = shard;
+    k->next = MULTIGET_END;
+    k->bytes = 0;
     return m->key_count++;
 }
 
@@ -104,12 +111,6 @@ multiget_add_guest(struct multiget *m, uint32_t at, uint32_t len)
     return add(m, at, len, m->guests);
 }
 
-struct span
-multiget_key_span(const struct multiget *m, uint32_t key)
-{
-    return span_make(buf_span(&m->line).ptr + m->keys[key].at, m->keys[key].len);
-}
-
 uint32_t
 multiget_find(const struct multiget *m, uint32_t shard, struct span key)
 {
@@ -132,21 +133,144 @@ multiget_put(struct multiget *m, uint32_t key, struct span head, struct span res
     }
     k->from = from;
     k->bytes = head.len + rest.len;
+    m->value_bytes += k->bytes;
     return true;
 }
 
-bool
-multiget_merge(const struct multiget *m, struct buf *out)
+/* --- what comes most often -------------------------------------------------------- */
+
+#define DIGITS_MAX 18 /* no such number exceeds 64 bits */
+
+/* Behind the digits at `p`, of which there are some but not too many, and before
+ * `end`; else NULL. */
+static inline const char *
+scan_digits(const char *p, const char *end, uint64_t *out)
 {
+    const char *from = p;
+    uint64_t v = 0;
+    unsigned digit;
+    while (p < end && (digit = (unsigned char)*p - (unsigned)'0') <= 9) {
+        v = v * 10 + digit;
+        p++;
+    }
+    *out = v;
+    return p > from && p - from <= DIGITS_MAX && p < end ? p : NULL;
+}
+
+static inline bool
+names_key(const char *p, const char *end, const struct multiget_key *k)
+{
+    size_t len = k->lead.key_bytes;
+    return (size_t)(end - p) > len && p[len] == ' ' && bytes_equal(p, k->lead.key, len);
+}
+
+/* The end of the VALUE whose flags stand at `p`; NULL if it is not such a one, or
+ * not there whole. */
+static inline const char *
+scan_rest_of_value(const char *p, const char *end)
+{
+    uint64_t ignored, bytes;
+    p = scan_digits(p, end, &ignored);
+    if (p == NULL || *p != ' ' || (p = scan_digits(p + 1, end, &bytes)) == NULL) {
+        return NULL;
+    }
+    if (*p == ' ' && (p = scan_digits(p + 1, end, &ignored)) == NULL) {
+        return NULL;
+    }
+    size_t left = (size_t)(end - p);
+    if (left < 4 || bytes > left - 4 || memcmp(p, "\r\n", 2) != 0 ||
+        memcmp(p + 2 + bytes, "\r\n", 2) != 0) {
+        return NULL;
+    }
+    return p + 2 + bytes + 2;
+}
+
+/* The key from `key` on that `p` names, if nobody has joined it or those before;
+ * else MULTIGET_END. */
+static inline uint32_t
+find_alone(const struct multiget *m, uint32_t key, const char *p, const char *end)
+{
+    while (key != MULTIGET_END) {
+        const struct multiget_key *k = &m->keys[key];
+        if (k->lead.flight != NULL) {
+            return MULTIGET_END;
+        }
+        if (names_key(p, end, k)) {
+            return key;
+        }
+        key = k->next;
+    }
+    return MULTIGET_END;
+}
+
+/* The bytes that were taken, all at once. */
+static bool
+keep_run(struct multiget *m, struct multiget_shard *s, uint32_t first, struct span run)
+{
+    if (buf_append_span(&s->values, run)) {
+        m->value_bytes += run.len;
+        return true;
+    }
+    for (uint32_t i = first; i != s->unanswered; i = m->keys[i].next) {
+        m->keys[i].bytes = 0;
+    }
+    return false;
+}
+
+bool
+multiget_take_run(struct multiget *m, uint32_t shard, struct span input,
+                  struct flight_table *flights, struct multiget_run *run)
+{
+    struct multiget_shard *s = &m->shards[shard];
+    const char *p = input.ptr, *end = p + input.len;
+    uint32_t first = s->unanswered, next = first;
+    *run = (struct multiget_run){0};
+    size_t base = buf_len(&s->values);
+    while (end - p > 6 && memcmp(p, "VALUE ", 6) == 0) {
+        uint32_t found = find_alone(m, next, p + 6, end);
+        if (found == MULTIGET_END) {
+            break;
+        }
+        struct multiget_key *k = &m->keys[found];
+        const char *after = scan_rest_of_value(p + 6 + k->lead.key_bytes + 1, end);
+        if (after == NULL) {
+            break;
+        }
+        for (; next != found; next = m->keys[next].next) {
+            flight_unlist_lead(flights, &m->keys[next].lead);
+        }
+        flight_unlist_lead(flights, &k->lead);
+        k->from = base + (size_t)(p - input.ptr);
+        k->bytes = (size_t)(after - p);
+        next = k->next;
+        p = after;
+        run->hits++;
+    }
+    s->unanswered = next;
+    run->bytes = (size_t)(p - input.ptr);
+    return keep_run(m, s, first, span_make(input.ptr, run->bytes));
+}
+
+bool
+multiget_merge(const struct multiget *m, struct span end, struct buf *out)
+{
+    if (m->value_bytes + end.len == 0) {
+        return true;
+    }
+    char *to = buf_room(out, m->value_bytes + end.len);
+    if (to == NULL) {
+        return false;
+    }
     for (uint32_t i = 0; i < m->key_count; i++) {
         const struct multiget_key *key = &m->keys[i];
         if (key->bytes > 0) {
             const char *values = buf_span(&m->shards[key->shard].values).ptr;
-            if (!buf_append(out, values + key->from, key->bytes)) {
-                return false;
-            }
+            to = (char *)memcpy(to, values + key->from, key->bytes) + key->bytes;
         }
     }
+    memcpy(to, end.ptr, end.len);
+    buf_grew(out, m->value_bytes + end.len);
+    ASSERT(to + end.len == buf_span(out).ptr + buf_len(out));
     return true;
 }
 

@@ -14,19 +14,16 @@
  * value is put where it belongs when it comes. */
 #pragma once
 #include "common/core/buf.h"
+#include "proxy/flight.h"
 
 #include <stdint.h>
 
-struct flight;
-
 struct multiget_key {
-    uint32_t at; /* in `line` */
-    uint32_t len;
+    struct lead lead; /* its key; others may wait for what it brings (coalesce.h) */
     uint32_t shard;
-    uint32_t next;         /* the shard's next key, or MULTIGET_END */
-    size_t from;           /* in the shard's values */
-    size_t bytes;          /* 0: a miss, or not answered yet */
-    struct flight *flight; /* others may wait for it (coalesce.c); or NULL */
+    uint32_t next; /* the shard's next key, or MULTIGET_END */
+    size_t from;   /* in the shard's values */
+    size_t bytes;  /* 0: a miss, or not answered yet */
 };
 #define MULTIGET_END UINT32_MAX
 
@@ -43,12 +40,14 @@ struct multiget {
     uint32_t key_count, key_room;
     uint32_t shard_count, shard_room;
     uint32_t shards_used; /* so many have a values buf, maybe with memory */
+    size_t value_bytes;   /* of all that came */
     uint32_t guests;      /* the shard of keys that others bring; MULTIGET_END: none yet */
 };
 
 /* Begins with a zeroed multiget, or one that was cleared. `keys` are the keys as
- * the client wrote them; they are copied. False when the system has no memory. */
-bool multiget_begin(struct multiget *m, struct span keys);
+ * the client wrote them, `count` at most; they are copied. False when the system has
+ * no memory. */
+bool multiget_begin(struct multiget *m, struct span keys, uint32_t count);
 
 /* Forgets everything but modest memory, for the next one. */
 void multiget_clear(struct multiget *m);
@@ -63,6 +62,13 @@ uint32_t multiget_add_key(struct multiget *m, uint32_t at, uint32_t len, uint32_
 
 /* The same for a key that no shard of this multiget is asked for. */
 uint32_t multiget_add_guest(struct multiget *m, uint32_t at, uint32_t len);
+
+/* The guest that was added last is none: its key is to be added once more. */
+static inline void
+multiget_drop_guest(struct multiget *m)
+{
+    m->key_count--;
+}
 
 /* The key that a VALUE piece from `shard` is of, or MULTIGET_END if the shard was
  * not asked for that: it is out of step. */
@@ -85,10 +91,25 @@ multiget_pass(struct multiget *m, uint32_t shard)
  * memory. */
 bool multiget_put(struct multiget *m, uint32_t key, struct span head, struct span rest);
 
-struct span multiget_key_span(const struct multiget *m, uint32_t key);
+static inline struct span
+multiget_key_span(const struct multiget *m, uint32_t key)
+{
+    return span_make(m->keys[key].lead.key, m->keys[key].lead.key_bytes);
+}
 
-/* Appends the hits in the client's order, without END. */
-bool multiget_merge(const struct multiget *m, struct buf *out);
+/* What begins `input` as most replies do: VALUEs without anything unusual, whole, of
+ * keys that nobody has joined. They are put where they belong, and nobody joins
+ * those keys, or the keys between them, any more. False when the system has no memory:
+ * then these keys are misses. */
+struct multiget_run {
+    size_t bytes; /* of `input`, that were taken */
+    unsigned hits;
+};
+bool multiget_take_run(struct multiget *m, uint32_t shard, struct span input,
+                       struct flight_table *flights, struct multiget_run *run);
+
+/* Appends the hits in the client's order, and `end`. */
+bool multiget_merge(const struct multiget *m, struct span end, struct buf *out);
 
 /* --- spare ones ------------------------------------------------------------ */
 #define MULTIGET_SPARES 32

@@ -102,18 +102,19 @@ void
 near_keep(struct worker *w, const struct flight *f, const struct reply_piece *piece)
 {
     if (w->roster == NULL || w->roster->serial != f->near_of || w->ending ||
-        write_marks_read(w->host->writes, f->hash) != f->mark) {
+        write_marks_read(w->host->writes, f->at.hash) != f->at.mark) {
         return;
     }
-    struct near_cache *n = w->roster->pools[f->pool].near;
-    struct lookup_key key = {flight_key_of(f), f->hash, f->pool};
+    struct near_cache *n = w->roster->pools[f->at.pool].near;
+    struct lookup_key key = {flight_key_of(f), f->at.hash, f->at.pool};
     struct fetched fetched;
     fetched_read(piece, &fetched);
-    if (f->at_copy && (f->form & FORM_META) == 0) {
+    if (f->at_copy && (f->at.form & FORM_META) == 0) {
         fetched_as_text(&fetched);
     }
     uint64_t before = near_cache_bytes(n);
-    bool kept = near_cache_keep(n, &key, f->form, f->mark, f->asked_us, clock_mono_us(), &fetched);
+    bool kept =
+        near_cache_keep(n, &key, f->at.form, f->at.mark, f->asked_us, clock_mono_us(), &fetched);
     worker_count(w, METRIC_ID_NEAR_FILLS, kept);
     count_bytes(w, before, near_cache_bytes(n));
 }

@@ -197,7 +197,7 @@ leg_is_retry(struct worker *worker, struct leg *leg)
 void
 leg_destroy(struct worker *worker, struct leg *leg)
 {
-    ASSERT(leg->flight == NULL);
+    ASSERT(!coalesce_is_led(&leg->lead));
     worker->retry_budget.on_their_way--;
     worker->retry_budget.retries -= leg->retry;
     move_marks(worker, leg);

@@ -20,11 +20,11 @@
 #include "common/proto/reply.h"
 #include "common/proto/request.h"
 #include "proxy/failure.h"
+#include "proxy/flight.h"
 
 struct client;
 struct fan_write;
 struct fill;
-struct flight;
 struct multiget;
 struct roster;
 struct worker;
@@ -66,7 +66,6 @@ struct leg {
     struct leg *next;        /* in the backend's queue */
     struct pending *pending; /* NULL: nobody waits for this reply (any more) */
     struct roster *roster;   /* of the epoch under which it was sent */
-    struct flight *flight;   /* LEG_ONE, LEG_FETCH: others may wait for the answer; or NULL */
     struct fill *fill;       /* LEG_FILL, until it is answered or given up */
     uint64_t deadline_us;
     uint64_t written_hash;       /* LEG_WRITES_KEY: the key's */
@@ -81,6 +80,8 @@ struct leg {
     uint8_t duty;                /* enum failure_duty */
     uint8_t key_bytes;           /* of the key in the backend's `keys`; 0: all its keys are meant */
     struct journal_entry *entry; /* LEG_REPLAY, until it is answered or given up */
+    struct lead lead;            /* LEG_ONE, LEG_FETCH: others may wait for the answer */
+    char key[KEY_MAX_BYTES];     /* the lead's */
 };
 
 /* What the request may change: reads that are asked from now on, and again from

@@ -20,7 +20,8 @@ struct split {
     struct pending *pending;
     const struct request *request;
     struct worker *worker;
-    uint8_t form; /* of each key; FORM_NONE: a gat */
+    uint8_t form;                   /* of each key; FORM_NONE: a gat */
+    const struct roster_pool *pool; /* the last key's */
 };
 
 static void
@@ -48,6 +49,7 @@ open_line(const struct split *s, const struct way *way)
     b->split_round = w->split_round;
     b->split_shard = multiget_add_shard(s->pending->many);
     b->split_mark = mark;
+    b->split_pool = way->pool;
     if (w->split_count == w->split_room) {
         w->split_room = w->split_room != 0 ? w->split_room * 2 : 16;
         w->split_ways = mem_realloc(w->split_ways, w->split_room * sizeof(w->split_ways[0]));
@@ -91,14 +93,29 @@ take_policy(struct pending *p, const struct failure_policy *policy)
     }
 }
 
+/* Puts the key on the open line of this node. Returns its number in the multiget,
+ * or false if there is no memory. */
+static bool
+put_key(const struct split *s, struct backend *b, struct span key, uint32_t *part)
+{
+    if (!request_put_get_key(&b->out, key)) {
+        way_count_failure(s->worker, FAILURE_OVERLOADED);
+        refuse_part(s, FAILURE_OVERLOADED);
+        return false;
+    }
+    uint32_t at = (uint32_t)(key.ptr - s->request->keys.ptr);
+    *part = multiget_add_key(s->pending->many, at, (uint32_t)key.len, b->split_shard);
+    return true;
+}
+
 /* Puts the key on its owner's line. Returns the key's number in the multiget and
  * the node, or false if it cannot be asked for. */
 static bool
-ask_owner(const struct split *s, const struct lookup_key *key, uint32_t *part,
+ask_owner(const struct split *s, const struct lookup_key *key, unsigned node, uint32_t *part,
           const struct backend **target)
 {
     enum gutter_use use = gutter_serves(s->form) ? GUTTER_READ : GUTTER_NEVER;
-    struct way way = way_to_key(s->worker, key, use);
+    struct way way = way_to_owned(s->worker, key, node, use);
     struct backend *b = way.backend;
     if (!way.open) {
         refuse_part(s, way.failure);
@@ -107,15 +124,24 @@ ask_owner(const struct split *s, const struct lookup_key *key, uint32_t *part,
     if (is_open(s, b) && is_full(s, b)) {
         close_line(s, &way);
     }
-    if ((!is_open(s, b) && !open_line(s, &way)) || !request_put_get_key(&b->out, key->bytes)) {
+    if (!is_open(s, b) && !open_line(s, &way)) {
         way_count_failure(s->worker, FAILURE_OVERLOADED);
         refuse_part(s, FAILURE_OVERLOADED);
         return false;
     }
-    uint32_t at = (uint32_t)(key->bytes.ptr - s->request->keys.ptr);
-    *part = multiget_add_key(s->pending->many, at, (uint32_t)key->bytes.len, b->split_shard);
     *target = b;
-    return true;
+    return put_key(s, b, key->bytes, part);
+}
+
+/* The others find the key where it stays. */
+static void
+lead(const struct split *s, const struct coalesce_read *read, uint32_t part,
+     const struct backend *target, bool shared)
+{
+    struct multiget *many = s->pending->many;
+    struct coalesce_read own = *read;
+    own.key.bytes = multiget_key_span(many, part);
+    coalesce_lead(&s->worker->coalesce, &many->keys[part].lead, &own, target, shared);
 }
 
 static void
@@ -144,7 +170,11 @@ read_copy(const struct split *s, const struct coalesce_read *read, uint32_t at, 
         return false;
     }
     uint32_t part = multiget_add_guest(p->many, at, (uint32_t)read->key.bytes.len);
-    return coalesce_read_copy_part(p, read, &copy, part, shared);
+    if (!coalesce_read_copy_part(p, read, &copy, part, shared)) {
+        multiget_drop_guest(p->many);
+        return false;
+    }
+    return true;
 }
 
 static void
@@ -165,34 +195,65 @@ read_key(const struct split *s, const struct coalesce_read *read)
     if (verdict == COALESCE_JOIN) {
         part = multiget_add_guest(many, at, (uint32_t)read->key.bytes.len);
         coalesce_wait_part(s->pending, found, part);
-    } else if (!ask_owner(s, &read->key, &part, &target)) {
-        return;
-    } else if (verdict == COALESCE_LEAD) {
-        many->keys[part].flight = coalesce_lead(&s->worker->coalesce, read, target);
-    } else if (read->near_of != 0) {
-        many->keys[part].flight = coalesce_lead_alone(&s->worker->coalesce, read, target);
+    } else if (ask_owner(s, &read->key, way_owner(s->worker->roster, &read->key), &part, &target) &&
+               (verdict == COALESCE_LEAD || read->near_of != 0)) {
+        lead(s, read, part, target, verdict == COALESCE_LEAD);
+    }
+}
+
+/* Nearly every key: nobody else asks for it, and it has no copies. */
+static void
+read_alone(const struct split *s, const struct roster_pool *pool, const struct coalesce_read *read)
+{
+    unsigned node = way_owner(s->worker->roster, &read->key);
+    struct backend *owner = pool->backends[node];
+    const struct backend *target = owner;
+    uint32_t part;
+    bool admitted = is_open(s, owner) && owner->split_pool == pool;
+    bool asked = admitted && journal_is_empty(owner->journal)
+                     ? put_key(s, owner, read->key.bytes, &part)
+                     : ask_owner(s, &read->key, node, &part, &target);
+    if (asked && pool->coalesce) {
+        lead(s, read, part, target, true);
     }
 }
 
 static void
-add_key(const struct split *s, struct span key)
+touch_key(const struct split *s, const struct lookup_key *key)
 {
-    struct write_marks *writes = s->worker->host->writes;
-    struct coalesce_read read = {.key = lookup_key_of(s->pending->client, key), .form = s->form};
-    const struct roster_pool *pool = &s->worker->roster->pools[read.key.pool];
     uint32_t part;
     const struct backend *target;
-    worker_note_read(s->worker, &read.key);
-    take_policy(s->pending, &pool->policy);
-    if (s->form != FORM_NONE && pool->shares) {
-        read.mark = write_marks_read(writes, read.key.hash);
-        uint32_t at = (uint32_t)(key.ptr - s->request->keys.ptr);
-        if (pool->near != NULL && near_serve_part(s->pending, &read, at)) {
-            return;
-        }
+    if (ask_owner(s, key, way_owner(s->worker->roster, key), &part, &target)) {
+        write_marks_move(s->worker->host->writes, key->hash);
+    }
+}
+
+static void
+add_key(struct split *s, struct span key)
+{
+    struct worker *w = s->worker;
+    struct coalesce_read read = {.key = lookup_key_of(s->pending->client, key), .form = s->form};
+    const struct roster_pool *pool = &w->roster->pools[read.key.pool];
+    worker_note_read(w, &read.key);
+    if (pool != s->pool) {
+        s->pool = pool;
+        take_policy(s->pending, &pool->policy);
+    }
+    if (s->form == FORM_NONE) {
+        touch_key(s, &read.key);
+        return;
+    }
+    read.mark = write_marks_read(w->host->writes, read.key.hash);
+    uint32_t at = (uint32_t)(key.ptr - s->request->keys.ptr);
+    if (pool->near != NULL && near_serve_part(s->pending, &read, at)) {
+        return;
+    }
+    bool alone = !pool->coalesce || (coalesce_is_quiet(&w->coalesce, read.key.hash) &&
+                                     !client_is_writing(s->pending->client, read.key.hash));
+    if (alone && pool->replicas <= 1 && read.near_of == 0) {
+        read_alone(s, pool, &read);
+    } else {
         read_key(s, &read);
-    } else if (ask_owner(s, &read.key, &part, &target) && s->form == FORM_NONE) {
-        write_marks_move(writes, read.key.hash);
     }
 }
 
@@ -206,9 +267,9 @@ begin_round(struct worker *w)
 void
 split_get(struct client *c, const struct request *r)
 {
-    struct split s = {pending_create(c, r), r, c->worker, form_of(r)};
+    struct split s = {pending_create(c, r), r, c->worker, form_of(r), NULL};
     struct multiget *many = multiget_pool_borrow(&s.worker->multigets);
-    if (!multiget_begin(many, r->keys)) {
+    if (!multiget_begin(many, r->keys, r->key_count)) {
         multiget_pool_give_back(&s.worker->multigets, &many);
         way_count_failure(s.worker, FAILURE_OVERLOADED);
         pending_fail(s.pending, FAILURE_OVERLOADED);
@@ -220,11 +281,10 @@ split_get(struct client *c, const struct request *r)
     }
     begin_round(s.worker);
     struct span keys = r->keys, key;
-    uint64_t count = 0;
-    for (; request_next_key(&keys, &key); count++) {
+    while (request_next_key(&keys, &key)) {
         add_key(&s, key);
     }
-    worker_count(s.worker, METRIC_ID_CMD_GET, count - 1); /* the command was counted as one */
+    worker_count(s.worker, METRIC_ID_CMD_GET, r->key_count - 1); /* it was counted as one */
     close_lines(&s);
     answer_complete(s.pending);
 }

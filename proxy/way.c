@@ -45,8 +45,8 @@ way_to_node(struct worker *w, struct roster_pool *pool, unsigned node)
     return way;
 }
 
-static uint32_t
-find_owner(const struct roster *r, const struct lookup_key *key)
+unsigned
+way_owner(const struct roster *r, const struct lookup_key *key)
 {
     if (!r->pools[key->pool].slow_ring) {
         return route_owner(r->placement->table, key->pool, key->bytes);
@@ -61,9 +61,9 @@ find_owner(const struct roster *r, const struct lookup_key *key)
 
 /* What a node has of a key in its journal is old. */
 static struct way
-look_for(struct worker *w, const struct lookup_key *key)
+look_for(struct worker *w, const struct lookup_key *key, unsigned node)
 {
-    struct way way = look_at(&w->roster->pools[key->pool], find_owner(w->roster, key));
+    struct way way = look_at(&w->roster->pools[key->pool], node);
     if (way.open && journal_blocks(way.backend->journal, key->bytes)) {
         way.open = false;
     }
@@ -75,7 +75,7 @@ look_in_gutter(struct worker *w, const struct roster_pool *pool, const struct lo
 {
     struct lookup_key there = *key;
     there.pool = pool->gutter->index;
-    return look_for(w, &there);
+    return look_for(w, &there, way_owner(w->roster, &there));
 }
 
 static void
@@ -99,8 +99,14 @@ count_gutter(struct worker *w, const struct way *way, enum gutter_use use)
 struct way
 way_to_key(struct worker *w, const struct lookup_key *key, enum gutter_use use)
 {
+    return way_to_owned(w, key, way_owner(w->roster, key), use);
+}
+
+struct way
+way_to_owned(struct worker *w, const struct lookup_key *key, unsigned node, enum gutter_use use)
+{
     const struct roster_pool *pool = &w->roster->pools[key->pool];
-    struct way way = look_for(w, key);
+    struct way way = look_for(w, key, node);
     if (way.open) {
         return way;
     }

@@ -8,6 +8,7 @@
 #include "proxy/pending.h"
 
 struct backend;
+struct roster;
 struct roster_pool;
 struct worker;
 
@@ -29,6 +30,13 @@ struct way_to_copy {
 /* The way to the owner of `key`, or to its gutter, if that may be used so and the
  * owner cannot be reached. The worker has a roster. */
 struct way way_to_key(struct worker *w, const struct lookup_key *key, enum gutter_use use);
+
+/* The same where the owner is known: `node`, as way_owner() said. */
+struct way way_to_owned(struct worker *w, const struct lookup_key *key, unsigned node,
+                        enum gutter_use use);
+
+/* The key's owner, as index into the pool's nodes. */
+unsigned way_owner(const struct roster *r, const struct lookup_key *key);
 
 static inline bool
 way_is_gutter(const struct way *way)

@@ -101,6 +101,7 @@ struct request {
     struct span key;      /* decoded: 1..KEY_MAX_BYTES bytes. SHAPE_GET: the first key */
     struct span wire_key; /* as it stands on the line */
     struct span keys;     /* SHAPE_GET: from the first key to the end of the line */
+    unsigned key_count;   /* SHAPE_GET: so many they are; valid only on PARSE_OK */
 
     uint64_t flags;    /* SHAPE_STORE */
     int64_t exptime;   /* SHAPE_STORE, SHAPE_TOUCH, gat, gats, flush_all; as given (not yet

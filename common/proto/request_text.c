@@ -79,7 +79,7 @@ refuse_gat(struct request *r, struct cursor c)
 
 /* The loop of a large multiget, on two pointers instead of a cursor. */
 static bool
-are_keys(const char *p, const char *end)
+are_keys(const char *p, const char *end, unsigned *count)
 {
     for (;;) {
         while (p < end && *p == ' ') {
@@ -93,6 +93,7 @@ are_keys(const char *p, const char *end)
             return false;
         }
         p = stop;
+        ++*count;
     }
 }
 
@@ -110,7 +111,8 @@ request_parse_get(struct request *r, struct cursor c)
         return request_refuse(r, PROTO_ERR_BAD_FORMAT);
     }
     r->keys = (struct span){r->key.ptr, (size_t)(c.end - r->key.ptr)};
-    if (c.at != c.end && !are_keys(c.at, c.end)) {
+    r->key_count = 1;
+    if (c.at != c.end && !are_keys(c.at, c.end, &r->key_count)) {
         return request_refuse(r, PROTO_ERR_BAD_FORMAT);
     }
     return PARSE_OK;

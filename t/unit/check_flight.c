@@ -53,13 +53,69 @@ START_TEST(nothing_is_left_of_the_last_use)
     struct flight *f = flight_open(&t, &a, GET, 7), *first = f;
     f->at_copy = f->retried = f->leased = true;
     f->lease_until_us = 1;
-    f->holder = f->target = &t;
+    f->holder = f->at.target = &t;
     flight_close(&t, &f);
     f = flight_open(&t, &a, GET, 7);
     ck_assert_ptr_eq(f, first);
     ck_assert(!f->at_copy && !f->retried && !f->leased);
-    ck_assert(f->lease_until_us == 0 && f->holder == NULL && f->target == NULL);
+    ck_assert(f->lease_until_us == 0 && f->holder == NULL && f->at.target == NULL);
     flight_close(&t, &f);
+    flight_table_deinit(&t);
+}
+END_TEST
+
+START_TEST(a_lead_becomes_a_flight_when_joined)
+{
+    struct flight_table t;
+    flight_table_init(&t);
+    struct lookup_key a = named("a", 1), b = named("b", 1), c = named("c", 1);
+    struct lead one, two, three;
+    ck_assert(flight_begin(&t, &one, &a, GETS, 7, &t));
+    ck_assert(flight_begin(&t, &two, &b, GET, 7, &t));
+    ck_assert(flight_begin(&t, &three, &c, GET, 7, &t));
+    ck_assert_ptr_null(flight_find(&t, &a, MG_V, 7));
+    ck_assert_ptr_null(two.flight);
+    struct flight *f = flight_find(&t, &b, GET, 7);
+    ck_assert_ptr_nonnull(f);
+    ck_assert_ptr_eq(two.flight, f);
+    ck_assert(!two.listed && f->at.listed && f->at.target == &t);
+    ck_assert(span_eq_cstr(flight_key_of(f), "b") && span_eq_cstr(lead_key_of(&two), "b"));
+    ck_assert_ptr_eq(flight_find(&t, &b, GET, 7), f);
+    flight_unlist_lead(&t, &one);
+    flight_unlist_lead(&t, &one);
+    flight_unlist_lead(&t, &two); /* its flight is */
+    ck_assert_uint_eq(t.count, 2);
+    ck_assert_ptr_null(flight_find(&t, &a, GET, 7));
+    ck_assert_ptr_null(flight_find(&t, &c, GET, 8)); /* written: out of the table */
+    ck_assert(!three.listed && three.flight == NULL);
+    ck_assert_uint_eq(t.count, 1);
+    flight_close(&t, &f);
+    flight_table_deinit(&t);
+}
+END_TEST
+
+/* Leads and flights, through a table that grows. */
+START_TEST(many_leads)
+{
+    enum { MANY = 3000 };
+    struct flight_table t;
+    static struct lead leads[MANY];
+    static char names[MANY][8];
+    flight_table_init(&t);
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(names[i], sizeof(names[i]), "k%u", i);
+        struct lookup_key key = named(names[i], i * 0x9e3779b97f4a7c15ull >> 20);
+        ck_assert(flight_begin(&t, &leads[i], &key, GET, 0, &t));
+        ck_assert(i % 3 != 0 || flight_find(&t, &key, GET, 0) == leads[i].flight);
+    }
+    for (unsigned i = 0; i < MANY; i++) {
+        ck_assert((leads[i].flight != NULL) == (i % 3 == 0));
+        if (leads[i].flight != NULL) {
+            flight_close(&t, &leads[i].flight);
+        }
+        flight_unlist_lead(&t, &leads[i]);
+    }
+    ck_assert_uint_eq(t.count, 0);
     flight_table_deinit(&t);
 }
 END_TEST
@@ -73,7 +129,7 @@ START_TEST(a_write_ends_joining_not_waiting)
     struct flight *f = flight_open(&t, &a, GET, 7);
     flight_join(f, &waiter);
     ck_assert_ptr_null(flight_find(&t, &a, GET, 8));
-    ck_assert(!f->listed);
+    ck_assert(!f->at.listed);
     ck_assert_ptr_null(flight_find(&t, &a, GET, 7));
     ck_assert_uint_eq(f->waiting, 1);
     struct flight *g = flight_open(&t, &a, GET, 8);
@@ -115,6 +171,7 @@ END_TEST
 START_TEST(flights_are_limited)
 {
     struct flight_table t;
+    struct lead late;
     struct flight **all = mem_alloc((FLIGHTS_MAX + 1) * sizeof(all[0]));
     char name[16];
     flight_table_init(&t);
@@ -125,6 +182,10 @@ START_TEST(flights_are_limited)
         ck_assert((all[i] == NULL) == (i == FLIGHTS_MAX));
     }
     ck_assert_uint_eq(t.overflows, 1);
+    struct lookup_key one_more = named("late", 1);
+    ck_assert(!flight_begin(&t, &late, &one_more, GET, 0, &t));
+    ck_assert(!late.listed && late.flight == NULL);
+    ck_assert_uint_eq(t.overflows, 2);
     for (unsigned i = 0; i < FLIGHTS_MAX; i++) {
         snprintf(name, sizeof(name), "k%u", i);
         struct lookup_key key = named(name, i * 0x9e3779b97f4a7c15ull);
@@ -157,7 +218,7 @@ START_TEST(one_goes_on_alone)
     ck_assert_ptr_eq(list_first(&f->waiters), &second);
     ck_assert_ptr_eq(list_first(&alone->waiters), &first);
     ck_assert(span_eq_cstr(flight_key_of(alone), "a"));
-    ck_assert_uint_eq(alone->form, GETS);
+    ck_assert_uint_eq(alone->at.form, GETS);
     ck_assert_ptr_eq(flight_find(&t, &a, GET, 3), f);
     flight_leave(alone, &first);
     flight_leave(f, &second);
@@ -425,6 +486,7 @@ START_TEST(nobody_reads_older_than_his_own_acknowledged_write)
 END_TEST
 
 UNIT_MAIN("flight", only_the_same_may_be_joined, nothing_is_left_of_the_last_use,
-          a_write_ends_joining_not_waiting, waiters_are_limited, flights_are_limited,
-          one_goes_on_alone, large_values_are_shared_by_few_or_none, marks_tell_what_was_written,
+          a_lead_becomes_a_flight_when_joined, many_leads, a_write_ends_joining_not_waiting,
+          waiters_are_limited, flights_are_limited, one_goes_on_alone,
+          large_values_are_shared_by_few_or_none, marks_tell_what_was_written,
           retries_have_a_budget, nobody_reads_older_than_his_own_acknowledged_write)

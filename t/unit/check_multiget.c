@@ -23,7 +23,7 @@ ask(const char *keys_and_shards)
         *colon = '\0';
         strcat(strcat(keys, keys[0] != '\0' ? " " : ""), word);
     }
-    ck_assert(multiget_begin(&m, span_cstr(keys)));
+    ck_assert(multiget_begin(&m, span_cstr(keys), 64));
     for (uint32_t i = 0; i <= most; i++) {
         ck_assert_uint_eq(multiget_add_shard(&m), i);
     }
@@ -61,7 +61,7 @@ static void
 merges_to(const char *expected)
 {
     struct buf out = BUF_EMPTY;
-    ck_assert(multiget_merge(&m, &out));
+    ck_assert(multiget_merge(&m, SPAN_LIT(""), &out));
     ck_assert_uint_eq(buf_len(&out), strlen(expected));
     ck_assert(buf_len(&out) == 0 || memcmp(buf_span(&out).ptr, expected, buf_len(&out)) == 0);
     buf_deinit(&out);
@@ -113,7 +113,7 @@ END_TEST
 
 START_TEST(guests_stand_in_the_clients_order)
 {
-    ck_assert(multiget_begin(&m, SPAN_LIT("a b c b")));
+    ck_assert(multiget_begin(&m, SPAN_LIT("a b c b"), 4));
     ck_assert_uint_eq(multiget_add_guest(&m, 0, 1), 0);
     multiget_add_key(&m, 2, 1, multiget_add_shard(&m));
     ck_assert_uint_eq(multiget_add_guest(&m, 4, 1), 2);
@@ -136,6 +136,113 @@ START_TEST(every_key_is_passed_once)
     ck_assert_uint_eq(multiget_pass(&m, 0), MULTIGET_END);
     ck_assert_uint_eq(multiget_pass(&m, 1), 1);
     merges_to("<c>");
+}
+END_TEST
+
+/* How many bytes and VALUEs of what the shard answered are taken at once. */
+static struct multiget_run
+run(uint32_t shard, const char *input)
+{
+    static struct flight_table flights;
+    struct multiget_run taken;
+    if (flights.buckets == NULL) {
+        flight_table_init(&flights);
+    }
+    ck_assert(multiget_take_run(&m, shard, span_cstr(input), &flights, &taken));
+    return taken;
+}
+
+static void
+run_is(uint32_t shard, const char *taken, const char *rest)
+{
+    char input[512];
+    snprintf(input, sizeof(input), "%s%s", taken, rest);
+    struct multiget_run got = run(shard, input);
+    unsigned values = 0;
+    for (const char *at = taken; (at = strstr(at, "VALUE ")) != NULL; at++) {
+        values++;
+    }
+    ck_assert_msg(got.bytes == strlen(taken) && got.hits == values, "%zu bytes of %s", got.bytes,
+                  input);
+}
+
+START_TEST(a_run_of_values_is_taken_at_once)
+{
+    ask("a:0 b:1 c:0 d:0");
+    run_is(0, "VALUE a 0 1\r\nA\r\nVALUE d 12 2 77\r\n\r\n\r\n", "END\r\n");
+    ck_assert_uint_eq(multiget_pass(&m, 0), MULTIGET_END);
+    run_is(1, "VALUE b 0 0\r\n\r\n", "");
+    merges_to("VALUE a 0 1\r\nA\r\nVALUE b 0 0\r\n\r\nVALUE d 12 2 77\r\n\r\n\r\n");
+    ask("a:0 b:0 c:0");
+    run_is(0, "VALUE b 0 1\r\nB\r\n", "VALUE c 0 10\r\nC\r\n");
+    run_is(0, "", "VALUE b 0 1\r\nB\r\n"); /* behind its turn */
+    run_is(0, "VALUE c 0 1\r\nC\r\n", "");
+    run_is(0, "", "VALUE c 0 1\r\nC\r\n");
+    merges_to("VALUE b 0 1\r\nB\r\nVALUE c 0 1\r\nC\r\n");
+}
+END_TEST
+
+START_TEST(what_is_unusual_is_no_run)
+{
+    static const char *const lines[] = {
+        "VALUE",
+        "VALUE ",
+        "VALUE a",
+        "VALUE a 0 1\r\nA\r",
+        "VALUE a 0 1\r\nA",
+        "VALUE a 0 1\r\n",
+        "VALUE a 0 1\r",
+        "VALUE a 0 1\nA\r\n",
+        "VALUE a 0 1\r\nAA\r\n",
+        "VALUE b 0 1\r\nA\r\n",
+        "VALUE aa 0 1\r\nA\r\n",
+        "VALUE  a 0 1\r\nA\r\n",
+        "VALUE a  0 1\r\nA\r\n",
+        "VALUE a 0 -1\r\nA\r\n",
+        "VALUE a 0 1 \r\nA\r\n",
+        "VALUE a 0 1 5 6\r\nA\r\n",
+        "VALUE a 0\r\nA\r\n",
+        "VALUE a x 1\r\nA\r\n",
+        "VALUE a 0 18446744073709551617\r\nA\r\n",
+        "VALUE a 0 18446744073709551615\r\nA\r\n",
+        "value a 0 1\r\nA\r\n",
+        "END\r\n",
+        "ERROR\r\n",
+        "",
+    };
+    ask("a:0 b:1");
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        run_is(0, "", lines[i]);
+    }
+    merges_to("");
+}
+END_TEST
+
+/* Those who joined are told by the general way. */
+START_TEST(a_run_ends_where_somebody_waits)
+{
+    struct flight_table t;
+    flight_table_init(&t);
+    ask("a:0 b:0 c:0");
+    for (uint32_t i = 0; i < 3; i++) {
+        struct lookup_key key = {multiget_key_span(&m, i), i, 0};
+        ck_assert(flight_begin(&t, &m.keys[i].lead, &key, FORM_TEXT, 0, &t));
+    }
+    struct lookup_key b = {SPAN_LIT("b"), 1, 0};
+    struct flight *f = flight_find(&t, &b, FORM_TEXT, 0);
+    ck_assert_ptr_eq(m.keys[1].lead.flight, f);
+    struct multiget_run taken;
+    struct span input = SPAN_LIT("VALUE a 0 1\r\nA\r\nVALUE c 0 1\r\nC\r\n");
+    ck_assert(multiget_take_run(&m, 0, input, &t, &taken));
+    ck_assert_uint_eq(taken.hits, 1);
+    ck_assert_uint_eq(multiget_pass(&m, 0), 1);
+    ck_assert(!m.keys[0].lead.listed && m.keys[2].lead.listed);
+    ck_assert(multiget_take_run(&m, 0, span_skip(input, taken.bytes), &t, &taken));
+    ck_assert_uint_eq(taken.hits, 1);
+    ck_assert_uint_eq(t.count, 1);
+    flight_close(&t, &f);
+    flight_table_deinit(&t);
+    merges_to("VALUE a 0 1\r\nA\r\nVALUE c 0 1\r\nC\r\n");
 }
 END_TEST
 
@@ -162,7 +269,7 @@ START_TEST(a_cleared_one_begins_anew)
         struct multiget *held[MULTIGET_SPARES + 2];
         for (unsigned i = 0; i < MULTIGET_SPARES + 2; i++) {
             held[i] = multiget_pool_borrow(&pool);
-            ck_assert(multiget_begin(held[i], SPAN_LIT("k")));
+            ck_assert(multiget_begin(held[i], SPAN_LIT("k"), 1));
             multiget_add_key(held[i], 0, 1, multiget_add_shard(held[i]));
         }
         for (unsigned i = 0; i < MULTIGET_SPARES + 2; i++) {
@@ -195,7 +302,7 @@ START_TEST(any_split_merges_as_one_server_would_answer)
                 buf_printf(&expected, "<%c>", 'a' + (int)keys[i]);
             }
         }
-        ck_assert(multiget_begin(&many, span_cstr(line)));
+        ck_assert(multiget_begin(&many, span_cstr(line), count));
         for (uint32_t i = 0; i < shards; i++) {
             multiget_add_shard(&many);
         }
@@ -219,7 +326,7 @@ START_TEST(any_split_merges_as_one_server_would_answer)
                 ck_assert_int_eq(take(&many, shard, span_make(line + at[i], 1), raw), OK);
             }
         }
-        ck_assert(multiget_merge(&many, &got));
+        ck_assert(multiget_merge(&many, SPAN_LIT(""), &got));
         ck_assert(span_eq(buf_span(&got), buf_span(&expected)));
         multiget_clear(&many);
         buf_deinit(&expected);
@@ -231,5 +338,7 @@ END_TEST
 
 UNIT_MAIN("multiget", merges_in_the_clients_order, what_is_not_answered_is_a_miss,
           doubled_keys_are_answered_each, strange_answers_are_noticed,
-          guests_stand_in_the_clients_order, every_key_is_passed_once, keys_that_begin_alike,
-          a_cleared_one_begins_anew, any_split_merges_as_one_server_would_answer)
+          a_run_of_values_is_taken_at_once, what_is_unusual_is_no_run,
+          a_run_ends_where_somebody_waits, guests_stand_in_the_clients_order,
+          every_key_is_passed_once, keys_that_begin_alike, a_cleared_one_begins_anew,
+          any_split_merges_as_one_server_would_answer)
