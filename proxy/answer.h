@@ -14,6 +14,11 @@ bool answer_piece(struct leg *leg, const struct reply_piece *piece);
  * on behind them; `input` begins with it. Returns how many bytes they were. */
 size_t answer_run(struct leg *leg, struct span input);
 
+/* Answers what nearly always comes, and is there whole: the hit or miss of a get that
+ * nobody has joined, and STORED. `input` begins with it. Returns how long it was; the
+ * leg is no longer the pending's then. */
+size_t answer_plain(struct leg *leg, struct span input);
+
 /* There will be no (further) reply to this leg, or nobody waits for it any
  * longer. The leg is no longer the pending's. */
 void answer_failure(struct leg *leg, enum failure failure);

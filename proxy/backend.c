@@ -174,6 +174,28 @@ take_end_along(const struct backend *b, const struct leg *leg, struct reply_piec
     }
 }
 
+static void
+end_reply(struct backend *b)
+{
+    b->reply_bytes += b->reply_so_far / 8 - b->reply_bytes / 8;
+    b->reply_so_far = 0;
+    leg_queue_finish_first(b);
+}
+
+/* The whole of a reply that needs no further look. */
+static bool
+take_plain(struct backend *b, struct leg *leg)
+{
+    size_t bytes = b->reply_so_far == 0 ? answer_plain(leg, buf_span(&b->in)) : 0;
+    if (bytes == 0) {
+        return false;
+    }
+    buf_consume(&b->in, bytes);
+    b->reply_so_far = bytes;
+    end_reply(b);
+    return true;
+}
+
 /* Of a multiget many pieces at once, which do not end its reply. */
 static bool
 take_run(struct backend *b, struct leg *leg)
@@ -198,7 +220,7 @@ take_replies(struct backend *b)
         if (leg == NULL) {
             return false;
         }
-        if (b->parser.scanned == 0 && take_run(b, leg)) {
+        if (b->parser.scanned == 0 && (take_plain(b, leg) || take_run(b, leg))) {
             continue;
         }
         switch (reply_parse(&b->parser, buf_span(&b->in), (enum reply_shape)leg->shape,
@@ -219,9 +241,7 @@ take_replies(struct backend *b)
         buf_consume(&b->in, piece.raw.len);
         b->reply_so_far += piece.raw.len;
         if (piece.final) {
-            b->reply_bytes += b->reply_so_far / 8 - b->reply_bytes / 8;
-            b->reply_so_far = 0;
-            leg_queue_finish_first(b);
+            end_reply(b);
         }
     }
     return true;

@@ -112,6 +112,16 @@ backend_is_down(const struct backend *b)
     return b->health.state == HEALTH_DOWN;
 }
 
+/* It is UP, connected, and owes nothing that a key of it must wait for: so it admits,
+ * whatever its pool looks like. */
+static inline bool
+backend_is_well(const struct backend *b)
+{
+    return b->health.state == HEALTH_UP && b->state == BACKEND_CONNECTED && !b->masked &&
+           b->queued < b->worker->limits->max_inflight && buf_len(&b->out) <= BACKEND_OUT_MAX &&
+           journal_is_empty(b->journal);
+}
+
 enum backend_admission { BACKEND_ADMITS, BACKEND_REFUSES_DOWN, BACKEND_REFUSES_OVERLOADED };
 
 /* May a request be queued? `down` of the pool's `nodes` look DOWN. */

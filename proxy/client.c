@@ -5,6 +5,7 @@
 #include "common/net/sock.h"
 #include "proxy/dispatch.h"
 #include "proxy/pending.h"
+#include "proxy/plain.h"
 #include "proxy/proxy_worker.h"
 
 #include <errno.h>
@@ -359,6 +360,18 @@ take_command(struct client *c, struct buf *src, const struct request *r)
     return true;
 }
 
+/* What most commands are. */
+static bool
+take_plain(struct client *c, struct buf *src)
+{
+    size_t bytes = plain_take(c, buf_span(src));
+    if (bytes > 0) {
+        buf_consume(src, bytes);
+        expect_no_more(c);
+    }
+    return bytes > 0;
+}
+
 /* Takes commands off `src` until it is used up, holds no more whole one, or
  * back-pressure says stop. */
 static void
@@ -374,6 +387,9 @@ parse(struct client *c, struct buf *src)
             return;
         }
         c->in_needed = 0;
+        if (c->parser.scanned == 0 && take_plain(c, src)) {
+            continue;
+        }
         switch (request_parse(&c->parser, buf_span(src), r)) {
         case PARSE_NEED_MORE: return;
         case PARSE_OK:

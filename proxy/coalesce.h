@@ -66,12 +66,16 @@ enum coalesce_verdict {
 enum coalesce_verdict coalesce_judge(const struct client *c, const struct coalesce_read *read,
                                      struct flight **found);
 
-/* Does nothing of this hash wait for anything? Then the verdict is LEAD, if the
+/* Is nothing of this hash on its way or waited for? Then the verdict is LEAD, if the
  * client is not writing. */
 static inline bool
 coalesce_is_quiet(const struct coalesce *co, uint64_t hash)
 {
-    return co->leases.count == 0 && co->flights.buckets[hash & co->flights.mask] == NULL;
+    const struct lead *l = co->flights.buckets[hash & co->flights.mask];
+    while (l != NULL && l->hash != hash) {
+        l = l->next;
+    }
+    return l == NULL && co->leases.count == 0;
 }
 
 /* The pending waits for the flight. `ask`: of an mg, "<key on the wire> <flags>". */

@@ -132,16 +132,6 @@ ask_of(const struct request *r)
                             : SPAN_LIT("");
 }
 
-static void
-lead_by(struct leg *leg, const struct coalesce_read *read, const struct backend *target,
-        bool shared)
-{
-    struct coalesce_read own = *read;
-    own.key.bytes =
-        span_make(memcpy(leg->key, read->key.bytes.ptr, read->key.bytes.len), read->key.bytes.len);
-    coalesce_lead(&leg->roster->worker->coalesce, &leg->lead, &own, target, shared);
-}
-
 /* A read of one key that others may share, or that may share theirs. */
 static void
 read_shared(struct pending *p, const struct request *r, const struct coalesce_read *read)
@@ -166,9 +156,9 @@ read_shared(struct pending *p, const struct request *r, const struct coalesce_re
     }
     leg->repeatable = true;
     if (verdict == COALESCE_LEAD) {
-        lead_by(leg, read, way.backend, true);
+        leg_lead(leg, read, way.backend, true);
     } else if (read->near_of != 0) {
-        lead_by(leg, read, way.backend, false);
+        leg_lead(leg, read, way.backend, false);
     }
 }
 
@@ -317,14 +307,6 @@ to_all(struct client *c, const struct request *r)
     answer_complete(p);
 }
 
-/* There is a table, and it has the pool that the client is bound to, if to any. */
-static bool
-has_route(const struct client *c)
-{
-    const struct roster *r = c->worker->roster;
-    return r != NULL && (!c->bound || r->bound_pools[c->frontend] != TABLE_NO_POOL);
-}
-
 void
 dispatch(struct client *c, const struct request *r, struct span block)
 {
@@ -335,7 +317,7 @@ dispatch(struct client *c, const struct request *r, struct span block)
         local_command(c, r);
         return;
     }
-    if (!has_route(c)) {
+    if (!lookup_has_route(c)) {
         way_count_failure(w, FAILURE_NO_ROUTE);
         pending_fail(pending_create(c, r), FAILURE_NO_ROUTE);
         return;

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#define BUCKETS_FIRST 256
+#define BUCKETS_FIRST 1024 /* there are at least twice as many as leads */
 #define SPARES_MAX    1024
 
 void
@@ -105,7 +105,7 @@ make(struct flight_table *t, const struct lookup_key *key, uint8_t form, uint32_
 struct flight *
 flight_open(struct flight_table *t, const struct lookup_key *key, uint8_t form, uint32_t mark)
 {
-    if (t->count > t->mask && !flight_make_room(t)) {
+    if (!flight_has_room(t) && !flight_make_room(t)) {
         return NULL;
     }
     struct flight *f = make(t, key, form, mark);

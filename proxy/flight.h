@@ -88,7 +88,12 @@ flight_find(struct flight_table *t, const struct lookup_key *key, uint8_t form, 
     return t->buckets[key->hash & t->mask] == NULL ? NULL : flight_search(t, key, form, mark);
 }
 
-/* Room for one more? Makes some; false, and counted, if there are too many. */
+static inline bool
+flight_has_room(const struct flight_table *t)
+{
+    return t->count * 2 <= t->mask;
+}
+/* Makes some; false, and counted, if there are too many. */
 bool flight_make_room(struct flight_table *t);
 
 /* Enters a read that is about to be queued, whose key's bytes stay where `key` says.
@@ -97,7 +102,7 @@ static inline bool
 flight_begin(struct flight_table *t, struct lead *lead, const struct lookup_key *key, uint8_t form,
              uint32_t mark, const void *target)
 {
-    bool room = t->count <= t->mask || flight_make_room(t);
+    bool room = flight_has_room(t) || flight_make_room(t);
     struct lead **bucket = &t->buckets[key->hash & t->mask];
     *lead = (struct lead){
         .next = *bucket,

@@ -29,6 +29,7 @@ libmfproxy_a_SOURCES = \
 	proxy/objpool.h \
 	proxy/owner_cache.c proxy/owner_cache.h \
 	proxy/pending.c proxy/pending.h \
+	proxy/plain.c proxy/plain.h \
 	proxy/placement.c proxy/placement.h \
 	proxy/predecessor.c proxy/predecessor.h \
 	proxy/prober.c \

@@ -4,6 +4,13 @@
 #include "proxy/proxy_worker.h"
 #include "proxy/roster.h"
 
+bool
+lookup_has_route(const struct client *c)
+{
+    const struct roster *r = c->worker->roster;
+    return r != NULL && (!c->bound || r->bound_pools[c->frontend] != TABLE_NO_POOL);
+}
+
 struct lookup_key
 lookup_key_of(const struct client *c, struct span key)
 {

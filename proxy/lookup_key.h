@@ -2,6 +2,7 @@
 #pragma once
 #include "common/core/span.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct client;
@@ -12,6 +13,9 @@ struct lookup_key {
     uint64_t hash;     /* by the proxy's secret seed */
     unsigned pool;     /* index in the routing table in use */
 };
+
+/* There is a table, and it has the pool that the client is bound to, if to any. */
+bool lookup_has_route(const struct client *c);
 
 /* Where this client's key leads: to the pool that its listener is bound to, or by
  * the table's routes. The table has that pool. */

@@ -1,6 +1,7 @@
 #include "proxy/multiget.h"
 #include "common/core/assert.h"
 #include "common/core/mem.h"
+#include "common/proto/reply_plain.h"
 
 #include <stdlib.h>
 
@@ -139,66 +140,19 @@ multiget_put(struct multiget *m, uint32_t key, struct span head, struct span res
 
 /* --- what comes most often -------------------------------------------------------- */
 
-#define DIGITS_MAX 18 /* no such number exceeds 64 bits */
-
-/* Behind the digits at `p`, of which there are some but not too many, and before
- * `end`; else NULL. */
-static inline const char *
-scan_digits(const char *p, const char *end, uint64_t *out)
-{
-    const char *from = p;
-    uint64_t v = 0;
-    unsigned digit;
-    while (p < end && (digit = (unsigned char)*p - (unsigned)'0') <= 9) {
-        v = v * 10 + digit;
-        p++;
-    }
-    *out = v;
-    return p > from && p - from <= DIGITS_MAX && p < end ? p : NULL;
-}
-
-static inline bool
-names_key(const char *p, const char *end, const struct multiget_key *k)
-{
-    size_t len = k->lead.key_bytes;
-    return (size_t)(end - p) > len && p[len] == ' ' && bytes_equal(p, k->lead.key, len);
-}
-
-/* The end of the VALUE whose flags stand at `p`; NULL if it is not such a one, or
- * not there whole. */
-static inline const char *
-scan_rest_of_value(const char *p, const char *end)
-{
-    uint64_t ignored, bytes;
-    p = scan_digits(p, end, &ignored);
-    if (p == NULL || *p != ' ' || (p = scan_digits(p + 1, end, &bytes)) == NULL) {
-        return NULL;
-    }
-    if (*p == ' ' && (p = scan_digits(p + 1, end, &ignored)) == NULL) {
-        return NULL;
-    }
-    size_t left = (size_t)(end - p);
-    if (left < 4 || bytes > left - 4 || memcmp(p, "\r\n", 2) != 0 ||
-        memcmp(p + 2 + bytes, "\r\n", 2) != 0) {
-        return NULL;
-    }
-    return p + 2 + bytes + 2;
-}
-
-/* The key from `key` on that `p` names, if nobody has joined it or those before;
- * else MULTIGET_END. */
+/* The key from `key` on whose VALUE stands at `p`, if nobody has joined it or those
+ * before; else MULTIGET_END. *after is where the VALUE ends. */
 static inline uint32_t
-find_alone(const struct multiget *m, uint32_t key, const char *p, const char *end)
+find_alone(const struct multiget *m, uint32_t key, const char *p, const char *end,
+           const char **after)
 {
-    while (key != MULTIGET_END) {
-        const struct multiget_key *k = &m->keys[key];
-        if (k->lead.flight != NULL) {
-            return MULTIGET_END;
+    while (key != MULTIGET_END && m->keys[key].lead.flight == NULL) {
+        struct span name = multiget_key_span(m, key);
+        if (reply_plain_begins(p, end, name)) {
+            *after = reply_plain_rest(p + 6 + name.len + 1, end);
+            return *after != NULL ? key : MULTIGET_END;
         }
-        if (names_key(p, end, k)) {
-            return key;
-        }
-        key = k->next;
+        key = m->keys[key].next;
     }
     return MULTIGET_END;
 }
@@ -226,16 +180,13 @@ multiget_take_run(struct multiget *m, uint32_t shard, struct span input,
     uint32_t first = s->unanswered, next = first;
     *run = (struct multiget_run){0};
     size_t base = buf_len(&s->values);
-    while (end - p > 6 && memcmp(p, "VALUE ", 6) == 0) {
-        uint32_t found = find_alone(m, next, p + 6, end);
+    while (end - p > 6 && *p == 'V') {
+        const char *after;
+        uint32_t found = find_alone(m, next, p, end, &after);
         if (found == MULTIGET_END) {
             break;
         }
         struct multiget_key *k = &m->keys[found];
-        const char *after = scan_rest_of_value(p + 6 + k->lead.key_bytes + 1, end);
-        if (after == NULL) {
-            break;
-        }
         for (; next != found; next = m->keys[next].next) {
             flight_unlist_lead(flights, &m->keys[next].lead);
         }

@@ -20,9 +20,9 @@ objpool_init(struct objpool *pool, size_t object_bytes)
     *pool = (struct objpool){NULL, 0, (unsigned)object_bytes};
 }
 
-/* The object is zeroed. */
+/* The object has what its last use left. */
 static inline void *
-objpool_borrow(struct objpool *pool)
+objpool_borrow_raw(struct objpool *pool)
 {
     void *object = pool->head;
     if (object == NULL) {
@@ -30,7 +30,14 @@ objpool_borrow(struct objpool *pool)
     }
     memcpy(&pool->head, object, sizeof(pool->head));
     pool->count--;
-    return memset(object, 0, pool->object_bytes);
+    return object;
+}
+
+/* The object is zeroed. */
+static inline void *
+objpool_borrow(struct objpool *pool)
+{
+    return memset(objpool_borrow_raw(pool), 0, pool->object_bytes);
 }
 
 static inline void

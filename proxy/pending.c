@@ -157,11 +157,20 @@ struct leg *
 leg_create(struct worker *worker, struct pending *p, enum leg_kind kind, enum proto_command cmd,
            struct roster *roster)
 {
-    struct leg *leg = objpool_borrow(&worker->legs);
+    struct leg *leg = objpool_borrow_raw(&worker->legs);
+    leg->next = NULL;
     leg->pending = p;
+    leg->roster = roster_ref(roster);
+    leg->fill = NULL;
+    leg->entry = NULL;
     leg->kind = (uint8_t)kind;
     leg->shape = (uint8_t)reply_shape_of(cmd);
-    leg->roster = roster_ref(roster);
+    leg->writes = LEG_WRITES_NOTHING;
+    leg->duty = DUTY_NONE;
+    leg->key_bytes = 0;
+    leg->retry = leg->repeatable = leg->begun = false;
+    leg->lead.flight = NULL;
+    leg->lead.listed = false;
     worker->retry_budget.on_their_way++;
     if (p != NULL) {
         p->legs++;
@@ -185,6 +194,16 @@ leg_is_write(struct worker *worker, struct leg *leg, enum leg_writes writes, uin
     leg->writes = (uint8_t)writes;
     leg->written_hash = hash;
     move_marks(worker, leg);
+}
+
+void
+leg_lead(struct leg *leg, const struct coalesce_read *read, const struct backend *target,
+         bool shared)
+{
+    struct coalesce *co = &leg->roster->worker->coalesce;
+    memcpy(leg->key, read->key.bytes.ptr, read->key.bytes.len);
+    coalesce_lead(co, &leg->lead, read, target, shared);
+    leg->lead.key = leg->key;
 }
 
 void

@@ -22,6 +22,7 @@
 #include "proxy/failure.h"
 #include "proxy/flight.h"
 
+struct backend;
 struct client;
 struct fan_write;
 struct fill;
@@ -62,26 +63,28 @@ enum leg_kind {
     LEG_FLUSH,
 };
 
+/* leg_create() names what must be nothing at first; the rest is for its kind, and
+ * has what its last use left. */
 struct leg {
-    struct leg *next;        /* in the backend's queue */
-    struct pending *pending; /* NULL: nobody waits for this reply (any more) */
-    struct roster *roster;   /* of the epoch under which it was sent */
-    struct fill *fill;       /* LEG_FILL, until it is answered or given up */
-    uint64_t deadline_us;
-    uint64_t written_hash;       /* LEG_WRITES_KEY: the key's */
-    size_t bytes;                /* of the request */
-    uint32_t shard;              /* LEG_SHARD: which */
-    uint8_t kind;                /* enum leg_kind */
-    uint8_t shape;               /* enum reply_shape */
-    uint8_t writes;              /* enum leg_writes */
-    bool retry;                  /* counts against the retry budget */
-    bool repeatable;             /* a read: asked twice it has changed nothing */
-    bool begun;                  /* a part of the reply has come */
-    uint8_t duty;                /* enum failure_duty */
-    uint8_t key_bytes;           /* of the key in the backend's `keys`; 0: all its keys are meant */
+    struct leg *next;            /* in the backend's queue */
+    struct pending *pending;     /* NULL: nobody waits for this reply (any more) */
+    struct roster *roster;       /* of the epoch under which it was sent */
+    struct fill *fill;           /* LEG_FILL, until it is answered or given up */
     struct journal_entry *entry; /* LEG_REPLAY, until it is answered or given up */
-    struct lead lead;            /* LEG_ONE, LEG_FETCH: others may wait for the answer */
-    char key[KEY_MAX_BYTES];     /* the lead's */
+    uint64_t deadline_us;
+    uint64_t written_hash;   /* LEG_WRITES_KEY: the key's */
+    size_t bytes;            /* of the request */
+    uint32_t shard;          /* LEG_SHARD: which */
+    uint8_t kind;            /* enum leg_kind */
+    uint8_t shape;           /* enum reply_shape */
+    uint8_t writes;          /* enum leg_writes */
+    uint8_t duty;            /* enum failure_duty */
+    uint8_t key_bytes;       /* of the key in the backend's `keys`; 0: all its keys are meant */
+    bool retry;              /* counts against the retry budget */
+    bool repeatable;         /* a read: asked twice it has changed nothing */
+    bool begun;              /* a part of the reply has come */
+    struct lead lead;        /* LEG_ONE, LEG_FETCH: others may wait for the answer */
+    char key[KEY_MAX_BYTES]; /* the lead's */
 };
 
 /* What the request may change: reads that are asked from now on, and again from
@@ -112,6 +115,12 @@ struct leg *leg_create(struct worker *worker, struct pending *p, enum leg_kind k
 /* Call when it has been queued. `hash` is the key's. */
 void leg_is_write(struct worker *worker, struct leg *leg, enum leg_writes writes, uint64_t hash);
 void leg_is_retry(struct worker *worker, struct leg *leg);
+
+/* What the leg, a read at `target`, brings may be waited for, or is kept:
+ * coalesce_lead(). */
+struct coalesce_read;
+void leg_lead(struct leg *leg, const struct coalesce_read *read, const struct backend *target,
+              bool shared);
 
 /* Gives the leg and its hold on the roster back. */
 void leg_destroy(struct worker *worker, struct leg *leg);

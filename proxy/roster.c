@@ -73,6 +73,8 @@ fill_pool(struct roster *r, unsigned index)
     }
     pool->near = near_create(r->worker, place->pool);
     pool->shares = pool->coalesce || pool->replicas > 1 || pool->near != NULL;
+    pool->plain =
+        pool->replicas <= 1 && pool->near == NULL && place->pool->gutter_pool == TABLE_NO_POOL;
     if (place->pool->gutter_pool != TABLE_NO_POOL) {
         pool->gutter = &r->pools[place->pool->gutter_pool];
     }

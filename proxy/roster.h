@@ -28,6 +28,7 @@ struct roster_pool {
     bool flush_all;
     bool coalesce;
     bool shares;                /* a read may be answered by what another brings */
+    bool plain;                 /* nothing of its options concerns a plain get or set: plain.h */
     struct near_cache *near;    /* values of the hottest keys; NULL: none are kept */
     uint64_t miss_lease_us;     /* 0: none */
     bool slow_ring;             /* finding an owner costs more than remembering it */

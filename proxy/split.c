@@ -264,27 +264,58 @@ begin_round(struct worker *w)
     w->split_count = 0;
 }
 
+static bool
+begin(struct split *s, unsigned count)
+{
+    struct multiget *many = multiget_pool_borrow(&s->worker->multigets);
+    if (!multiget_begin(many, s->request->keys, count)) {
+        multiget_pool_give_back(&s->worker->multigets, &many);
+        way_count_failure(s->worker, FAILURE_OVERLOADED);
+        pending_fail(s->pending, FAILURE_OVERLOADED);
+        return false;
+    }
+    s->pending->many = many;
+    if (s->form == FORM_NONE) {
+        client_begins_write_of_all(s->pending); /* of all it names; a list of them costs more */
+    }
+    begin_round(s->worker);
+    return true;
+}
+
 void
 split_get(struct client *c, const struct request *r)
 {
     struct split s = {pending_create(c, r), r, c->worker, form_of(r), NULL};
-    struct multiget *many = multiget_pool_borrow(&s.worker->multigets);
-    if (!multiget_begin(many, r->keys, r->key_count)) {
-        multiget_pool_give_back(&s.worker->multigets, &many);
-        way_count_failure(s.worker, FAILURE_OVERLOADED);
-        pending_fail(s.pending, FAILURE_OVERLOADED);
+    if (!begin(&s, r->key_count)) {
         return;
     }
-    s.pending->many = many;
-    if (s.form == FORM_NONE) {
-        client_begins_write_of_all(s.pending); /* of all it names; a list of them costs more */
-    }
-    begin_round(s.worker);
     struct span keys = r->keys, key;
     while (request_next_key(&keys, &key)) {
         add_key(&s, key);
     }
     worker_count(s.worker, METRIC_ID_CMD_GET, r->key_count - 1); /* it was counted as one */
+    close_lines(&s);
+    answer_complete(s.pending);
+}
+
+void
+split_plain_get(struct client *c, const struct span *keys, unsigned count)
+{
+    struct worker *w = c->worker;
+    const struct span *last = &keys[count - 1];
+    struct request *r = &w->request;
+    r->cmd = CMD_GET;
+    r->keys = span_make(keys[0].ptr, (size_t)(last->ptr + last->len - keys[0].ptr));
+    struct pending *p = pending_create(c, NULL);
+    p->request = (struct failure_request){.cmd = CMD_GET};
+    struct split s = {p, r, w, FORM_TEXT, NULL};
+    worker_count(w, METRIC_ID_CMD_GET, count);
+    if (!begin(&s, count)) {
+        return;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        add_key(&s, keys[i]);
+    }
     close_lines(&s);
     answer_complete(s.pending);
 }

@@ -1,8 +1,11 @@
-/* split.h - a get of several keys, one line to each node that owns some. */
+/* split.h - a get, gets, gat or gats with several keys: each key to its owner,
+ * one line per node. The worker has a roster. */
 #pragma once
-#include "common/proto/request.h"
-
 struct client;
+struct request;
+struct span;
 
-/* `r` is of SHAPE_GET; the client's worker has a roster. */
-void split_get(struct client *c, const struct request *r);
+void split_get(struct client *c, const struct request *request);
+
+/* A plain one (request_plain_multiget()); `count` is at least 1. */
+void split_plain_get(struct client *c, const struct span *keys, unsigned count);

@@ -89,6 +89,7 @@ PROXY_TESTS = \
 	t/proxy/names.t \
 	t/proxy/near_cache.t \
 	t/proxy/order.t \
+	t/proxy/plain.t \
 	t/proxy/pressure.t \
 	t/proxy/promotion.t \
 	t/proxy/replicas.t \

@@ -114,34 +114,10 @@ continuum_seal(struct continuum *c, enum continuum_ties ties)
     index_points(c);
 }
 
-/* Index of the first point that is not below `hash`, or `count`. */
-static unsigned
-lower_bound(const struct continuum *c, uint32_t hash)
-{
-    unsigned low = c->starts[hash >> c->shift];
-    unsigned high = c->starts[(hash >> c->shift) + 1];
-    while (low < high) {
-        unsigned middle = low + (high - low) / 2;
-        if (c->points[middle] < hash) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
-
-unsigned
-continuum_at_or_after(const struct continuum *c, uint32_t hash)
-{
-    unsigned at = lower_bound(c, hash);
-    return at < c->count ? at : 0;
-}
-
 unsigned
 continuum_at_or_before(const struct continuum *c, uint32_t hash)
 {
-    unsigned at = lower_bound(c, hash);
+    unsigned at = continuum_lower_bound(c, hash);
     if (at < c->count && c->points[at] == hash) {
         return at;
     }

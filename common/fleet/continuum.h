@@ -26,8 +26,30 @@ enum continuum_ties { CONTINUUM_TIES_TO_FIRST, CONTINUUM_TIES_TO_LAST };
 /* At least one point was added. */
 void continuum_seal(struct continuum *c, enum continuum_ties ties);
 
+/* Index of the first point that is not below `hash`, or `count`. */
+static inline unsigned
+continuum_lower_bound(const struct continuum *c, uint32_t hash)
+{
+    unsigned low = c->starts[hash >> c->shift];
+    unsigned high = c->starts[(hash >> c->shift) + 1];
+    while (low < high) {
+        unsigned middle = low + (high - low) / 2;
+        if (c->points[middle] < hash) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
 /* Index of the first point that is not below `hash`; past the last it is 0. */
-unsigned continuum_at_or_after(const struct continuum *c, uint32_t hash);
+static inline unsigned
+continuum_at_or_after(const struct continuum *c, uint32_t hash)
+{
+    unsigned at = continuum_lower_bound(c, hash);
+    return at < c->count ? at : 0;
+}
 
 /* Index of the last point that is not above `hash`; before the first it is the
  * last of all. */

@@ -129,9 +129,14 @@ static uint32_t
 hash_fnv1a_64(struct span key)
 {
     uint32_t h = (uint32_t)FNV_64_INIT;
+    for (; key.len >= 8; key = span_skip(key, 8)) {
+#pragma GCC unroll 8
+        for (size_t i = 0; i < 8; i++) {
+            h = (h ^ signed_byte(key, i)) * (uint32_t)FNV_64_PRIME;
+        }
+    }
     for (size_t i = 0; i < key.len; i++) {
-        h ^= signed_byte(key, i);
-        h *= (uint32_t)FNV_64_PRIME;
+        h = (h ^ signed_byte(key, i)) * (uint32_t)FNV_64_PRIME;
     }
     return h;
 }

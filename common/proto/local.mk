@@ -5,6 +5,7 @@ libmfproto_a_SOURCES = \
 	common/proto/errorline.c common/proto/errorline.h \
 	common/proto/exptime.c common/proto/exptime.h \
 	common/proto/reply.c common/proto/reply.h \
+	common/proto/reply_plain.h \
 	common/proto/request.c common/proto/request.h \
 	common/proto/request_meta.c \
 	common/proto/request_plain.c common/proto/request_plain.h \
