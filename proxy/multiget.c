@@ -72,44 +72,13 @@ multiget_add_shard(struct multiget *m)
     return m->shard_count++;
 }
 
-static uint32_t
-add(struct multiget *m, uint32_t at, uint32_t len, uint32_t shard)
-{
-    ASSERT(shard < m->shard_count && at + len <= buf_len(&m->line) && len <= KEY_MAX_BYTES &&
-           m->key_count < m->key_room);
-
-    struct multiget_key *k = &m->keys[m->key_count];
-    k->lead.key = buf_span(&m->line).ptr + at;
-    k->lead.key_bytes = (uint8_t)len;
-    k->lead.flight = NULL;
-    k->lead.listed = false;
-    k->shard = shard;
-    k->next = MULTIGET_END;
-    k->bytes = 0;
-    return m->key_count++;
-}
-
-uint32_t
-multiget_add_key(struct multiget *m, uint32_t at, uint32_t len, uint32_t shard)
-{
-    uint32_t key = add(m, at, len, shard);
-    struct multiget_shard *s = &m->shards[shard];
-    if (s->first == MULTIGET_END) {
-        s->first = s->unanswered = key;
-    } else {
-        m->keys[s->last].next = key;
-    }
-    s->last = key;
-    return key;
-}
-
 uint32_t
 multiget_add_guest(struct multiget *m, uint32_t at, uint32_t len)
 {
     if (m->guests == MULTIGET_END) {
         m->guests = multiget_add_shard(m);
     }
-    return add(m, at, len, m->guests);
+    return multiget_add(m, at, len, m->guests);
 }
 
 uint32_t

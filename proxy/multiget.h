@@ -13,6 +13,7 @@
  * A key that somebody else's request brings along is on no shard's line; its
  * value is put where it belongs when it comes. */
 #pragma once
+#include "common/core/assert.h"
 #include "common/core/buf.h"
 #include "proxy/flight.h"
 
@@ -56,9 +57,38 @@ void multiget_deinit(struct multiget *m);
 /* A new shard, without keys; returns its number. */
 uint32_t multiget_add_shard(struct multiget *m);
 
+/* For the two that follow. */
+static inline uint32_t
+multiget_add(struct multiget *m, uint32_t at, uint32_t len, uint32_t shard)
+{
+    ASSERT(m->key_count < m->key_room);
+
+    struct multiget_key *k = &m->keys[m->key_count];
+    k->lead.key = buf_span(&m->line).ptr + at;
+    k->lead.key_bytes = (uint8_t)len;
+    k->lead.flight = NULL;
+    k->lead.listed = false;
+    k->shard = shard;
+    k->next = MULTIGET_END;
+    k->bytes = 0;
+    return m->key_count++;
+}
+
 /* The next key in the client's order: `at` bytes into the span of keys, `len`
  * long. `shard` serves it. Returns its number, which counts from 0. */
-uint32_t multiget_add_key(struct multiget *m, uint32_t at, uint32_t len, uint32_t shard);
+static inline uint32_t
+multiget_add_key(struct multiget *m, uint32_t at, uint32_t len, uint32_t shard)
+{
+    uint32_t key = multiget_add(m, at, len, shard);
+    struct multiget_shard *s = &m->shards[shard];
+    if (s->first == MULTIGET_END) {
+        s->first = s->unanswered = key;
+    } else {
+        m->keys[s->last].next = key;
+    }
+    s->last = key;
+    return key;
+}
 
 /* The same for a key that no shard of this multiget is asked for. */
 uint32_t multiget_add_guest(struct multiget *m, uint32_t at, uint32_t len);

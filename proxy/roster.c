@@ -119,15 +119,10 @@ roster_know_frontends(struct roster *r)
     }
 }
 
+/* Nobody holds it any more. */
 void
-roster_unref(struct roster **roster)
+roster_end(struct roster *r)
 {
-    struct roster *r = *roster;
-    *roster = NULL;
-    ASSERT(r->refs > 0);
-    if (--r->refs > 0) {
-        return;
-    }
     struct worker *worker = r->worker;
     for (unsigned i = 0; i < r->placement->table->pool_count; i++) {
         free(r->pools[i].backends);

@@ -69,7 +69,16 @@ roster_ref(struct roster *r)
     r->refs++;
     return r;
 }
-void roster_unref(struct roster **r);
+void roster_end(struct roster *r);
+static inline void
+roster_unref(struct roster **roster)
+{
+    struct roster *r = *roster;
+    *roster = NULL;
+    if (--r->refs == 0) {
+        roster_end(r);
+    }
+}
 
 /* Looks up the pools of frontends that have come since; call before a client of
  * theirs is served. */

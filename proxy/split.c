@@ -14,6 +14,8 @@
  * take at any length. */
 #define GAT_LINE_MAX 1900
 
+#define NODE_UNKNOWN UINT_MAX
+
 /* A line that is being written to a backend. Several are open at a time, so the
  * backend carries the mark of the one that is open there (split_round). */
 struct split {
@@ -22,6 +24,7 @@ struct split {
     struct worker *worker;
     uint8_t form;                   /* of each key; FORM_NONE: a gat */
     const struct roster_pool *pool; /* the last key's */
+    bool usual;                     /* that has nothing about it that a usual key must heed */
 };
 
 static void
@@ -177,8 +180,9 @@ read_copy(const struct split *s, const struct coalesce_read *read, uint32_t at, 
     return true;
 }
 
+/* `node` is the owner, or NODE_UNKNOWN. */
 static void
-read_key(const struct split *s, const struct coalesce_read *read)
+read_key(const struct split *s, const struct coalesce_read *read, unsigned node)
 {
     struct multiget *many = s->pending->many;
     struct flight *found;
@@ -195,26 +199,14 @@ read_key(const struct split *s, const struct coalesce_read *read)
     if (verdict == COALESCE_JOIN) {
         part = multiget_add_guest(many, at, (uint32_t)read->key.bytes.len);
         coalesce_wait_part(s->pending, found, part);
-    } else if (ask_owner(s, &read->key, way_owner(s->worker->roster, &read->key), &part, &target) &&
-               (verdict == COALESCE_LEAD || read->near_of != 0)) {
-        lead(s, read, part, target, verdict == COALESCE_LEAD);
+        return;
     }
-}
-
-/* Nearly every key: nobody else asks for it, and it has no copies. */
-static void
-read_alone(const struct split *s, const struct roster_pool *pool, const struct coalesce_read *read)
-{
-    unsigned node = way_owner(s->worker->roster, &read->key);
-    struct backend *owner = pool->backends[node];
-    const struct backend *target = owner;
-    uint32_t part;
-    bool admitted = is_open(s, owner) && owner->split_pool == pool;
-    bool asked = admitted && journal_is_empty(owner->journal)
-                     ? put_key(s, owner, read->key.bytes, &part)
-                     : ask_owner(s, &read->key, node, &part, &target);
-    if (asked && pool->coalesce) {
-        lead(s, read, part, target, true);
+    if (node == NODE_UNKNOWN) {
+        node = way_owner(s->worker->roster, &read->key);
+    }
+    if (ask_owner(s, &read->key, node, &part, &target) &&
+        (verdict == COALESCE_LEAD || read->near_of != 0)) {
+        lead(s, read, part, target, verdict == COALESCE_LEAD);
     }
 }
 
@@ -229,6 +221,56 @@ touch_key(const struct split *s, const struct lookup_key *key)
 }
 
 static void
+enter_pool(struct split *s, const struct roster_pool *pool)
+{
+    s->pool = pool;
+    take_policy(s->pending, &pool->policy);
+    s->usual = s->form != FORM_NONE && pool->coalesce && pool->replicas <= 1 &&
+               pool->near == NULL && s->pending->client->writing == 0;
+}
+
+/* memcpy() of a key, mostly without a call. */
+static inline void
+copy_key(char *to, struct span key)
+{
+    if (key.len < 16 || key.len > 32) {
+        memcpy(to, key.ptr, key.len);
+        return;
+    }
+    memcpy(to, key.ptr, 16);
+    memcpy(to + key.len - 16, key.ptr + key.len - 16, 16);
+}
+
+/* Nearly every key: nobody else asks for it, and its node has a line open. All that
+ * is left to do is done here at once. False, and nothing is done, if it is another. */
+static inline bool
+add_usual_key(const struct split *s, const struct lookup_key *key, unsigned node)
+{
+    struct worker *w = s->worker;
+    struct multiget *many = s->pending->many;
+    struct backend *b = s->pool->backends[node];
+    if (!is_open(s, b) || b->split_pool != s->pool || !journal_is_empty(b->journal) ||
+        !coalesce_is_quiet(&w->coalesce, key->hash)) {
+        return false;
+    }
+    uint32_t mark = write_marks_read(w->host->writes, key->hash);
+    char *to = buf_room(&b->out, key->bytes.len + 1);
+    if (to == NULL) {
+        return false;
+    }
+    *to = ' ';
+    copy_key(to + 1, key->bytes);
+    buf_grew(&b->out, key->bytes.len + 1);
+    uint32_t at = (uint32_t)(key->bytes.ptr - s->request->keys.ptr);
+    uint32_t part = multiget_add_key(many, at, (uint32_t)key->bytes.len, b->split_shard);
+    struct lookup_key own = {multiget_key_span(many, part), key->hash, key->pool};
+    if (!flight_begin(&w->coalesce.flights, &many->keys[part].lead, &own, s->form, mark, b)) {
+        coalesce_too_many(&w->coalesce);
+    }
+    return true;
+}
+
+static void
 add_key(struct split *s, struct span key)
 {
     struct worker *w = s->worker;
@@ -236,8 +278,11 @@ add_key(struct split *s, struct span key)
     const struct roster_pool *pool = &w->roster->pools[read.key.pool];
     worker_note_read(w, &read.key);
     if (pool != s->pool) {
-        s->pool = pool;
-        take_policy(s->pending, &pool->policy);
+        enter_pool(s, pool);
+    }
+    unsigned node = s->usual ? way_owner(w->roster, &read.key) : NODE_UNKNOWN;
+    if (s->usual && add_usual_key(s, &read.key, node)) {
+        return;
     }
     if (s->form == FORM_NONE) {
         touch_key(s, &read.key);
@@ -248,13 +293,7 @@ add_key(struct split *s, struct span key)
     if (pool->near != NULL && near_serve_part(s->pending, &read, at)) {
         return;
     }
-    bool alone = !pool->coalesce || (coalesce_is_quiet(&w->coalesce, read.key.hash) &&
-                                     !client_is_writing(s->pending->client, read.key.hash));
-    if (alone && pool->replicas <= 1 && read.near_of == 0) {
-        read_alone(s, pool, &read);
-    } else {
-        read_key(s, &read);
-    }
+    read_key(s, &read, node);
 }
 
 static void
@@ -285,7 +324,7 @@ begin(struct split *s, unsigned count)
 void
 split_get(struct client *c, const struct request *r)
 {
-    struct split s = {pending_create(c, r), r, c->worker, form_of(r), NULL};
+    struct split s = {pending_create(c, r), r, c->worker, form_of(r), NULL, false};
     if (!begin(&s, r->key_count)) {
         return;
     }
@@ -308,7 +347,7 @@ split_plain_get(struct client *c, const struct span *keys, unsigned count)
     r->keys = span_make(keys[0].ptr, (size_t)(last->ptr + last->len - keys[0].ptr));
     struct pending *p = pending_create(c, NULL);
     p->request = (struct failure_request){.cmd = CMD_GET};
-    struct split s = {p, r, w, FORM_TEXT, NULL};
+    struct split s = {p, r, w, FORM_TEXT, NULL, false};
     worker_count(w, METRIC_ID_CMD_GET, count);
     if (!begin(&s, count)) {
         return;

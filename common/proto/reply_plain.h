@@ -33,12 +33,12 @@ reply_plain_begins(const char *p, const char *end, struct span key)
            p[6 + key.len] == ' ' && bytes_equal(p + 6, key.ptr, key.len);
 }
 
-/* The end of the block whose line goes on at `p`, with the flags. */
+/* The end of the block whose line goes on at `p`, with the flags, mostly 0. */
 static inline const char *
 reply_plain_rest(const char *p, const char *end)
 {
     uint64_t ignored, bytes;
-    p = reply_plain_number(p, end, &ignored);
+    p = end - p > 2 && p[0] == '0' && p[1] == ' ' ? p + 1 : reply_plain_number(p, end, &ignored);
     if (p == NULL || *p != ' ' || (p = reply_plain_number(p + 1, end, &bytes)) == NULL) {
         return NULL;
     }
