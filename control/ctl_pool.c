@@ -33,6 +33,11 @@
       "what a node gets that was away: replay-then-flush-if-lossy, flush or trust")                \
     X(0, "gutter",            STRING, gutter,            "POOL", NULL,                             \
       "the pool that stands in for nodes that are down")
+#define POOL_DOCUMENTS(X)                                                                          \
+    X(0, "hot",               STRING, hot,               "JSON", NULL,                             \
+      "the keys and prefixes that are hot: {\"keys\": [...], \"prefixes\": [...]}")                \
+    X(0, "limits",            STRING, limits,            "JSON", NULL,                             \
+      "limits by rate of each proxy: {PREFIX: {\"requests\": N, \"bytes\": N}, ...}")
 #define POOL_SWITCHES(X)                                                                           \
     X(0, "coalesce",          STRING, coalesce,          "on|off", NULL,                           \
       "whether reads of one key that come together are one request (on)")
@@ -59,6 +64,7 @@
       "serve the pool once so many nodes have registered for it (1)")
 #define POOL_OPTIONS(X)                                                                            \
     POOL_WORDS(X)                                                                                  \
+    POOL_DOCUMENTS(X)                                                                              \
     POOL_SWITCHES(X)                                                                               \
     POOL_NUMBERS(X)                                                                                \
     X(0, "force",             BOOL,   force,             "",      NULL,                            \
@@ -89,6 +95,14 @@ switch_json(const char *word)
     return on || strcmp(word, "off") == 0 ? json_boolean(on) : json_string(word);
 }
 
+/* Text that is not JSON is kept as it is, for the decoder to complain about. */
+static json_t *
+document_json(const char *text)
+{
+    json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    return json != NULL ? json : json_string(text);
+}
+
 /* Writes what was given over what `json` says; false if a word is not UTF-8. */
 static bool
 overlay(json_t *json, const struct pool_options *o)
@@ -99,6 +113,12 @@ overlay(json_t *json, const struct pool_options *o)
         failed |= json_object_set_new(json, #field, json_string(o->field));                        \
     }
     POOL_WORDS(X)
+#undef X
+#define X(letter, name, type, field, arg, fallback, help)                                          \
+    if (o->field != NULL) {                                                                        \
+        failed |= json_object_set_new(json, #field, document_json(o->field));                      \
+    }
+    POOL_DOCUMENTS(X)
 #undef X
 #define X(letter, name, type, field, arg, fallback, help)                                          \
     if (o->field != NULL) {                                                                        \

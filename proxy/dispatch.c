@@ -206,6 +206,10 @@ to_one(struct client *c, const struct request *r, struct span block)
     struct coalesce_read read = {.key = lookup_key_of(c, r->key), .form = form_of(r)};
     const struct roster_pool *pool = &w->roster->pools[read.key.pool];
     p->policy = pool->policy;
+    if (pool->admission != NULL && !pending_admit(p, pool->admission, r->key, block.len)) {
+        pending_fail(p, FAILURE_OVERLOADED);
+        return;
+    }
     if (r->cmd == CMD_MG || command_shape(r->cmd) == SHAPE_GET) {
         worker_note_read(w, &read.key);
     }

@@ -1,6 +1,7 @@
 # The proxy: routes clients' commands to nodes.
 noinst_LIBRARIES += libmfproxy.a
 libmfproxy_a_SOURCES = \
+	proxy/admission.c proxy/admission.h \
 	proxy/answer.c proxy/answer.h \
 	proxy/backend.c proxy/backend.h \
 	proxy/bufpool.c proxy/bufpool.h \

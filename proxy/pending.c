@@ -1,5 +1,6 @@
 #include "proxy/pending.h"
 #include "common/core/assert.h"
+#include "proxy/admission.h"
 #include "proxy/client.h"
 #include "proxy/multiget.h"
 #include "proxy/roster.h"
@@ -112,12 +113,40 @@ advance_queue(struct client *c)
     }
 }
 
+bool
+pending_admit(struct pending *p, const struct admission *a, struct span key, uint64_t bytes)
+{
+    struct admission_gate *g = admission_find(a, key);
+    if (g == NULL) {
+        return true;
+    }
+    if (!admission_passes(g, p->request.cmd, key.len + bytes, worker_now_us(p->worker) * 1000)) {
+        worker_count(p->worker, METRIC_ID_FAILED_LIMITED, 1);
+        return false;
+    }
+    if (p->gate == NULL && g->byte_rate.per_second != 0) {
+        p->gate = admission_gate_ref(g);
+    }
+    return true;
+}
+
+/* What was told is known now. */
+static void
+settle(struct pending *p)
+{
+    admission_owe(p->gate, p->bytes, worker_now_us(p->worker) * 1000);
+    admission_gate_unref(&p->gate);
+}
+
 void
 pending_done(struct pending *p)
 {
     ASSERT(!p->done && p->legs == 0);
 
     p->done = true;
+    if (p->gate != NULL) {
+        settle(p);
+    }
     if (p->writes != 0 && p->client != NULL) {
         client_ends_write(p);
     }

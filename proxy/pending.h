@@ -22,6 +22,8 @@
 #include "proxy/failure.h"
 #include "proxy/flight.h"
 
+struct admission;
+struct admission_gate;
 struct backend;
 struct client;
 struct fan_write;
@@ -38,10 +40,11 @@ struct pending {
     struct buf echo;       /* " Oabc kkey" of a meta command, in case it fails */
     struct buf worst;      /* a broadcast's worst line so far; a hot write's answer, held back */
     struct multiget *many; /* of a get with several keys */
-    struct fan_write *fan; /* of a write of a hot key (fanout.h); or NULL */
-    unsigned legs;         /* its own and those it waits for, not answered and not failed yet */
-    uint32_t bytes;        /* of the reply so far */
-    uint32_t writes;       /* which key: client_begins_write(); 0: none */
+    struct admission_gate *gate; /* which its reply's bytes count at (admission.h); or NULL */
+    struct fan_write *fan;       /* of a write of a hot key (fanout.h); or NULL */
+    unsigned legs;   /* its own and those it waits for, not answered and not failed yet */
+    uint32_t bytes;  /* of the reply so far */
+    uint32_t writes; /* which key: client_begins_write(); 0: none */
     struct failure_request request;
     struct failure_policy policy;
     bool done;
@@ -94,6 +97,11 @@ enum leg_writes { LEG_WRITES_NOTHING, LEG_WRITES_KEY, LEG_WRITES_ALL };
 /* At the end of the client's queue. `request` may be NULL for an answer that is
  * known at once. */
 struct pending *pending_create(struct client *c, const struct request *request);
+
+/* May the request, or a key of it, pass the limits by rate of its pool? `bytes`: of
+ * the value that it brings. If so its reply will count, that of a multiget for the
+ * first of its keys whose bytes are limited. */
+bool pending_admit(struct pending *p, const struct admission *a, struct span key, uint64_t bytes);
 
 /* Bytes of the answer: to the client at once if it is this pending's turn, else
  * held until it is. */

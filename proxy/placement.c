@@ -2,6 +2,7 @@
 #include "common/core/assert.h"
 #include "common/core/hash.h"
 #include "common/core/mem.h"
+#include "proxy/admission.h"
 #include "proxy/journal.h"
 #include "proxy/journal_file.h"
 #include "proxy/promoter.h"
@@ -99,6 +100,17 @@ add_node(struct placement *p, const struct place_node *template, const struct pl
     return true;
 }
 
+static const struct admission *
+admission_before(const struct placement *previous, const char *pool_name)
+{
+    for (unsigned i = 0; previous != NULL && i < previous->table->pool_count; i++) {
+        if (strcmp(previous->pools[i].pool->name, pool_name) == 0) {
+            return previous->pools[i].admission;
+        }
+    }
+    return NULL;
+}
+
 static bool
 place_pool(struct placement *p, unsigned pool_index, const struct placement *previous,
            const struct placement_host *host, char *error)
@@ -125,6 +137,7 @@ place_pool(struct placement *p, unsigned pool_index, const struct placement *pre
         }
         place->nodes[i] = *entry - 1;
     }
+    place->admission = admission_create(pool, admission_before(previous, pool->name));
     if (pool->promote_percent > 0 && pool->replicas > 1 && pool->node_count > 1) {
         place->promoter = promoter_create(pool->promote_percent, pool->node_count);
     }
@@ -211,6 +224,7 @@ placement_unref(struct placement **placement)
     }
     for (unsigned i = 0; i < p->table->pool_count; i++) {
         free(p->pools[i].nodes);
+        admission_destroy(&p->pools[i].admission);
         promoter_destroy(&p->pools[i].promoter);
     }
     table_unref(&p->table);

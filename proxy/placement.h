@@ -49,8 +49,9 @@ struct place_node {
 
 struct place_pool {
     const struct table_pool *pool;
-    unsigned *nodes;           /* pool node -> index into placement->nodes */
-    struct promoter *promoter; /* finds the keys that are hot here; NULL: the pool wants none */
+    unsigned *nodes;             /* pool node -> index into placement->nodes */
+    struct admission *admission; /* limits by rate; NULL: there are none */
+    struct promoter *promoter;   /* finds the keys that are hot here; NULL: the pool wants none */
 };
 
 struct placement {
@@ -64,6 +65,7 @@ struct placement {
     unsigned index_mask;
 };
 
+struct admission;
 struct journal_budget;
 struct promoter;
 struct journal_dir;

@@ -2,6 +2,7 @@
 #include "common/core/clock.h"
 #include "common/core/version.h"
 #include "common/push/follow.h"
+#include "proxy/admission.h"
 #include "proxy/proxy.h"
 
 #include <inttypes.h>
@@ -48,6 +49,68 @@ put_nodes(struct proxy *proxy, struct buf *out)
     }
     NODE_METRICS(X)
 #undef X
+    placement_unref(&p);
+}
+
+static void
+put_limit(struct buf *out, const char *name, const struct table_pool *pool, const char *prefix,
+          const char *rate, uint64_t value)
+{
+    buf_printf(out, "mfproxy_%s{", name);
+    metric_put_label(out, "pool", pool->name);
+    buf_append(out, ",", 1);
+    metric_put_label(out, "prefix", prefix);
+    if (rate != NULL) {
+        buf_append(out, ",", 1);
+        metric_put_label(out, "rate", rate);
+    }
+    buf_printf(out, "} %" PRIu64 "\n", value);
+}
+
+static void
+put_admitted(struct buf *out, const struct table_pool *pool, const struct admission_gate *g)
+{
+    put_limit(out, "limit_admitted_total", pool, g->prefix, NULL, atomic_load(&g->admitted));
+}
+
+static void
+put_refused(struct buf *out, const struct table_pool *pool, const struct admission_gate *g)
+{
+    const char *name = "limit_refused_total";
+    put_limit(out, name, pool, g->prefix, "requests", atomic_load(&g->refused_requests));
+    put_limit(out, name, pool, g->prefix, "bytes", atomic_load(&g->refused_bytes));
+}
+
+/* Prefixes are the table's, so there are no more series than it has limits. */
+static void
+put_gates(const struct placement *p, struct buf *out,
+          void (*put)(struct buf *out, const struct table_pool *pool,
+                      const struct admission_gate *g))
+{
+    for (unsigned i = 0; i < p->table->pool_count; i++) {
+        const struct admission *a = p->pools[i].admission;
+        for (unsigned k = 0; a != NULL && k < a->count; k++) {
+            put(out, p->pools[i].pool, a->gates[k]);
+        }
+    }
+}
+
+static void
+put_limits(struct proxy *proxy, struct buf *out)
+{
+    struct placement *p = proxy_placement(proxy);
+    if (p == NULL) {
+        return;
+    }
+    buf_append_span(out,
+                    SPAN_LIT("# HELP mfproxy_limit_admitted_total Requests, of a multiget each "
+                             "key, that were within the limits by rate of their prefix.\n"
+                             "# TYPE mfproxy_limit_admitted_total counter\n"));
+    put_gates(p, out, put_admitted);
+    buf_append_span(out, SPAN_LIT("# HELP mfproxy_limit_refused_total Those that were not, by the "
+                                  "rate that was over its limit.\n"
+                                  "# TYPE mfproxy_limit_refused_total counter\n"));
+    put_gates(p, out, put_refused);
     placement_unref(&p);
 }
 
@@ -115,6 +178,7 @@ on_metrics(void *arg, struct http_reply *reply)
     put_nodes(proxy, &reply->body);
     proxy_frontend_metrics(proxy, &reply->body);
     put_table(proxy, &reply->body);
+    put_limits(proxy, &reply->body);
     put_hot_keys(proxy, &reply->body);
 }
 

@@ -50,6 +50,8 @@
       "Requests that were sent and not answered in time, or whose connection broke.")              \
     X(FAILED_OVERLOADED, "failed_overloaded_total",   COUNTER,                                     \
       "Requests over the limit of requests on their way to one node.")                             \
+    X(FAILED_LIMITED,   "failed_limited_total",       COUNTER,                                     \
+      "Requests, of a multiget each key, over a limit by rate of their pool.")                     \
     X(FAILED_NO_ROUTE,  "failed_no_route_total",      COUNTER,                                     \
       "Requests before there was a routing table, or by a listener whose pool it lacks.")                                                \
     X(READ_RETRIES,     "read_retries_total",         COUNTER,                                     \

@@ -65,6 +65,7 @@ fill_pool(struct roster *r, unsigned index)
                                                                     : place->pool->node_count,
         .replica_ttl_us = place->pool->replica_ttl_ms * 1000,
         .local_ttl_us = place->pool->replica_ttl_local_ms * 1000,
+        .admission = place->admission,
         .promoter = place->promoter,
         .table = place->pool,
     };
@@ -73,8 +74,8 @@ fill_pool(struct roster *r, unsigned index)
     }
     pool->near = near_create(r->worker, place->pool);
     pool->shares = pool->coalesce || pool->replicas > 1 || pool->near != NULL;
-    pool->plain =
-        pool->replicas <= 1 && pool->near == NULL && place->pool->gutter_pool == TABLE_NO_POOL;
+    pool->plain = pool->replicas <= 1 && pool->near == NULL && pool->admission == NULL &&
+                  place->pool->gutter_pool == TABLE_NO_POOL;
     if (place->pool->gutter_pool != TABLE_NO_POOL) {
         pool->gutter = &r->pools[place->pool->gutter_pool];
     }

@@ -13,6 +13,7 @@
 
 struct backend;
 struct copies;
+struct admission;
 struct near_cache;
 struct owner_cache;
 struct promoted;
@@ -38,9 +39,10 @@ struct roster_pool {
     uint64_t id;       /* of its name, in whatever table */
     unsigned replicas; /* 1: no key is hot */
     uint64_t replica_ttl_us;
-    uint64_t local_ttl_us;     /* of copies that this worker alone reads */
-    struct promoter *promoter; /* the placement's; NULL: no key has such copies */
-    struct promoted *promoted; /* what the worker knows from it */
+    uint64_t local_ttl_us;       /* of copies that this worker alone reads */
+    struct admission *admission; /* the placement's; NULL: no limits by rate */
+    struct promoter *promoter;   /* the placement's; NULL: no key has such copies */
+    struct promoted *promoted;   /* what the worker knows from it */
     const struct table_pool *table;
 };
 

@@ -226,7 +226,7 @@ enter_pool(struct split *s, const struct roster_pool *pool)
     s->pool = pool;
     take_policy(s->pending, &pool->policy);
     s->usual = s->form != FORM_NONE && pool->coalesce && pool->replicas <= 1 &&
-               pool->near == NULL && s->pending->client->writing == 0;
+               pool->near == NULL && pool->admission == NULL && s->pending->client->writing == 0;
 }
 
 /* memcpy() of a key, mostly without a call. */
@@ -279,6 +279,10 @@ add_key(struct split *s, struct span key)
     worker_note_read(w, &read.key);
     if (pool != s->pool) {
         enter_pool(s, pool);
+    }
+    if (pool->admission != NULL && !pending_admit(s->pending, pool->admission, key, 0)) {
+        refuse_part(s, FAILURE_OVERLOADED);
+        return;
     }
     unsigned node = s->usual ? way_owner(w->roster, &read.key) : NODE_UNKNOWN;
     if (s->usual && add_usual_key(s, &read.key, node)) {

@@ -85,6 +85,7 @@ PROXY_TESTS = \
 	t/proxy/journal.t \
 	t/proxy/journal_dir.t \
 	t/proxy/listen_pool.t \
+	t/proxy/limits.t \
 	t/proxy/memccapable.t \
 	t/proxy/names.t \
 	t/proxy/near_cache.t \

@@ -19,5 +19,6 @@ libmfcore_a_SOURCES = \
 	common/core/option.c common/core/option.h \
 	common/core/span.h \
 	common/core/statefile.c common/core/statefile.h \
+	common/core/token_bucket.c common/core/token_bucket.h \
 	common/core/uri.c common/core/uri.h \
 	common/core/version.h

@@ -83,6 +83,12 @@ table_pool_deinit(struct table_pool *pool)
     free(pool->name);
     free(pool->strip_prefix);
     free(pool->gutter);
+    for (unsigned i = 0; i < pool->limit_count; i++) {
+        free(pool->limits[i].prefix);
+    }
+    free(pool->limits);
+    free(pool->limits_text);
+    prefixmap_deinit(&pool->limit_prefixes);
     free(pool->hot_text);
     hotset_deinit(&pool->hot);
     free(pool->hash_stop);

@@ -96,6 +96,16 @@ enum rejoin_policy {
 #define REJOIN_POLICIES_TEXT "replay-then-flush-if-lossy, flush or trust"
 bool rejoin_policy_find(struct span word, enum rejoin_policy *out);
 
+/* How much may be asked through a proxy of a pool's keys with a prefix. */
+#define TABLE_LIMITS_MAX 100
+#define TABLE_NO_LIMIT   UINT32_MAX
+struct table_limit {
+    char *prefix;      /* "": of all that no other limit is for */
+    uint64_t requests; /* a second; 0: any number */
+    uint64_t bytes;    /* the same */
+    uint64_t burst_ms; /* so much of it at once; default 1000 */
+};
+
 struct table_pool {
     char *name;
     struct ring_config ring_config;
@@ -125,7 +135,11 @@ struct table_pool {
     unsigned gutter_pool;  /* its index, or TABLE_NO_POOL, also if the table lacks it */
     bool is_gutter;        /* of another pool */
     unsigned replicas; /* nodes that may have a copy of a hot key, the owner one of them; 1: none */
-    uint64_t replica_ttl_ms;  /* no copy lives longer */
+    uint64_t replica_ttl_ms; /* no copy lives longer */
+    struct table_limit *limits;
+    unsigned limit_count;
+    struct prefixmap limit_prefixes; /* values are indices into the limits */
+    char *limits_text;               /* the member `limits`, canonical; "" if there is none */
     unsigned promote_percent; /* of a node's reads make a key hot for a proxy; 0: nothing does */
     uint64_t replica_ttl_local_ms; /* such copies are read so long at most; default 500 */
     uint64_t near_cache_bytes;     /* a proxy's, for values of the hottest keys; default 0: none */
@@ -217,6 +231,13 @@ table_pool_of(const struct table *table, struct span key)
 {
     return table->routes.count == 0 ? table->default_pool
                                     : prefixmap_find(&table->routes, key, table->default_pool);
+}
+
+/* Index into pool->limits of the one that is for this key, or TABLE_NO_LIMIT. */
+static inline unsigned
+table_pool_limit(const struct table_pool *pool, struct span key)
+{
+    return prefixmap_find(&pool->limit_prefixes, key, TABLE_NO_LIMIT);
 }
 
 /* Index into pool->nodes of the key's owner; while it moves, of the one who is

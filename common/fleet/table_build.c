@@ -111,10 +111,10 @@ put_move(bool *ok, json_t *object, const struct table_pool *pool)
 }
 
 static void
-put_hot(bool *ok, json_t *object, const char *text)
+put_json(bool *ok, json_t *object, const char *member, const char *text)
 {
     if (text != NULL && text[0] != '\0') {
-        put(ok, object, "hot", json_loads(text, 0, NULL));
+        put(ok, object, member, json_loads(text, 0, NULL));
     }
 }
 
@@ -159,7 +159,8 @@ pool_json(bool *ok, const struct table_pool *pool)
     if (pool->near_cache_ttl_ms != 0 && pool->near_cache_ttl_ms != TABLE_NEAR_MS) {
         put_u64(ok, json, "near_cache_ttl_ms", pool->near_cache_ttl_ms);
     }
-    put_hot(ok, json, pool->hot_text);
+    put_json(ok, json, "hot", pool->hot_text);
+    put_json(ok, json, "limits", pool->limits_text);
     json_t *nodes = json_array();
     for (unsigned i = 0; i < pool->node_count; i++) {
         *ok = json_array_append_new(nodes, node_json(ok, &pool->nodes[i])) == 0 && *ok;

@@ -442,6 +442,65 @@ read_replicas(struct jsonread *r, struct jsonread_at at, struct table_pool *pool
 }
 
 static void
+read_limit(struct jsonread *r, struct jsonread_at at, const char *prefix, struct table_limit *limit)
+{
+    struct span text = span_cstr(prefix);
+    if (text.len > 0 && !table_is_key_prefix(text)) {
+        jsonread_fail(r, at, NULL, "expected prefixes of up to %d bytes that may stand in a key",
+                      PREFIX_BYTES_MAX);
+        return;
+    }
+    limit->prefix = mem_strdup(prefix);
+    char place[PLACE_MAX + PREFIX_BYTES_MAX];
+    snprintf(place, sizeof(place), "%s.%s", at.place, prefix);
+    struct jsonread_at of = {jsonread_object(r, at, prefix), place};
+    if (r->failed) {
+        return;
+    }
+    limit->requests = jsonread_u64(r, of, "requests", JSONREAD_OPTIONAL, 0, TABLE_LIMIT_MAX, 0);
+    limit->bytes = jsonread_u64(r, of, "bytes", JSONREAD_OPTIONAL, 0, TABLE_LIMIT_MAX, 0);
+    limit->burst_ms = jsonread_u64(r, of, "burst_ms", JSONREAD_OPTIONAL, TABLE_BURST_MIN_MS,
+                                   TABLE_BURST_MAX_MS, TABLE_BURST_MS);
+    if (!r->failed && limit->requests == 0 && limit->bytes == 0) {
+        jsonread_fail(r, of, NULL, "expected requests, bytes or both");
+    }
+}
+
+static void
+read_limits(struct jsonread *r, struct jsonread_at at, struct table_pool *pool)
+{
+    pool->limits_text = mem_strdup("");
+    if (r->failed || json_object_get(at.object, "limits") == NULL) {
+        return;
+    }
+    char place[PLACE_MAX];
+    snprintf(place, sizeof(place), "%s%slimits", at.place, at.place[0] != '\0' ? "." : "");
+    struct jsonread_at limits = {jsonread_object(r, at, "limits"), place};
+    size_t count = r->failed ? 0 : json_object_size(limits.object);
+    if (count > TABLE_LIMITS_MAX) {
+        jsonread_fail(r, limits, NULL, "more than %d", TABLE_LIMITS_MAX);
+    }
+    if (r->failed || count == 0) {
+        return;
+    }
+    pool->limits = mem_zalloc(count * sizeof(pool->limits[0]));
+    const char *prefix;
+    json_t *ignored;
+    json_object_foreach ((json_t *)limits.object, prefix, ignored) {
+        if (r->failed) {
+            return;
+        }
+        prefixmap_add(&pool->limit_prefixes, span_cstr(prefix), pool->limit_count);
+        read_limit(r, limits, prefix, &pool->limits[pool->limit_count++]);
+    }
+    prefixmap_seal(&pool->limit_prefixes);
+    free(pool->limits_text);
+    char *text = json_dumps(limits.object, JSON_COMPACT | JSON_SORT_KEYS);
+    pool->limits_text = copy_or_empty(text);
+    free(text);
+}
+
+static void
 read_near_cache(struct jsonread *r, struct jsonread_at at, struct table_pool *pool)
 {
     pool->near_cache_bytes =
@@ -482,6 +541,7 @@ read_settings(struct jsonread *r, struct jsonread_at at, const char *name, struc
     read_gutter(r, at, pool);
     read_replicas(r, at, pool);
     read_near_cache(r, at, pool);
+    read_limits(r, at, pool);
 }
 
 bool

@@ -27,5 +27,9 @@ static const char *const rejoin_words[] = {REJOIN_POLICIES(X)};
 #define TABLE_LOCAL_MS       500
 #define TABLE_LOCAL_MIN_MS   250
 #define TABLE_LOCAL_MAX_MS   1000
+#define TABLE_LIMIT_MAX      1000000000000
+#define TABLE_BURST_MS       1000
+#define TABLE_BURST_MIN_MS   10
+#define TABLE_BURST_MAX_MS   60000
 #define TABLE_NEAR_MS        250
 #define TABLE_DEFAULT_RING   RING_LIBMEMCACHED

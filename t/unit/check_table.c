@@ -60,6 +60,9 @@ START_TEST(what_is_left_out_has_a_default)
     ck_assert_uint_eq(pool->miss_lease_ms, 0);
     ck_assert_uint_eq(pool->replicas, 1);
     ck_assert_uint_eq(pool->replica_ttl_ms, 10000);
+    ck_assert_uint_eq(pool->limit_count, 0);
+    ck_assert_str_eq(pool->limits_text, "");
+    ck_assert_uint_eq(table_pool_limit(pool, SPAN_LIT("k")), TABLE_NO_LIMIT);
     ck_assert_uint_eq(pool->promote_percent, 0);
     ck_assert_uint_eq(pool->replica_ttl_local_ms, 500);
     ck_assert_uint_eq(pool->near_cache_bytes, 0);
@@ -91,6 +94,7 @@ START_TEST(every_member_is_read)
         "\"on_read_error\":\"error\",\"on_write_error\":\"not_stored\",\"meta_errors\":\"raw\","
         "\"coalesce\":false,\"miss_lease_ms\":13,\"rejoin\":\"flush\",\"gutter\":\"p\",\"gutter_"
         "ttl_s\":7,\"replicas\":3,\"replica_ttl_ms\":2000,"
+        "\"limits\":{\"u:\":{\"bytes\":9,\"burst_ms\":10},\"\":{\"requests\":7}},"
         "\"promote_percent\":20,\"replica_ttl_local_ms\":250,"
         "\"near_cache_bytes\":4096,\"near_cache_ttl_ms\":999,"
         "\"hot\":{\"prefixes\":[\"m:\"],\"keys\":[\"ab\",\"a\"]},"
@@ -128,6 +132,15 @@ START_TEST(every_member_is_read)
     ck_assert_uint_eq(q->miss_lease_ms, 13);
     ck_assert_uint_eq(q->replicas, 3);
     ck_assert_uint_eq(q->replica_ttl_ms, 2000);
+    ck_assert_uint_eq(q->limit_count, 2);
+    ck_assert_str_eq(q->limits_text,
+                     "{\"\":{\"requests\":7},\"u:\":{\"burst_ms\":10,\"bytes\":9}}");
+    const struct table_limit *of_u = &q->limits[table_pool_limit(q, SPAN_LIT("u:1"))];
+    ck_assert_str_eq(of_u->prefix, "u:");
+    ck_assert(of_u->requests == 0 && of_u->bytes == 9 && of_u->burst_ms == 10);
+    const struct table_limit *of_all = &q->limits[table_pool_limit(q, SPAN_LIT("u"))];
+    ck_assert_str_eq(of_all->prefix, "");
+    ck_assert(of_all->requests == 7 && of_all->bytes == 0 && of_all->burst_ms == 1000);
     ck_assert_uint_eq(q->promote_percent, 20);
     ck_assert_uint_eq(q->replica_ttl_local_ms, 250);
     ck_assert_uint_eq(q->near_cache_bytes, 4096);
@@ -269,6 +282,11 @@ static const struct {
     {"\"near_cache_ttl_ms\":1001", "pools.m.near_cache_ttl_ms: expected a whole number from 1"},
     {"\"promote_percent\":101", "pools.m.promote_percent: expected a whole number from 0"},
     {"\"replica_ttl_local_ms\":249", "pools.m.replica_ttl_local_ms: expected a whole number from"},
+    {"\"limits\":{\"a\":{}}", "pools.m.limits.a: expected requests, bytes or both"},
+    {"\"limits\":{\"a b\":{\"bytes\":1}}", "pools.m.limits: expected prefixes of up to"},
+    {"\"limits\":{\"\":{\"bytes\":1,\"burst_ms\":9}}",
+     "pools.m.limits..burst_ms: expected a whole"},
+    {"\"limits\":{\"a\":1}", "pools.m.limits.a: expected"},
     {"\"miss_lease_ms\":10001", "pools.m.miss_lease_ms: expected a whole number from 0"},
     {"\"replicas\":0", "pools.m.replicas: expected a whole number from 1 to 8"},
     {"\"replica_ttl_ms\":999", "pools.m.replica_ttl_ms: expected a whole number from 1000"},
