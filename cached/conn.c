@@ -703,10 +703,25 @@ read_calmly(struct conn *c)
     atomic_store_explicit(&c->state, CONN_READ, memory_order_relaxed);
 }
 
+/* Who has reset the connection wants none of it done any more, and may have sent
+ * something else since, by another connection. As long as we run, what came
+ * before a reset is executed all the same, as memcached does it: clients that do
+ * not wait for answers end like that. */
+static __attribute__((noinline)) void
+drop_unread(struct conn *c)
+{
+    worker_count(c->worker, METRIC_ID_NODE_GIVEN_UP);
+    conn_close(c, END_ERROR);
+}
+
 static void
 on_io(void *arg, int ready)
 {
     struct conn *c = arg;
+    if (__builtin_expect(ready & LOOP_GIVEN_UP, 0)) {
+        drop_unread(c);
+        return;
+    }
     if (c->calm) { /* and waits for input alone */
         read_calmly(c);
         return;

@@ -33,6 +33,7 @@
     X(NODE_MEMORY_KICKS,   "memory_kicks_total",        COUNTER, "Connections closed because they grew while memory was short.") \
     X(NODE_IDLE_KICKS,     "idle_kicks_total",          COUNTER, "Connections closed for idling.") \
     X(NODE_HALF_KICKS,     "half_kicks_total",          COUNTER, "Connections closed for half a command.") \
+    X(NODE_GIVEN_UP,       "given_up_total",            COUNTER, "Connections reset while the node stood still, closed unread.") \
     X(NODE_YIELDS,         "connection_yields_total",   COUNTER, "Turns given up to other connections.") \
     X(NODE_DUMPS,          "dumps_total",               COUNTER, "metadump and mgdump commands.")  \
     X(NODE_DUMPED_ITEMS,   "dumped_items_total",        COUNTER, "Items that they listed.")        \

@@ -56,6 +56,7 @@ enum info {
     X("auth_errors",           ZERO,   0)                                                          \
     X("idle_kicks",            NODE,   METRIC_ID_NODE_IDLE_KICKS)                                  \
     X("half_kicks",            NODE,   METRIC_ID_NODE_HALF_KICKS)                                  \
+    X("given_up",              NODE,   METRIC_ID_NODE_GIVEN_UP)                                    \
     X("memory_kicks",          NODE,   METRIC_ID_NODE_MEMORY_KICKS)                                \
     X("bytes_read",            NODE,   METRIC_ID_NODE_BYTES_READ)                                  \
     X("bytes_written",         NODE,   METRIC_ID_NODE_BYTES_WRITTEN)                               \

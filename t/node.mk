@@ -122,6 +122,7 @@ NODE_TESTS = \
 	t/node/connection_memory.t \
 	t/node/dump.t \
 	t/node/expiry.t \
+	t/node/given_up_unread.t \
 	t/node/get_groups.t \
 	t/node/hotkeys.t \
 	t/node/lifecycle.t \

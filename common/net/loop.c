@@ -18,8 +18,10 @@
 #include <unistd.h>
 
 #define SLOW_TURN_US 1000
-#define WAIT_CPU_US  5  /* a wait takes less of the CPU than that */
-#define READY_MAX    64 /* descriptors that one wait tells of */
+#define STALL_US     100000 /* a timer that is so late was kept waiting */
+#define STALL_FOR_US 100000 /* and so long we remember that, since not all is told in one turn */
+#define WAIT_CPU_US  5      /* a wait takes less of the CPU than that */
+#define READY_MAX    64     /* descriptors that one wait tells of */
 
 struct posted {
     struct posted *next;
@@ -41,7 +43,8 @@ struct loop {
 
     uint64_t begun_us; /* this turn, by the system's clock, by which timers go */
     uint64_t ended_us; /* when the last turn ended, by that too */
-    bool in_turn;      /* moment and begun_us are this turn's */
+    uint64_t stalled_until_us;
+    bool in_turn; /* moment and begun_us are this turn's */
     _Atomic uint64_t turns;
     _Atomic uint64_t longest_turn_us;
     _Atomic uint64_t slow_turns;
@@ -259,6 +262,21 @@ readiness(uint32_t events)
            (events & EPOLLOUT || failed ? LOOP_WRITE : 0);
 }
 
+static bool
+is_late(const struct loop *loop, const struct loop_timer *t)
+{
+    return t->due_us + STALL_US <= loop->begun_us;
+}
+
+/* LOOP_GIVEN_UP, or nothing. */
+static __attribute__((noinline)) int
+given_up(const struct loop *loop)
+{
+    const struct loop_timer *next = timer_heap_first(&loop->timers);
+    bool stalled = (next != NULL && is_late(loop, next)) || loop->begun_us < loop->stalled_until_us;
+    return stalled ? LOOP_GIVEN_UP : 0;
+}
+
 /* A callback may end any descriptor, its own included, and want something else.
  * Nearly always there is something to read for one who wants nothing else. */
 static void
@@ -272,12 +290,13 @@ tell_ready(struct loop *loop)
             continue;
         }
         int ready = readiness(event->events);
+        int also = event->events & EPOLLERR ? given_up(loop) : 0;
         if (io != NULL && (ready & io->wanted & LOOP_READ)) {
-            io->fn(io->arg, LOOP_READ);
+            io->fn(io->arg, LOOP_READ | also);
             io = event->data.ptr;
         }
         if (io != NULL && (ready & io->wanted & LOOP_WRITE)) {
-            io->fn(io->arg, LOOP_WRITE);
+            io->fn(io->arg, LOOP_WRITE | also);
         }
     }
 }
@@ -290,6 +309,9 @@ run_timers(struct loop *loop)
     struct loop_timer *t;
     while ((t = timer_heap_first(&loop->timers)) != NULL && t->due_us <= loop->begun_us) {
         timer_heap_remove(&loop->timers, t);
+        if (is_late(loop, t)) {
+            loop->stalled_until_us = loop->begun_us + STALL_FOR_US;
+        }
         t->fn(t->arg);
     }
 }

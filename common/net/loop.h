@@ -62,7 +62,10 @@ const char *loop_backend_version(void);
 struct event_base *loop_base(struct loop *loop);
 
 /* --- descriptors ------------------------------------------------------- */
-enum { LOOP_READ = 1, LOOP_WRITE = 2 };
+/* LOOP_GIVEN_UP comes with one of the others: the connection was reset, and this
+ * thread has not run for a while (it was stopped, say). Then what is still to be
+ * read is older than what others have sent behind it. Known for who has timers. */
+enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_GIVEN_UP = 4 };
 
 struct loop_io {
     struct loop *loop;
