@@ -322,14 +322,18 @@ uint64_t
 cleaner_make_room(struct store_thread *th, uint64_t now_ms)
 {
     struct cleaning *c = th->cleaning;
+    bool fresh = c->count == 0;
     c->now_ms = now_ms;
     c->gained = 0;
-    if (c->count == 0 && !begin_round(c)) {
-        return 0;
+    while (c->gained == 0 && (c->count > 0 || begin_round(c))) {
+        while (c->count > 0 && (c->counting || c->gained == 0)) {
+            go_on(c, WHOLE);
+        }
+        if (fresh) {
+            break;
+        }
+        fresh = true; /* the rest of a round may bring nothing that had its gain before */
     }
-    do {
-        go_on(c, WHOLE);
-    } while (c->count > 0 && (c->counting || c->gained == 0));
     return c->gained;
 }
 
