@@ -90,15 +90,15 @@ leave(struct shelves *s, uint32_t number)
 }
 
 static void
-clear(struct shelves *s)
+clear(struct shelves *s, bool unmap)
 {
     for (unsigned i = 0; i < SHELVES_MAX; i++) {
         void *p = shelf_memory(s, i);
         size_t bytes = shelf_bytes(i);
-        if (p != NULL && bytes >= PAGE_BYTES) {
-            munmap(p, bytes);
-        } else {
+        if (bytes < PAGE_BYTES) {
             free(p);
+        } else if (p != NULL && unmap) {
+            munmap(p, bytes);
         }
     }
 }
@@ -121,8 +121,15 @@ assoc_init(struct assoc *a)
 void
 assoc_deinit(struct assoc *a)
 {
-    clear(&a->homes);
-    clear(&a->spills);
+    clear(&a->homes, true);
+    clear(&a->spills, true);
+}
+
+void
+assoc_forget(struct assoc *a)
+{
+    clear(&a->homes, false);
+    clear(&a->spills, false);
 }
 
 /* --- chains ------------------------------------------------------------------ */

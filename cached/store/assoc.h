@@ -55,6 +55,8 @@ struct place {
 
 void assoc_init(struct assoc *a);
 void assoc_deinit(struct assoc *a);
+/* The same at the end of the process, to which what is mapped is left. */
+void assoc_forget(struct assoc *a);
 
 /* The shelf on which a bucket stands: the first has as many as the second. */
 static inline unsigned

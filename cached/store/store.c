@@ -66,36 +66,41 @@ store_create(const struct store_options *options)
     return st;
 }
 
-void
-store_destroy(struct store **st)
+static void
+destroy(struct store *st, void (*end_table)(struct assoc *a))
 {
-    struct store *it = *st;
-    if (it == NULL) {
-        return;
+    for (unsigned i = 0; i < st->shard_count; i++) {
+        end_table(&st->shards[i].assoc);
     }
-    for (unsigned i = 0; i < it->shard_count; i++) {
-        assoc_deinit(&it->shards[i].assoc);
-    }
-    struct store_thread *next, *th = atomic_load(&it->threads);
+    struct store_thread *next, *th = atomic_load(&st->threads);
     for (; th != NULL; th = next) {
         next = th->next;
         cleaner_deinit(th);
         free(th);
     }
-    segments_deinit(&it->segments);
-    metric_set_destroy(&it->metrics);
-    pthread_mutex_destroy(&it->flush_lock);
-    free(it->shards);
-    free(it);
-    *st = NULL;
+    segments_deinit(&st->segments);
+    metric_set_destroy(&st->metrics);
+    pthread_mutex_destroy(&st->flush_lock);
+    free(st->shards);
+    free(st);
+}
+
+void
+store_destroy(struct store **st)
+{
+    if (*st != NULL) {
+        destroy(*st, assoc_deinit);
+        *st = NULL;
+    }
 }
 
 void
 store_forget(struct store **st)
 {
-    static struct store *left __attribute__((used)); /* so that who looks for leaks finds it */
-    left = *st;
-    *st = NULL;
+    if (*st != NULL) {
+        destroy(*st, assoc_forget);
+        *st = NULL;
+    }
 }
 
 struct store_thread *

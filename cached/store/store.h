@@ -82,8 +82,8 @@ struct store_options {
 struct store *store_create(const struct store_options *options);
 /* No thread may be inside a call. References still out are leaks of the caller. */
 void store_destroy(struct store **st);
-/* The same at the end of the process, to which all memory is left: giving up the
- * mappings of hundreds of tables interrupts all processors for each. */
+/* The same at the end of the process, to which the mappings are left: giving up those
+ * of hundreds of tables interrupts all processors for each. */
 void store_forget(struct store **st);
 
 /* The calling thread's handle, with its own counters. Lives as long as the store. */
