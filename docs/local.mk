@@ -9,6 +9,7 @@ EXTRA_DIST += \
 	docs/etcd.md \
 	docs/coalescing.md \
 	docs/hot-keys.md \
+	docs/moving-keys.md \
 	docs/failure-modes.md \
 	docs/store.md \
 	docs/inspection.md \
@@ -46,7 +47,8 @@ EXTRA_DIST += \
 	docs/decisions/0027-copies-are-claimed.md \
 	docs/decisions/0028-near-values-end-by-marks.md \
 	docs/decisions/0029-listeners-name-pools.md \
-	docs/decisions/0030-local-copies-are-known-by-their-cas.md
+	docs/decisions/0030-local-copies-are-known-by-their-cas.md \
+	docs/decisions/0031-changes-begin-at-the-old-owner.md
 
 MANUAL_PAGES = docs/mfcached.1 docs/mfcontrol.1 docs/mfctl.1 docs/mfproxy.1
 man1_MANS = $(MANUAL_PAGES)

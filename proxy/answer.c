@@ -11,8 +11,8 @@
 
 /* Quiet meta commands hide the answer that most often comes: a miss of mg, the
  * success of the others. Everything else is shown. */
-static bool
-is_hidden(const struct pending *p, enum reply_kind kind)
+bool
+answer_is_hidden(const struct pending *p, enum reply_kind kind)
 {
     if (p->request.noreply) {
         return true;
@@ -30,7 +30,7 @@ is_hidden(const struct pending *p, enum reply_kind kind)
 static void
 hot_write_piece(struct pending *p, const struct reply_piece *piece)
 {
-    if (!is_hidden(p, piece->kind)) {
+    if (!answer_is_hidden(p, piece->kind)) {
         if (p->worst.mem == NULL) {
             p->worst = bufpool_borrow(&p->worker->bufs);
         }
@@ -51,7 +51,7 @@ one_piece(struct pending *p, const struct reply_piece *piece)
         hot_write_piece(p, piece);
         return;
     }
-    if (!is_hidden(p, piece->kind)) {
+    if (!answer_is_hidden(p, piece->kind)) {
         pending_emit(p, piece->raw);
     }
     if (piece->kind == REPLY_VALUE) {
@@ -257,6 +257,10 @@ answer_piece(struct leg *leg, const struct reply_piece *piece)
         fill_piece(leg, piece);
         return true;
     }
+    if (leg->kind == LEG_MOVE) {
+        moving_piece(leg, piece);
+        return true;
+    }
     if (coalesce_is_led(&leg->lead) && !flight_piece(leg, piece)) {
         return false;
     }
@@ -284,6 +288,7 @@ answer_piece(struct leg *leg, const struct reply_piece *piece)
     case LEG_FETCH:
     case LEG_PROBE:
     case LEG_ASIDE:
+    case LEG_MOVE:
     case LEG_AGE:
     case LEG_REPLAY:
     case LEG_FLUSH: break;
@@ -322,6 +327,8 @@ answer_failure(struct leg *leg, enum failure failure)
     leg->pending = NULL;
     if (leg->kind == LEG_FILL) {
         fill_failed(leg);
+    } else if (leg->kind == LEG_MOVE) {
+        moving_failed(leg, failure);
     }
     if (coalesce_is_led(&leg->lead)) {
         coalesce_fail(co, &leg->lead, failure, leg->begun || leg->retry);
@@ -356,6 +363,7 @@ answer_failure(struct leg *leg, enum failure failure)
     case LEG_FETCH:
     case LEG_PROBE:
     case LEG_ASIDE:
+    case LEG_MOVE:
     case LEG_AGE:
     case LEG_REPLAY:
     case LEG_FLUSH: break;

@@ -19,6 +19,9 @@ size_t answer_run(struct leg *leg, struct span input);
  * leg is no longer the pending's then. */
 size_t answer_plain(struct leg *leg, struct span input);
 
+/* Is an answer of this kind one that the client has asked not to be told? */
+bool answer_is_hidden(const struct pending *p, enum reply_kind kind);
+
 /* There will be no (further) reply to this leg, or nobody waits for it any
  * longer. The leg is no longer the pending's. */
 void answer_failure(struct leg *leg, enum failure failure);

@@ -251,7 +251,7 @@ may_take(const struct client *c)
     if (c->waiting == 0) {
         return true;
     }
-    return c->waiting < CLIENT_WAITING_MAX && c->worker->crowded_backends == 0 &&
+    return c->moving == 0 && c->waiting < CLIENT_WAITING_MAX && c->worker->crowded_backends == 0 &&
            (uint64_t)c->waiting * c->reply_bytes < CLIENT_HELD_MAX;
 }
 

@@ -40,6 +40,7 @@ struct client {
     struct pending **last;
     unsigned waiting;     /* its length */
     unsigned writing;     /* of them, writes that are not answered yet */
+    unsigned moving;      /* of them, those of keys that move: until then no more is taken */
     uint64_t held;        /* bytes of replies not sent yet */
     uint64_t taken_us;    /* when it took some last, or when they began to be held */
     uint64_t shed_bytes;  /* of them, accounted for in worker->shed_bytes */

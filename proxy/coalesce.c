@@ -350,6 +350,11 @@ launch(struct worker *w, struct flight *f, enum failure *failure)
         *failure = FAILURE_NO_ROUTE;
         return NULL;
     }
+    if (w->roster->pools[key.pool].moves && moving_reads_apart(w, &key)) {
+        way_count_failure(w, FAILURE_DOWN);
+        *failure = FAILURE_DOWN; /* a table too late */
+        return NULL;
+    }
     enum gutter_use use = gutter_serves(f->at.form) ? GUTTER_READ : GUTTER_NEVER;
     struct way way = way_to_key(w, &key, use);
     if (!way.open) {

@@ -213,6 +213,9 @@ to_one(struct client *c, const struct request *r, struct span block)
     if (r->cmd == CMD_MG || command_shape(r->cmd) == SHAPE_GET) {
         worker_note_read(w, &read.key);
     }
+    if (pool->moves && moving_takes(p, r, &read, ask_of(r), block)) {
+        return;
+    }
     if (read.form != FORM_NONE && pool->shares) {
         read.mark = write_marks_read(w->host->writes, read.key.hash);
         if (pool->near != NULL && near_serve(p, &read, ask_of(r))) {
@@ -264,13 +267,14 @@ leads_to(const struct client *c, unsigned pool)
                     : roster->placement->table->pools[pool].routed;
 }
 
-/* What a client flushes, it does not expect to find under any key. */
+/* What a client flushes, it does not expect to find under any key. While keys move,
+ * what is flushed at the one owner could be filled again from the other. */
 static bool
 all_may_be_flushed(const struct client *c)
 {
     const struct roster *roster = c->worker->roster;
     for (unsigned i = 0; i < roster->placement->table->pool_count; i++) {
-        if (leads_to(c, i) && !roster->pools[i].flush_all) {
+        if (leads_to(c, i) && (!roster->pools[i].flush_all || roster->pools[i].moves)) {
             return false;
         }
     }

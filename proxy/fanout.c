@@ -21,8 +21,8 @@ struct fan_write {
     uint64_t hash;
     uint64_t pool_id;
     unsigned waiting; /* legs */
-    struct leg *legs[TABLE_REPLICAS_MAX];
-    struct backend *backends[TABLE_REPLICAS_MAX];
+    struct leg *legs[ROUTE_COPIES_MAX];
+    struct backend *backends[ROUTE_COPIES_MAX];
     bool whole;
     bool unconfirmed; /* by one at least, of which the next says: */
     bool kept;        /* all that was not confirmed is in journals */
@@ -120,7 +120,7 @@ fanout_heat_of(const struct roster_pool *pool, const struct lookup_key *key)
     if (fanout_is_hot(pool, key->bytes)) {
         return FANOUT_LISTED;
     }
-    if (pool->promoter == NULL) {
+    if (pool->promoter == NULL || pool->moves) { /* a replica may be a key's new owner */
         return FANOUT_COLD;
     }
     promoter_learn(pool->promoter, pool->promoted);
@@ -274,11 +274,11 @@ delete_copies(struct worker *w, struct fan_write *fw)
         return; /* with the pool its copies have gone */
     }
     const struct roster_pool *pool = &w->roster->pools[key.pool];
-    unsigned nodes[TABLE_REPLICAS_MAX], count = 1;
+    unsigned nodes[ROUTE_COPIES_MAX], count = 0;
     if (fanout_is_hot(pool, key.bytes)) { /* by the table in use now */
-        count = route_replicas(w->roster->placement->table, key.pool, key.bytes, nodes);
+        count = route_copies(w->roster->placement->table, key.pool, key.bytes, nodes);
     }
-    for (unsigned i = 1; i < count; i++) {
+    for (unsigned i = 0; i < count; i++) {
         struct backend *b = pool->backends[nodes[i]];
         struct copy *copy = fanout_copy_of(w, &key, b);
         if (copy != NULL) {

@@ -14,7 +14,6 @@
 
 #define AGAIN_SOON_US  50000        /* somebody else fills it, or nothing is there */
 #define AGAIN_LATER_US 1000000      /* the node cannot, or the value may not be copied */
-#define LOCAL_TTL_S    2            /* nodes count whole seconds, so that one may be none */
 #define TOKEN_BIT      (1ull << 62) /* no node has counted its CAS values so far */
 
 static struct lookup_key
@@ -129,7 +128,7 @@ fill_begin(struct worker *w, struct copied_key *k, unsigned i)
 static uint64_t
 ttl_s(const struct worker *w, const struct fill *f)
 {
-    return f->local ? LOCAL_TTL_S : w->roster->pools[f->pool].replica_ttl_us / 1000000;
+    return f->local ? FILL_LOCAL_TTL_S : w->roster->pools[f->pool].replica_ttl_us / 1000000;
 }
 
 /* The empty item shall not keep others from filling. */

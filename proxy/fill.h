@@ -21,8 +21,9 @@
 #include "common/proto/request.h"
 #include "proxy/lookup_key.h"
 
-#define FILL_VALUE_MAX (1u << 20) /* longer values have no copies */
-#define FILL_TOKEN_S   3          /* an empty item that is not filled goes after so long */
+#define FILL_VALUE_MAX   (1u << 20) /* longer values have no copies */
+#define FILL_TOKEN_S     3          /* an empty item that is not filled goes after so long */
+#define FILL_LOCAL_TTL_S 2          /* nodes count whole seconds, so that one may be none */
 
 struct backend;
 struct copied_key;

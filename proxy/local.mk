@@ -24,6 +24,9 @@ libmfproxy_a_SOURCES = \
 	proxy/leg_queue.c proxy/leg_queue.h \
 	proxy/local_command.c proxy/local_command.h \
 	proxy/lookup_key.c proxy/lookup_key.h \
+	proxy/move.c proxy/move.h \
+	proxy/moving.c proxy/moving.h \
+	proxy/moving_request.c proxy/moving_request.h \
 	proxy/multiget.c proxy/multiget.h \
 	proxy/near.c proxy/near.h \
 	proxy/near_cache.c proxy/near_cache.h \

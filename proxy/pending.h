@@ -28,6 +28,7 @@ struct backend;
 struct client;
 struct fan_write;
 struct fill;
+struct moving;
 struct multiget;
 struct roster;
 struct worker;
@@ -61,6 +62,7 @@ enum leg_kind {
     LEG_ASIDE,     /* a delete that nobody waits for. No pending. */
     LEG_COPY,      /* a delete of a hot key's copy */
     LEG_FILL,      /* a step of making such a copy (fill.h). No pending. */
+    LEG_MOVE,      /* an act for a key that moves (moving.h). No pending. */
     LEG_AGE,       /* the three of rejoin.h, without a pending */
     LEG_REPLAY,
     LEG_FLUSH,
@@ -73,6 +75,7 @@ struct leg {
     struct pending *pending;     /* NULL: nobody waits for this reply (any more) */
     struct roster *roster;       /* of the epoch under which it was sent */
     struct fill *fill;           /* LEG_FILL, until it is answered or given up */
+    struct moving *moving;       /* LEG_MOVE, the same */
     struct journal_entry *entry; /* LEG_REPLAY, until it is answered or given up */
     uint64_t deadline_us;
     uint64_t written_hash;   /* LEG_WRITES_KEY: the key's */

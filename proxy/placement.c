@@ -116,10 +116,6 @@ place_pool(struct placement *p, unsigned pool_index, const struct placement *pre
            const struct placement_host *host, char *error)
 {
     const struct table_pool *pool = &p->table->pools[pool_index];
-    if (table_pool_is_moving(pool)) {
-        snprintf(error, TABLE_ERROR_MAX, "pool %s: keys that move are not routed yet", pool->name);
-        return false;
-    }
     struct place_pool *place = &p->pools[pool_index];
     place->pool = pool;
     place->nodes = mem_zalloc(pool->node_count * sizeof(unsigned));

@@ -100,6 +100,14 @@
     X(NEAR_INVALIDATED, "near_cache_invalidations_total", COUNTER,                                 \
       "Values found in the near cache whose key had been written since.")                          \
     X(NEAR_BYTES,       "near_cache_bytes",           GAUGE,   "Bytes of values in the near cache.") \
+    X(MOVE_REQUESTS,    "move_requests_total",        COUNTER,                                     \
+      "Requests, of a multiget each key, for keys that were on their way to another owner.")       \
+    X(MOVE_SOURCE_READS, "move_source_reads_total",   COUNTER,                                     \
+      "Values of such keys found at the old owner because the new one had none.")                  \
+    X(MOVE_FILLS,       "move_fills_total",           COUNTER,                                     \
+      "Of them, those that the new owner was given.")                                              \
+    X(MOVE_FILLS_LOST,  "move_fills_lost_total",      COUNTER,                                     \
+      "Those that it did not take, mostly because the key was written meanwhile.")                 \
     X(PROBES,           "backend_probes_total",       COUNTER, "Probes sent to DOWN nodes.")          \
     X(GUTTER_READS,     "gutter_reads_total",         COUNTER,                                     \
       "Reads, of a multiget each key, sent to the gutter because the owner was DOWN.")             \

@@ -97,6 +97,19 @@ put_table(struct proxy *proxy, struct buf *out)
 }
 
 static void
+put_moves(struct proxy *proxy, struct buf *out)
+{
+    struct placement *p = proxy_placement(proxy);
+    for (unsigned i = 0; p != NULL && i < p->table->pool_count; i++) {
+        const struct table_pool *pool = &p->table->pools[i];
+        if (pool->move != MOVE_NONE) {
+            buf_printf(out, "STAT move_step:%s %s\r\n", pool->name, move_step_name(pool->move));
+        }
+    }
+    placement_unref(&p);
+}
+
+static void
 put_general(struct proxy *proxy, struct buf *out)
 {
     put_process(proxy, out);
@@ -109,6 +122,7 @@ put_general(struct proxy *proxy, struct buf *out)
     struct row_sink sink = {proxy, out, 0};
     metric_each(proxy->metrics, put_row, &sink);
     put_table(proxy, out);
+    put_moves(proxy, out);
 }
 
 static void

@@ -36,6 +36,7 @@ worker_create(unsigned index, const struct worker_limits *limits, const struct w
     objpool_init(&w->legs, sizeof(struct leg));
     coalesce_init(&w->coalesce, w);
     fanout_init(&w->fanout, w);
+    moving_init(&w->moving, w);
     w->hotkeys = hotkeys_create(w->rng);
     w->hotkeys_distance = 1;
     list_init(&w->clients);
@@ -94,11 +95,13 @@ worker_destroy(struct worker **worker)
         struct backend *b = LIST_ENTRY(list_first(&w->backends), struct backend, link);
         backend_destroy(&b);
     }
+    moving_tick(w);
     if (w->roster != NULL) {
         roster_unref(&w->roster);
     }
     coalesce_deinit(&w->coalesce);
     fanout_deinit(&w->fanout);
+    moving_deinit(&w->moving);
     hotkeys_destroy(&w->hotkeys);
     loop_hook_remove(&w->flush_hook);
     loop_timer_deinit(&w->tick_timer);
@@ -108,6 +111,7 @@ worker_destroy(struct worker **worker)
     multiget_pool_deinit(&w->multigets);
     bufpool_deinit(&w->bufs);
     free(w->split_ways);
+    free(w->split_parts);
     buf_deinit(&w->scratch);
     free(w);
 }
@@ -252,6 +256,7 @@ take_placement(void *arg)
     w->clear_told = false;
     w->rosters += 2; /* the new one, and this function's hold on the old */
     if (previous != NULL) {
+        moving_begins(w, previous);
         roster_unref(&previous);
     }
     worker_roster_gone(w);
@@ -328,6 +333,7 @@ on_tick(void *arg)
         backend_tick(LIST_ENTRY(it, struct backend, link));
     }
     step_promotions(w);
+    moving_tick(w);
     if (w->gives_clients) {
         give_idle(w);
     } else if (w->draining) {

@@ -17,6 +17,7 @@
 #include "proxy/fanout.h"
 #include "proxy/frontend.h"
 #include "proxy/lookup_key.h"
+#include "proxy/moving.h"
 #include "proxy/multiget.h"
 #include "proxy/objpool.h"
 #include "proxy/placement.h"
@@ -72,6 +73,7 @@ struct worker {
     struct multiget_pool multigets;
     struct coalesce coalesce;
     struct fanout fanout;
+    struct moving_set moving;
     struct hotkeys *hotkeys;
     uint32_t hotkeys_distance; /* reads until one is looked at */
     struct retry_budget retry_budget;
@@ -90,6 +92,8 @@ struct worker {
     uint32_t split_round;      /* marks the backends of the multiget being split */
     struct way *split_ways;    /* those that had a line of it */
     unsigned split_count, split_room;
+    uint32_t *split_parts; /* keys of it whose requests are put off until the lines are closed */
+    unsigned split_late, split_late_room;
     uint64_t held_bytes;     /* replies that clients have not taken */
     uint64_t shed_bytes;     /* of them, those of clients that are about to be closed */
     uint64_t shed_looked_us; /* when one to be closed was looked for */

@@ -260,6 +260,7 @@ end_delete(struct backend *b, struct leg *leg, enum reply_kind kind)
     if (done) {
         worker_count(b->worker, METRIC_ID_REPLAYED, 1);
         fanout_owner_caught_up(b, journal_key(leg->entry));
+        moving_source_caught_up(b, journal_key(leg->entry));
         journal_delivered(b->journal, &leg->entry);
     } else {
         journal_put_back(b->journal, &leg->entry);

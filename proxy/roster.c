@@ -56,6 +56,7 @@ fill_pool(struct roster *r, unsigned index)
                    place->pool->meta_errors},
         .flush_all = place->pool->flush_all,
         .coalesce = place->pool->coalesce,
+        .moves = table_pool_is_moving(place->pool),
         .miss_lease_us = place->pool->miss_lease_ms * 1000,
         .slow_ring = is_slow(place->pool),
         .gutter_ttl_s = place->pool->gutter_ttl_s,
@@ -75,7 +76,7 @@ fill_pool(struct roster *r, unsigned index)
     pool->near = near_create(r->worker, place->pool);
     pool->shares = pool->coalesce || pool->replicas > 1 || pool->near != NULL;
     pool->plain = pool->replicas <= 1 && pool->near == NULL && pool->admission == NULL &&
-                  place->pool->gutter_pool == TABLE_NO_POOL;
+                  !pool->moves && place->pool->gutter_pool == TABLE_NO_POOL;
     if (place->pool->gutter_pool != TABLE_NO_POOL) {
         pool->gutter = &r->pools[place->pool->gutter_pool];
     }
@@ -93,6 +94,7 @@ roster_create(struct worker *worker, struct placement *placement, struct roster 
     r->serial = ++worker->roster_serial != 0 ? worker->roster_serial : ++worker->roster_serial;
     r->placement = placement_ref(placement);
     r->refs = 1;
+    list_init(&r->held);
     r->owners = owner_cache_create();
     r->backends = mem_zalloc(placement->node_count * sizeof(r->backends[0]));
     take_backends(r, previous);

@@ -6,6 +6,7 @@
  * until the last of them is answered; then the worker is clear of its epoch.
  * Worker's thread only. */
 #pragma once
+#include "common/core/list.h"
 #include "proxy/failure.h"
 #include "proxy/frontend.h"
 #include "proxy/placement.h"
@@ -28,6 +29,7 @@ struct roster_pool {
     struct failure_policy policy;
     bool flush_all;
     bool coalesce;
+    bool moves; /* keys have two owners: moving.h */
     bool shares;                /* a read may be answered by what another brings */
     bool plain;                 /* nothing of its options concerns a plain get or set: plain.h */
     struct near_cache *near;    /* values of the hottest keys; NULL: none are kept */
@@ -54,6 +56,8 @@ struct roster {
     struct owner_cache *owners; /* of pools with a slow ring */
     uint32_t serial;            /* which of the worker's; not 0 */
     struct copies *copies;      /* of hot keys; NULL while no pool has replicas */
+    struct list held;           /* worker->moving.held, for empty items that may stand until: */
+    uint64_t held_until_us;     /* 0: it is not */
     uint64_t refs;              /* the worker's, and one of every request on its way */
     unsigned frontends_known;
     uint32_t bound_pools[FRONTENDS_MAX]; /* by frontend: its pool, or TABLE_NO_POOL */

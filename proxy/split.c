@@ -210,6 +210,32 @@ read_key(const struct split *s, const struct coalesce_read *read, unsigned node)
     }
 }
 
+/* A key that moves goes by requests of its own, when all lines are closed: none may
+ * come into the middle of one. */
+static void
+put_off(const struct split *s, struct span key)
+{
+    struct worker *w = s->worker;
+    if (w->split_late == w->split_late_room) {
+        w->split_late_room = w->split_late_room != 0 ? w->split_late_room * 2 : 16;
+        w->split_parts = mem_realloc(w->split_parts, w->split_late_room * sizeof(uint32_t));
+    }
+    uint32_t at = (uint32_t)(key.ptr - s->request->keys.ptr);
+    w->split_parts[w->split_late++] = multiget_add_guest(s->pending->many, at, (uint32_t)key.len);
+}
+
+static void
+begin_put_off(const struct split *s)
+{
+    struct worker *w = s->worker;
+    for (unsigned i = 0; i < w->split_late; i++) {
+        uint32_t part = w->split_parts[i];
+        struct span key = multiget_key_span(s->pending->many, part);
+        struct lookup_key found = lookup_key_of(s->pending->client, key);
+        moving_take_part(s->pending, s->request, &found, s->form, part);
+    }
+}
+
 static void
 touch_key(const struct split *s, const struct lookup_key *key)
 {
@@ -288,6 +314,10 @@ add_key(struct split *s, struct span key)
     if (s->usual && add_usual_key(s, &read.key, node)) {
         return;
     }
+    if (pool->moves && moving_takes_key(w, s->request, &read.key, s->form)) {
+        put_off(s, key);
+        return;
+    }
     if (s->form == FORM_NONE) {
         touch_key(s, &read.key);
         return;
@@ -305,6 +335,7 @@ begin_round(struct worker *w)
 {
     w->split_round += w->split_round == UINT32_MAX ? 2 : 1; /* 0 marks no backend */
     w->split_count = 0;
+    w->split_late = 0;
 }
 
 static bool
@@ -338,6 +369,7 @@ split_get(struct client *c, const struct request *r)
     }
     worker_count(s.worker, METRIC_ID_CMD_GET, r->key_count - 1); /* it was counted as one */
     close_lines(&s);
+    begin_put_off(&s);
     answer_complete(s.pending);
 }
 
@@ -360,5 +392,6 @@ split_plain_get(struct client *c, const struct span *keys, unsigned count)
         add_key(&s, keys[i]);
     }
     close_lines(&s);
+    begin_put_off(&s);
     answer_complete(s.pending);
 }

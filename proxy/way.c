@@ -70,6 +70,16 @@ look_for(struct worker *w, const struct lookup_key *key, unsigned node)
     return way;
 }
 
+struct way
+way_to_key_at(struct worker *w, const struct lookup_key *key, unsigned node)
+{
+    struct way way = look_for(w, key, node);
+    if (!way.open) {
+        way_count_failure(w, way.failure);
+    }
+    return way;
+}
+
 static struct way
 look_in_gutter(struct worker *w, const struct roster_pool *pool, const struct lookup_key *key)
 {

@@ -38,6 +38,9 @@ struct way way_to_owned(struct worker *w, const struct lookup_key *key, unsigned
 /* The key's owner, as index into the pool's nodes. */
 unsigned way_owner(const struct roster *r, const struct lookup_key *key);
 
+/* The way to this one of the key's nodes, an index in its pool, and to no gutter. */
+struct way way_to_key_at(struct worker *w, const struct lookup_key *key, unsigned node);
+
 static inline bool
 way_is_gutter(const struct way *way)
 {

@@ -42,6 +42,11 @@ t_unit_check_journal_file_SOURCES = t/unit/check_journal_file.c t/unit/unit.h
 t_unit_check_journal_file_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_journal_file_LDADD = $(PROXY_UNIT_LIBS)
 
+UNIT_TESTS += t/unit/check_move
+t_unit_check_move_SOURCES = t/unit/check_move.c t/unit/unit.h
+t_unit_check_move_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_move_LDADD = $(PROXY_UNIT_LIBS)
+
 UNIT_TESTS += t/unit/check_multiget
 t_unit_check_multiget_SOURCES = t/unit/check_multiget.c t/unit/unit.h
 t_unit_check_multiget_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
@@ -87,6 +92,8 @@ PROXY_TESTS = \
 	t/proxy/listen_pool.t \
 	t/proxy/limits.t \
 	t/proxy/memccapable.t \
+	t/proxy/moves.t \
+	t/proxy/moves_nodes.t \
 	t/proxy/names.t \
 	t/proxy/near_cache.t \
 	t/proxy/order.t \

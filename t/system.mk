@@ -9,6 +9,7 @@ FLEET_TESTS = \
 	t/fleet/replicas_agree.t \
 	t/fleet/leaders_die.t \
 	t/fleet/node_dies.t \
+	t/fleet/moves_load.t \
 	t/fleet/node_returns.t \
 	t/fleet/proxy_killed.t \
 	t/fleet/quickstart.t \

@@ -42,14 +42,27 @@ table_pool_moves(const struct table_pool *pool, struct span key, struct table_mo
     return out->from != out->to;
 }
 
+static unsigned
+replicas_on(const struct table_pool *pool, const struct ring *ring, const unsigned *members,
+            struct span key, unsigned *out)
+{
+    unsigned n = ring_successors(ring, keytag_part(&pool->tag, key), out, pool->replicas);
+    for (unsigned i = 0; i < n && members != NULL; i++) {
+        out[i] = members[out[i]];
+    }
+    return n;
+}
+
 unsigned
 table_pool_replicas(const struct table_pool *pool, struct span key, unsigned *out)
 {
-    unsigned n = ring_successors(pool->ring, keytag_part(&pool->tag, key), out, pool->replicas);
-    for (unsigned i = 0; i < n && pool->members != NULL; i++) {
-        out[i] = pool->members[out[i]];
-    }
-    return n;
+    return replicas_on(pool, pool->ring, pool->members, key, out);
+}
+
+unsigned
+table_pool_other_replicas(const struct table_pool *pool, struct span key, unsigned *out)
+{
+    return pool->other == NULL ? 0 : replicas_on(pool, pool->other, pool->other_members, key, out);
 }
 
 struct table *

@@ -277,3 +277,5 @@ bool table_move_follows(const struct table_pool *old, const struct table_pool *n
 /* The nodes that may have a copy of a hot key, the owner first: indexes into
  * pool->nodes. `out` has room for TABLE_REPLICAS_MAX; returns how many. */
 unsigned table_pool_replicas(const struct table_pool *pool, struct span key, unsigned *out);
+/* The same by the other ring of a move; none without one. */
+unsigned table_pool_other_replicas(const struct table_pool *pool, struct span key, unsigned *out);

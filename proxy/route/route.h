@@ -23,3 +23,8 @@ unsigned route_bound(const struct table *table, const char *pool);
  * is hot, as indexes into the pool's nodes. `out` has room for
  * TABLE_REPLICAS_MAX; returns how many. */
 unsigned route_replicas(const struct table *table, unsigned pool, struct span key, unsigned *out);
+
+/* The nodes that may have copies, without the owner; while the key moves by either
+ * ring, without either owner. `out` has room for ROUTE_COPIES_MAX. */
+#define ROUTE_COPIES_MAX (2 * TABLE_REPLICAS_MAX)
+unsigned route_copies(const struct table *table, unsigned pool, struct span key, unsigned *out);

@@ -1,0 +1,77 @@
+/* moving_request.h - one request for a key that is on its way (moving.h), and the
+ * bytes that are made of it and for it. */
+#pragma once
+#include "common/core/buf.h"
+#include "proxy/form.h"
+#include "proxy/move.h"
+
+#define MOVING_WHOLE    UINT32_MAX /* the request is the pending's, not a key of its multiget */
+#define MOVING_REST_MAX 128
+
+struct backend;
+struct pending;
+struct roster;
+struct worker;
+
+/* What the leg on its way asks. */
+enum moving_asks {
+    ASKS_LOOK,    /* what the new owner has */
+    ASKS_FETCH,   /* what the old owner has */
+    ASKS_STORE,   /* to keep that at the new owner */
+    ASKS_DROP,    /* to take the empty item away */
+    ASKS_DELETE,  /* to delete the key */
+    ASKS_REQUEST, /* what the client asks */
+};
+
+struct moving {
+    struct worker *worker;
+    struct pending *pending; /* NULL once it is answered */
+    struct roster *roster;   /* by which it began */
+    uint64_t timeout_us, deadline_us;
+    uint64_t hash;
+    uint64_t pool_id;
+    uint64_t claim;             /* the CAS value of an empty item at the new owner; 0: none */
+    struct buf line;            /* as the nodes are sent it, with its value */
+    struct buf ask;             /* of an mg: "<key on the wire> <flags>" */
+    struct buf reply;           /* to be told in the end */
+    enum reply_kind reply_kind; /* of its first piece */
+    enum failure failure;       /* the first, if it is `failing` */
+    enum failure failure_now;   /* that of this act */
+    uint32_t part;
+    uint8_t step, op, cmd, form, duty; /* enums; form.h */
+    uint8_t at;                        /* which act it is */
+    uint8_t asks, then;
+    enum move_act act;
+    bool binary_key; /* of an mg: in base64 */
+    bool failing;
+    bool answered;    /* a piece of the reply of this node has come */
+    bool passes_over; /* and the other's counts more */
+    bool starting;    /* the caller has not been told yet that it is taken care of */
+    bool stalls;      /* its client is not read from meanwhile */
+    uint8_t key_bytes;
+    char key[KEY_MAX_BYTES];
+};
+
+/* A key's request as a node shall see it, without its value. */
+bool moving_put_request(struct buf *out, const struct request *r, struct span key, bool whole);
+
+/* What follows the key of an mg or md: returns `rest`. */
+const char *moving_put_look(char rest[MOVING_REST_MAX], const char *words, bool with_claim);
+const char *moving_put_cas(char rest[MOVING_REST_MAX], uint64_t cas);
+
+/* An ms of what the old owner had, in place of the empty item. */
+bool moving_put_store(struct buf *out, const struct moving *m, const struct fetched *f, int64_t ttl,
+                      bool with_cas);
+
+/* The CAS value if that is an empty item that somebody is to fill; else 0. */
+uint64_t moving_claim_of(const struct fetched *f);
+
+/* A piece of the client's answer. Of two nodes' answers an error counts, then that
+ * something was deleted. False if the system has no memory. */
+bool moving_keep_reply(struct moving *m, const struct reply_piece *piece);
+
+/* What was read, in the client's words. */
+void moving_tell(struct moving *m, const struct fetched *f);
+
+/* The right to refill a stale item, which reading it has taken. */
+void moving_give_win_back(struct moving *m, struct backend *b, const struct fetched *f);

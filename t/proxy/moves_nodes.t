@@ -1,0 +1,135 @@
+# Keys that move between real nodes, ours and memcached's: what each command finds and
+# leaves at either owner, step by step. All keys move from `old` to `new`.
+use strict;
+use warnings;
+use JSON::PP ();
+use Memfleet;
+
+sub try_with {
+    my ($kind, $start) = @_;
+    my %node = map { $_ => $start->() } qw(old new);
+    my %at   = map { $_ => $node{$_}->connect } qw(old new);
+    my $file = scratch_dir() . "/$kind.json";
+    my $epoch = 0;
+    my $publish = sub {
+        my ($step, %head) = @_;
+        $epoch++;
+        my %in = (old => 'before', new => 'after');
+        my %pool = (patient(table => 1), nodes => [map { { id => $_, addr => $node{$_}->addr, kind => $kind,
+                                                       ($step ? (in_ring => $in{$_}) : ()) } }
+                                               $step ? qw(old new) : 'old']);
+        $pool{move} = { step => $step } if $step;
+        spew($file, JSON::PP->new->canonical->encode({ memfleet_table => 1, min_reader => 2, %head,
+                                                       epoch => $epoch, pools => { main => \%pool } }));
+    };
+    $publish->('');
+    my $proxy = mfproxy(args => ['--table', $file, '--threads', 2]);
+    my $c = $proxy->connect;
+    my $go = sub {
+        $publish->(@_);
+        return wait_until(sub { $c->stats->{table_clear_epoch} == $epoch }, deadline(15), "$kind: @_");
+    };
+    my $both = sub { my ($key) = @_; return join(' ', map { $at{$_}->get($key) // '-' } qw(old new)) };
+    my $is = sub {
+        my ($bytes, $reply, $key, $left, $name) = @_;
+        is($c->ask("$bytes\r\n"), $reply =~ s/$/\r\n/r, "$kind: $name") if defined $reply;
+        my $found = $both->($key); # reads are told before the new owner is filled
+        wait_until(sub { ($found = $both->($key)) eq $left }, deadline(10), "$key: $left") if $found ne $left;
+        return is($found, $left, "$kind: $name: what is left");
+    };
+    my $value = sub { my ($key, $v) = @_; return "VALUE $key 5 " . length($v) . "\r\n$v\r\nEND" };
+
+    # ---- prepare: the old owner is read and written, the new one is only told ----------
+    $go->('prepare');
+    my $set = sub { my ($who, $key, $v, $ttl) = @_; return $at{$who}->ask("set $key 5 " . ($ttl // 0) . ' ' . length($v) . "\r\n$v\r\n") };
+    $set->('old', $_, 'o'), $set->('new', $_, 'n') for 'p1' .. 'p9';
+    $is->('get p1', $value->('p1', 'o'), 'p1', 'o n', 'prepare: get');
+    $is->("set p2 5 0 1\r\nx", 'STORED', 'p2', 'x -', 'set');
+    $is->("append p3 5 0 1\r\nx", 'STORED', 'p3', 'ox -', 'append');
+    $is->('delete p4', 'DELETED', 'p4', '- -', 'delete');
+    $is->('mg p6 v T30', 'VA 1' . "\r\no", 'p6', 'o -', 'mg T');
+    $is->('delete nosuch', 'NOT_FOUND', 'nosuch', '- -', 'delete of nothing');
+
+    # ---- warm ---------------------------------------------------------------------------
+    $set->('old', "w$_", 'o', 100) for 1 .. 30;
+    $set->('new', $_, 'n') for 'w2';
+    $set->('old', 'num', '41');
+    $go->('warm');
+    $is->('get w1', $value->('w1', 'o'), 'w1', 'o o', 'warm: a miss at the new owner is filled');
+    like($at{new}->ask("mg w1 t f v\r\n"), qr/^VA 1 t(?:9\d|100) f5\r\no\r\n$/, "$kind: with its time to live and flags");
+    $is->('get w2', $value->('w2', 'n'), 'w2', 'o n', 'a hit there is served');
+    $is->('get none', 'END', 'none', '- -', 'a miss at both leaves nothing');
+    $is->('mg none v k O1', 'EN O1 knone' =~ s/O1 knone/knone O1/r, 'none', '- -', 'nor does an mg');
+    $is->('mg w3 s k f O7', 'HD s1 kw3 f5 O7', 'w3', 'o o', 'mg without a value fills, too');
+    $is->("set w4 5 0 1\r\nx", 'STORED', 'w4', '- x', 'set');
+    $is->('delete w5', 'DELETED', 'w5', '- -', 'delete');
+    $is->("append w6 5 0 1\r\nx", 'STORED', 'w6', '- ox', 'append fills first');
+    $is->("add w7 5 0 1\r\nx", 'NOT_STORED', 'w7', '- o', 'add finds what there is');
+    $is->("add w31 5 0 1\r\nx", 'STORED', 'w31', '- x', 'or nothing');
+    $is->('incr num 1', '42', 'num', '- 42', 'incr');
+    $is->('incr nonum 1', 'NOT_FOUND', 'nonum', '- -', 'incr of nothing');
+    $is->('touch w8 50', 'TOUCHED', 'w8', '- o', 'touch');
+    $is->('gat 50 w9', $value->('w9', 'o'), 'w9', '- o', 'gat');
+    is(join('', sort split(/(?=VALUE|END)/, $c->ask("gat 50 w10 none w11\r\n"))),
+       "END\r\nVALUE w10 5 1\r\no\r\nVALUE w11 5 1\r\no\r\n", "$kind: gat of several");
+    is($both->('w11'), '- o', "$kind: moves them");
+    is($c->ask("get w12 none w2 w13 w12\r\n"),
+       "VALUE w12 5 1\r\no\r\nVALUE w2 5 1\r\nn\r\nVALUE w13 5 1\r\no\r\nVALUE w12 5 1\r\no\r\nEND\r\n", "$kind: get of several");
+    my ($cas) = $c->ask("gets w14\r\n") =~ /VALUE w14 5 1 (\d+)/;
+    is($c->ask("cas w14 5 0 1 1\r\nx\r\n"), "EXISTS\r\n", "$kind: cas with another's value");
+    is($both->('w14'), '- o', "$kind: it has moved all the same");
+    ($cas) = $c->ask("gets w14\r\n") =~ /VALUE w14 5 1 (\d+)/;
+    $is->("cas w14 5 0 1 $cas\r\nx", 'STORED', 'w14', '- x', 'cas');
+    $is->("ms w15 1 T0\r\nx", 'HD', 'w15', '- x', 'ms');
+    $is->('mg w16 v h t', undef, 'w16', 'o -', 'before');
+    like($c->ask("mg w16 v h t\r\n"), qr/^VA 1 h[01] t\d+\r\no\r\n$/, "$kind: mg h");
+    $is->('mg w16 v', "VA 1\r\no", 'w16', 'o o', 'it fills');
+    is($c->ask("mg dzE3 v b k\r\n"), "VA 1 kdzE3 b\r\no\r\n", "$kind: a key in base64");
+    $is->('mg dzE3 b', 'HD', 'w17', 'o o', 'it is filled');
+    is($c->ask("set w18 5 0 1\r\na\r\nget w18\r\nappend w18 0 0 1\r\nb\r\nget w18 w19\r\ndelete w18\r\nget w18\r\n"),
+       "STORED\r\nVALUE w18 5 1\r\na\r\nEND\r\nSTORED\r\nVALUE w18 5 2\r\nab\r\nVALUE w19 5 1\r\no\r\nEND\r\nDELETED\r\nEND\r\n",
+       "$kind: what is pipelined comes in order");
+    is($c->ask("set w20 5 0 1 noreply\r\nx\r\nget w20\r\n"), "VALUE w20 5 1\r\nx\r\nEND\r\n", "$kind: noreply");
+    is($c->ask("ms w21 1 q\r\nx\r\nmd w22 q\r\nmd none q\r\nmn\r\n"), "NF\r\nMN\r\n", "$kind: quiet ones");
+    is($both->($_), $_ eq 'w21' ? '- x' : '- -', "$kind: $_ is done") for qw(w21 w22);
+    my $large = 'l' x 300_000;
+    $at{old}->ask("set large 5 0 300000\r\n$large\r\n");
+    is($c->get('large'), $large, "$kind: a large value");
+    wait_until(sub { ($at{new}->get('large') // '') eq $large }, deadline(10), "$kind: moves too");
+    like($c->ask("me w20\r\n"), qr/^ME w20 /, "$kind: me");
+    is($c->ask("flush_all\r\n"), "SERVER_ERROR flush_all disabled\r\n", "$kind: flush_all has to wait");
+    my $stats = $c->stats;
+    is($stats->{'move_step:main'}, 'warm', "$kind: stats tell the step");
+    cmp_ok($stats->{move_fills_total}, '>=', 10, "$kind: fills are counted");
+    is($stats->{move_fills_lost_total}, 1, "$kind: a key that was asked for twice was filled once");
+    cmp_ok($stats->{move_source_reads_total}, '>=', $stats->{move_fills_total}, "$kind: source reads are");
+
+    # ---- active -------------------------------------------------------------------------
+    $set->('old', "a$_", 'o') for 1 .. 20;
+    $set->('new', "a$_", 'n') for 1 .. 9;
+    $at{new}->ask("mg claim v N30\r\n"); # as somebody would leave it who is a step behind
+    $go->('active');
+    $is->('get a1', $value->('a1', 'n'), 'a1', 'o n', 'active: get');
+    $is->('get a11', 'END', 'a11', 'o -', 'the old owner is not read any more');
+    is($c->ask("get claim a1\r\n"), "VALUE a1 5 1\r\nn\r\nEND\r\n", "$kind: an empty item is a miss");
+    is($c->ask("mg claim v\r\n"), "EN\r\n", "$kind: for mg too");
+    $is->("add claim 5 0 1\r\nx", 'STORED', 'claim', '- x', 'and nothing to build upon');
+    $is->("set a2 5 0 1\r\nx", 'STORED', 'a2', '- x', 'set');
+    $is->('delete a3', 'DELETED', 'a3', '- -', 'delete');
+    $is->("append a4 5 0 1\r\nx", 'STORED', 'a4', '- nx', 'append');
+    $is->("append a12 5 0 1\r\nx", 'NOT_STORED', 'a12', '- -', 'append to nothing');
+    $is->('gat 9 a5 a13', "VALUE a5 5 1\r\nn\r\nEND", 'a5', '- n', 'gat');
+
+    # ---- done ---------------------------------------------------------------------------
+    $go->('done');
+    $is->("set a6 5 0 1\r\nx", 'STORED', 'a6', 'o x', 'done: the new owner only');
+    is($c->ask("get a7 a14\r\n"), "VALUE a7 5 1\r\nn\r\nEND\r\n", "$kind: reads too");
+    return;
+}
+
+try_with('mfcached', sub { mfcached(args => [qw(-t 2)]) });
+SKIP: {
+    skip('memcached is not installed', 1) if !-x '/usr/bin/memcached';
+    try_with('memcached', \&memcached_program);
+}
+done_testing;
