@@ -90,7 +90,14 @@ ctl_ring_explain(struct ctl *ctl, int argc, char **argv)
     struct table *table = find_table(ctl, &o);
     const struct table_pool *pool = table != NULL ? find_pool(ctl, &o, table, key.items[0]) : NULL;
     if (pool != NULL) {
-        ringcheck_explain(pool, span_cstr(key.items[0]), stdout);
+        struct span text = span_cstr(key.items[0]);
+        size_t stripped = o.pool == NULL ? table_stripped(table, text) : 0;
+        if (stripped == text.len) {
+            ctl_complain(ctl, "the route takes all of the key off: clients get an error");
+            pool = NULL;
+        } else {
+            ringcheck_explain(pool, span_skip(text, stripped), stdout);
+        }
     }
     status = pool != NULL ? CTL_OK : CTL_NO;
     table_unref(&table);

@@ -9,20 +9,26 @@
 #define ROUTE_OPTIONS(X)                                                                           \
     X(0, "by",     STRING, by,     "NAME", NULL, "who gives the order (user@host if not given)")   \
     X(0, "reason", STRING, reason, "TEXT", NULL, "why")
+#define ROUTE_SET_OPTIONS(X)                                                                       \
+    X(0, "strip-prefix", BOOL, strip_prefix, "", NULL,                                             \
+      "nodes know the keys without PREFIX; clients notice nothing")
 /* clang-format on */
 
 struct route_options {
     ROUTE_OPTIONS(OPTION_FIELD)
+    ROUTE_SET_OPTIONS(OPTION_FIELD)
 };
 #define OPTIONS_STRUCT struct route_options
+static const struct option_row set_rows[] = {ROUTE_SET_OPTIONS(OPTION_ROW)
+                                                 ROUTE_OPTIONS(OPTION_ROW)};
 static const struct option_row rows[] = {ROUTE_OPTIONS(OPTION_ROW)};
 static const struct option_table set_table = {
     .usage = "PREFIX POOL [OPTION]...",
     .summary = "Keys that begin with PREFIX go to POOL; of several prefixes the longest counts.\n"
                "They miss at first: no item moves. A route to a pool that is not served yet\n"
                "waits for it, and all other orders of routes with it.",
-    .rows = rows,
-    .count = sizeof(rows) / sizeof(rows[0]),
+    .rows = set_rows,
+    .count = sizeof(set_rows) / sizeof(set_rows[0]),
 };
 static const struct option_table remove_table = {
     .usage = "PREFIX [OPTION]...",
@@ -59,6 +65,12 @@ write_order(struct ctl *ctl, const struct inventory *inv, const struct inventory
     return ctl_write(ctl, inv, key_make(KEY_ROUTES, SPAN_LIT("")), before, json);
 }
 
+static json_t *
+route_json(const char *pool, bool strips)
+{
+    return strips ? json_pack("{s:s, s:b}", "pool", pool, "strip_prefix", 1) : json_string(pool);
+}
+
 /* `pool` NULL: remove. */
 static enum ctl_exit
 order(struct ctl *ctl, const struct inventory *inv, const char *prefix, const char *pool,
@@ -71,7 +83,8 @@ order(struct ctl *ctl, const struct inventory *inv, const char *prefix, const ch
         fault = "there is no route of that prefix";
     } else if (pool != NULL && inventory_find(inv, KEY_POOL, span_cstr(pool)) == NULL) {
         fault = "there is no pool of that name";
-    } else if (pool != NULL && json_object_set_new(routes, prefix, json_string(pool)) != 0) {
+    } else if (pool != NULL &&
+               json_object_set_new(routes, prefix, route_json(pool, o->strip_prefix)) != 0) {
         fault = "expected a prefix in UTF-8";
     } else if (json_object_size(routes) > TABLE_ROUTES_MAX) {
         fault = "a table has at most 10,000 routes";
@@ -88,7 +101,7 @@ static enum ctl_exit
 set_or_remove(struct ctl *ctl, int argc, char **argv, bool remove)
 {
     const struct option_table *table = remove ? &remove_table : &set_table;
-    struct route_options o;
+    struct route_options o = {.strip_prefix = false};
     struct ctl_arguments words;
     struct inventory inv;
     enum ctl_exit status = ctl_parse(ctl, table, argc, argv, &o, remove ? 1 : 2, &words);
@@ -142,7 +155,10 @@ ctl_route_list(struct ctl *ctl, int argc, char **argv)
         ctl_print_json(json_incref(json));
     } else {
         json_object_foreach (json_object_get(json, "routes"), prefix, pool) {
-            printf("%-32s %s\n", prefix, json_string_value(pool));
+            bool strips = json_is_object(pool);
+            printf("%-32s %s%s\n", prefix,
+                   json_string_value(strips ? json_object_get(pool, "pool") : pool),
+                   strips ? ", without the prefix" : "");
         }
     }
     json_decref(json);

@@ -41,7 +41,9 @@ ctl_table_print(const struct table *table)
     }
     for (unsigned i = 0; i < table->routes.count; i++) {
         const struct prefixmap_entry *e = &table->routes.entries[i];
-        printf("keys with    %s -> pool %s\n", e->prefix, table->pools[e->value].name);
+        printf("keys with    %s -> pool %s%s\n", e->prefix,
+               table->pools[table_route_pool(e->value)].name,
+               (e->value & TABLE_ROUTE_STRIPS) != 0 ? ", without the prefix" : "");
     }
 }
 

@@ -3,13 +3,21 @@
 #include <stdio.h>
 
 static bool
-add(struct table *draft, const char *prefix, const char *pool_name)
+add(struct table *draft, const char *prefix, const char *pool_name, bool strips)
 {
     const struct table_pool *pool = table_pool_find(draft, span_cstr(pool_name));
     if (pool != NULL) {
-        prefixmap_add(&draft->routes, span_cstr(prefix), (unsigned)(pool - draft->pools));
+        unsigned index = (unsigned)(pool - draft->pools);
+        prefixmap_add(&draft->routes, span_cstr(prefix), table_route_value(index, strips));
     }
     return pool != NULL;
+}
+
+/* A route is its pool's name, or {"pool": ..., "strip_prefix": ...}. */
+static const char *
+pool_of(const json_t *route)
+{
+    return json_string_value(json_is_object(route) ? json_object_get(route, "pool") : route);
 }
 
 static bool
@@ -22,12 +30,13 @@ follow(const json_t *routes, struct table *draft, char *why)
     const char *prefix;
     json_t *value;
     json_object_foreach ((json_t *)routes, prefix, value) {
-        const char *pool = json_string_value(value);
+        const char *pool = pool_of(value);
+        bool strips = json_is_true(json_object_get(value, "strip_prefix"));
         if (!table_is_key_prefix(span_cstr(prefix))) {
             snprintf(why, ROUTING_ERROR_MAX, "routes: \"%.250s\" is no prefix of a key", prefix);
             return false;
         }
-        if (pool == NULL || !add(draft, prefix, pool)) {
+        if (pool == NULL || !add(draft, prefix, pool, strips)) {
             snprintf(why, ROUTING_ERROR_MAX, "the route of %s waits for its pool %.128s", prefix,
                      pool != NULL ? pool : "?");
             return false;
@@ -42,7 +51,8 @@ keep(const struct table *current, struct table *draft)
 {
     for (unsigned i = 0; current != NULL && i < current->routes.count; i++) {
         const struct prefixmap_entry *e = &current->routes.entries[i];
-        add(draft, e->prefix, current->pools[e->value].name);
+        add(draft, e->prefix, current->pools[table_route_pool(e->value)].name,
+            (e->value & TABLE_ROUTE_STRIPS) != 0);
     }
 }
 
@@ -56,8 +66,10 @@ is_as_before(const struct table *current, const struct table *draft)
     for (unsigned i = 0; i < before; i++) {
         const struct prefixmap_entry *a = &current->routes.entries[i],
                                      *b = &draft->routes.entries[i];
-        if (strcmp(a->prefix, b->prefix) != 0 ||
-            strcmp(current->pools[a->value].name, draft->pools[b->value].name) != 0) {
+        const struct table_pool *x = &current->pools[table_route_pool(a->value)],
+                                *y = &draft->pools[table_route_pool(b->value)];
+        if (strcmp(a->prefix, b->prefix) != 0 || strcmp(x->name, y->name) != 0 ||
+            ((a->value ^ b->value) & TABLE_ROUTE_STRIPS) != 0) {
             return false;
         }
     }

@@ -1,5 +1,5 @@
 /* routing.h - operators' order of which key prefix leads to which pool, as kept
- * under config/routes: {"routes": {prefix: pool}, "by": ..., "reason": ...}.
+ * under config/routes: {"routes": {prefix: route}, "by": ..., "reason": ...}.
  * Written by mfctl, read by the planner. Pure. */
 #pragma once
 #include "common/fleet/table.h"

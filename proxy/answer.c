@@ -26,6 +26,38 @@ answer_is_hidden(const struct pending *p, enum reply_kind kind)
     return kind == REPLY_HD || kind == REPLY_VA;
 }
 
+/* The line of a piece as the client shall see it, and what follows it. */
+static struct span
+line_of(const struct pending *p, const struct reply_piece *piece, char *line, struct span *rest)
+{
+    *rest = span_skip(piece->raw, piece->line.len);
+    return span_make(line, rename_line(p->rename, piece, line));
+}
+
+static void
+emit_piece(struct pending *p, const struct reply_piece *piece)
+{
+    if (p->rename == NULL) {
+        pending_emit(p, piece->raw);
+        return;
+    }
+    char room[RENAME_LINE_MAX];
+    struct span rest, line = line_of(p, piece, room, &rest);
+    pending_emit(p, line);
+    pending_emit(p, rest);
+}
+
+bool
+answer_put_piece(const struct pending *p, const struct reply_piece *piece, struct buf *out)
+{
+    if (p->rename == NULL) {
+        return buf_append_span(out, piece->raw);
+    }
+    char room[RENAME_LINE_MAX];
+    struct span rest, line = line_of(p, piece, room, &rest);
+    return buf_append_span(out, line) && buf_append_span(out, rest);
+}
+
 /* Told when the copies are gone. */
 static void
 hot_write_piece(struct pending *p, const struct reply_piece *piece)
@@ -34,7 +66,7 @@ hot_write_piece(struct pending *p, const struct reply_piece *piece)
         if (p->worst.mem == NULL) {
             p->worst = bufpool_borrow(&p->worker->bufs);
         }
-        if (!buf_append_span(&p->worst, piece->raw) && p->client != NULL) {
+        if (!answer_put_piece(p, piece, &p->worst) && p->client != NULL) {
             p->client->doomed = true;
         }
     }
@@ -52,7 +84,7 @@ one_piece(struct pending *p, const struct reply_piece *piece)
         return;
     }
     if (!answer_is_hidden(p, piece->kind)) {
-        pending_emit(p, piece->raw);
+        emit_piece(p, piece);
     }
     if (piece->kind == REPLY_VALUE) {
         worker_count(p->worker, METRIC_ID_GET_HITS, 1);
@@ -79,6 +111,20 @@ answer_part_value(struct pending *p, uint32_t part, struct span head, struct spa
         return;
     }
     account_values(p, 1, head.len + rest.len);
+}
+
+void
+answer_part_raw(struct pending *p, uint32_t part, size_t key_bytes, struct span raw)
+{
+    struct span name = multiget_client_key(p->many, part);
+    if (name.len == key_bytes) {
+        answer_part_value(p, part, raw, SPAN_LIT(""));
+        return;
+    }
+    char head[sizeof("VALUE ") + KEY_MAX_BYTES] = "VALUE ";
+    size_t verb = sizeof("VALUE ") - 1, prefix = name.len - key_bytes;
+    memcpy(head + verb, name.ptr, prefix);
+    answer_part_value(p, part, span_make(head, verb + prefix), span_skip(raw, verb));
 }
 
 /* gat and gats change when their keys expire. */
@@ -124,7 +170,7 @@ shard_piece(struct pending *p, uint32_t shard, const struct reply_piece *piece)
         }
         pass_keys(p, shard, key, piece);
         if (p->client != NULL) {
-            answer_part_value(p, key, piece->raw, SPAN_LIT(""));
+            answer_part_raw(p, key, piece->key.len, piece->raw);
         }
     }
     if (piece->final) {
@@ -140,7 +186,7 @@ size_t
 answer_run(struct leg *leg, struct span input)
 {
     struct pending *p = leg->pending;
-    if (leg->kind != LEG_SHARD || p == NULL || p->client == NULL) {
+    if (leg->kind != LEG_SHARD || p == NULL || p->client == NULL || p->many->renames) {
         return 0;
     }
     struct coalesce *co = &p->worker->coalesce;
@@ -191,7 +237,8 @@ answer_plain(struct leg *leg, struct span input)
 {
     struct pending *p = leg->pending;
     size_t bytes = 0;
-    if (leg->kind != LEG_ONE || p == NULL || p->client == NULL || p->fan != NULL) {
+    if (leg->kind != LEG_ONE || p == NULL || p->client == NULL || p->fan != NULL ||
+        p->rename != NULL) {
         return 0;
     }
     if (leg->shape == REPLY_SHAPE_VALUES) {

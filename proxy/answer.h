@@ -37,5 +37,12 @@ void answer_part_failure(struct pending *p, enum failure failure);
 /* The VALUE of one key of a multiget, in two parts. The pending has a client. */
 void answer_part_value(struct pending *p, uint32_t part, struct span head, struct span rest);
 
+/* The same, as a node has sent it, who may know the key, of so many bytes there,
+ * without the front that the client's has. */
+void answer_part_raw(struct pending *p, uint32_t part, size_t key_bytes, struct span raw);
+
+/* Appends a piece as the client shall see it. False when the system has no memory. */
+bool answer_put_piece(const struct pending *p, const struct reply_piece *piece, struct buf *out);
+
 /* All legs of the pending exist; if they are all answered already, so is it. */
 void answer_complete(struct pending *p);

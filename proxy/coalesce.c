@@ -252,7 +252,7 @@ tell(struct coalesce *co, struct waiter *it, const struct fetched *f, bool may_w
     bool whole = it->part == WHOLE;
     struct span key = flight_key_of(it->flight);
     if (!whole) {
-        tell_part(it->pending, it->part, key, f);
+        tell_part(it->pending, it->part, f);
     } else if (it->pending->request.cmd == CMD_MG) {
         tell_meta(it->pending, buf_span(&it->ask), f, may_win);
     } else {

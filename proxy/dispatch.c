@@ -134,19 +134,20 @@ ask_of(const struct request *r)
 
 /* A read of one key that others may share, or that may share theirs. */
 static void
-read_shared(struct pending *p, const struct request *r, const struct coalesce_read *read)
+read_shared(struct pending *p, const struct request *r, const struct coalesce_read *read,
+            struct span ask)
 {
     struct flight *found;
     const struct roster_pool *pool = &p->worker->roster->pools[read->key.pool];
     enum coalesce_verdict verdict =
         pool->coalesce ? coalesce_judge(p->client, read, &found) : COALESCE_ALONE;
     if (verdict == COALESCE_JOIN) {
-        coalesce_wait(p, found, ask_of(r));
+        coalesce_wait(p, found, ask);
         return;
     }
     struct way_to_copy copy;
     if (pool->replicas > 1 && fanout_find_copy(p->client, read, &copy) &&
-        coalesce_read_copy(p, read, &copy, ask_of(r), verdict == COALESCE_LEAD)) {
+        coalesce_read_copy(p, read, &copy, ask, verdict == COALESCE_LEAD)) {
         return;
     }
     struct way way = way_to_key(p->worker, &read->key, gutter_use(r, read->form));
@@ -198,30 +199,60 @@ send_alone(struct pending *p, const struct request *r, const struct coalesce_rea
     }
 }
 
+/* A route takes all of the key off. */
+static void
+refuse_key(struct client *c, const struct request *r)
+{
+    if (!r->noreply) {
+        client_answer_error(c, PROTO_ERR_BAD_FORMAT);
+    }
+}
+
+/* The request as the node shall have it, of whose key `key_bytes` are left. NULL when
+ * the system has no memory. */
+static const struct request *
+renamed(struct pending *p, const struct request *r, size_t key_bytes)
+{
+    struct worker *w = p->worker;
+    p->rename = objpool_borrow(&w->renames);
+    rename_init(p->rename, r->key, r->key.len - key_bytes);
+    return rename_request(p->rename, r, &w->renamed, &w->renamed_line) ? &w->renamed : NULL;
+}
+
 static void
 to_one(struct client *c, const struct request *r, struct span block)
 {
     struct worker *w = c->worker;
-    struct pending *p = pending_create(c, r);
     struct coalesce_read read = {.key = lookup_key_of(c, r->key), .form = form_of(r)};
+    if (read.key.bytes.len == 0) {
+        refuse_key(c, r);
+        return;
+    }
+    struct pending *p = pending_create(c, r);
+    struct span ask = ask_of(r);
     const struct roster_pool *pool = &w->roster->pools[read.key.pool];
     p->policy = pool->policy;
     if (pool->admission != NULL && !pending_admit(p, pool->admission, r->key, block.len)) {
         pending_fail(p, FAILURE_OVERLOADED);
         return;
     }
+    if (read.key.bytes.len != r->key.len && (r = renamed(p, r, read.key.bytes.len)) == NULL) {
+        way_count_failure(w, FAILURE_OVERLOADED);
+        pending_fail(p, FAILURE_OVERLOADED);
+        return;
+    }
     if (r->cmd == CMD_MG || command_shape(r->cmd) == SHAPE_GET) {
         worker_note_read(w, &read.key);
     }
-    if (pool->moves && moving_takes(p, r, &read, ask_of(r), block)) {
+    if (pool->moves && moving_takes(p, r, &read, ask, block)) {
         return;
     }
     if (read.form != FORM_NONE && pool->shares) {
         read.mark = write_marks_read(w->host->writes, read.key.hash);
-        if (pool->near != NULL && near_serve(p, &read, ask_of(r))) {
+        if (pool->near != NULL && near_serve(p, &read, ask)) {
             return;
         }
-        read_shared(p, r, &read);
+        read_shared(p, r, &read, ask);
     } else {
         send_alone(p, r, &read, block);
     }

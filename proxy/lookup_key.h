@@ -18,7 +18,8 @@ struct lookup_key {
 bool lookup_has_route(const struct client *c);
 
 /* Where this client's key leads: to the pool that its listener is bound to, or by
- * the table's routes. The table has that pool. */
+ * the table's routes. The table has that pool. `bytes` are the end of `key`: all of
+ * it, unless the route takes its prefix off; maybe none. */
 struct lookup_key lookup_key_of(const struct client *c, struct span key);
 
 /* The same key once more, by the table in use now: in the pool of the name that it

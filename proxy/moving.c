@@ -188,7 +188,7 @@ tell_reply(struct moving *m)
     struct pending *p = release(m);
     if (!whole) {
         if (reply.len > 0 && p->client != NULL) {
-            answer_part_value(p, m->part, reply, SPAN_LIT(""));
+            answer_part_raw(p, m->part, m->key_bytes, reply);
         }
         end_part(m, p);
         return;

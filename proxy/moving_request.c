@@ -1,5 +1,6 @@
 #include "proxy/moving_request.h"
 #include "common/core/base64.h"
+#include "proxy/answer.h"
 #include "proxy/backend.h"
 #include "proxy/fanout.h"
 #include "proxy/leg_queue.h"
@@ -91,7 +92,8 @@ moving_keep_reply(struct moving *m, const struct reply_piece *piece)
         }
     }
     bool wanted = !m->passes_over && (whole || piece->kind == REPLY_VALUE);
-    return !wanted || buf_append_span(&m->reply, piece->raw);
+    return !wanted || (whole && m->pending != NULL ? answer_put_piece(m->pending, piece, &m->reply)
+                                                   : buf_append_span(&m->reply, piece->raw));
 }
 
 /* The key as the client has written it. */
@@ -117,7 +119,7 @@ moving_tell(struct moving *m, const struct fetched *fetched)
         f.line = SPAN_LIT("END");
     }
     if (m->part != MOVING_WHOLE) {
-        tell_part(m->pending, m->part, key, &f);
+        tell_part(m->pending, m->part, &f);
     } else if (m->form & FORM_META) {
         char word[1 + WIRE_KEY_MAX];
         f.words[FORM_WORD_KEY] = key_word(buf_span(&m->ask), word);

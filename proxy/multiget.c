@@ -43,6 +43,7 @@ multiget_clear(struct multiget *m)
     m->key_count = 0;
     m->shard_count = 0;
     m->value_bytes = 0;
+    m->renames = false;
 }
 
 void
@@ -79,6 +80,18 @@ multiget_add_guest(struct multiget *m, uint32_t at, uint32_t len)
         m->guests = multiget_add_shard(m);
     }
     return multiget_add(m, at, len, m->guests);
+}
+
+/* The key stands on the line that was copied. */
+struct span
+multiget_client_key(const struct multiget *m, uint32_t key)
+{
+    struct span own = multiget_key_span(m, key);
+    const char *begin = buf_span(&m->line).ptr, *at = own.ptr;
+    while (at > begin && at[-1] != ' ') {
+        at--;
+    }
+    return span_make(at, (size_t)(own.ptr + own.len - at));
 }
 
 uint32_t

@@ -42,6 +42,7 @@ struct multiget {
     uint32_t shard_count, shard_room;
     uint32_t shards_used; /* so many have a values buf, maybe with memory */
     size_t value_bytes;   /* of all that came */
+    bool renames;         /* nodes know some of the keys without their front */
     uint32_t guests;      /* the shard of keys that others bring; MULTIGET_END: none yet */
 };
 
@@ -126,6 +127,10 @@ multiget_key_span(const struct multiget *m, uint32_t key)
 {
     return span_make(m->keys[key].lead.key, m->keys[key].lead.key_bytes);
 }
+
+/* The same with what stands before it up to the next blank: the key as the client
+ * wrote it, of which a route may have taken the front. */
+struct span multiget_client_key(const struct multiget *m, uint32_t key);
 
 /* What begins `input` as most replies do: VALUEs without anything unusual, whole, of
  * keys that nobody has joined. They are put where they belong, and nobody joins

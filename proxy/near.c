@@ -94,7 +94,7 @@ near_serve_part(struct pending *p, struct coalesce_read *read, uint32_t at)
         return false;
     }
     uint32_t part = multiget_add_guest(p->many, at, (uint32_t)read->key.bytes.len);
-    tell_part(p, part, read->key.bytes, found);
+    tell_part(p, part, found);
     return true;
 }
 

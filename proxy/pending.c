@@ -51,6 +51,9 @@ destroy(struct pending *p)
     bufpool_give_back(bufs, &p->reply);
     bufpool_give_back(bufs, &p->echo);
     bufpool_give_back(bufs, &p->worst);
+    if (p->rename != NULL) {
+        objpool_give_back(&p->worker->renames, p->rename);
+    }
     if (p->many != NULL) {
         multiget_pool_give_back(&p->worker->multigets, &p->many);
     }

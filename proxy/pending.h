@@ -30,6 +30,7 @@ struct fan_write;
 struct fill;
 struct moving;
 struct multiget;
+struct rename;
 struct roster;
 struct worker;
 
@@ -42,6 +43,7 @@ struct pending {
     struct buf worst;      /* a broadcast's worst line so far; a hot write's answer, held back */
     struct multiget *many; /* of a get with several keys */
     struct admission_gate *gate; /* which its reply's bytes count at (admission.h); or NULL */
+    struct rename *rename;       /* its node knows the key by another name; or NULL */
     struct fan_write *fan;       /* of a write of a hot key (fanout.h); or NULL */
     unsigned legs;   /* its own and those it waits for, not answered and not failed yet */
     uint32_t bytes;  /* of the reply so far */

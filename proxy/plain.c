@@ -126,7 +126,7 @@ size_t
 plain_take(struct client *c, struct span input)
 {
     struct plain_set set;
-    if (input.len < 4 || !lookup_has_route(c)) {
+    if (input.len < 4 || !lookup_has_route(c) || c->worker->roster->placement->table->strips) {
         return 0;
     }
     if (input.ptr[0] == 'g') {

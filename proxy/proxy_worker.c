@@ -34,6 +34,7 @@ worker_create(unsigned index, const struct worker_limits *limits, const struct w
     w->rng = random_seed();
     objpool_init(&w->pendings, sizeof(struct pending));
     objpool_init(&w->legs, sizeof(struct leg));
+    objpool_init(&w->renames, sizeof(struct rename));
     coalesce_init(&w->coalesce, w);
     fanout_init(&w->fanout, w);
     moving_init(&w->moving, w);
@@ -108,6 +109,8 @@ worker_destroy(struct worker **worker)
     loop_destroy(&w->loop);
     objpool_deinit(&w->pendings);
     objpool_deinit(&w->legs);
+    objpool_deinit(&w->renames);
+    buf_deinit(&w->renamed_line);
     multiget_pool_deinit(&w->multigets);
     bufpool_deinit(&w->bufs);
     free(w->split_ways);

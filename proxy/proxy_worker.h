@@ -22,6 +22,7 @@
 #include "proxy/objpool.h"
 #include "proxy/placement.h"
 #include "proxy/proxy_metrics.h"
+#include "proxy/rename.h"
 #include "proxy/retry_budget.h"
 #include "proxy/successor.h"
 #include "proxy/write_marks.h"
@@ -70,6 +71,9 @@ struct worker {
     struct bufpool bufs;
     struct objpool pendings;
     struct objpool legs;
+    struct objpool renames;
+    struct request renamed;  /* the one that is being dispatched, as its node shall have it */
+    struct buf renamed_line; /* its line */
     struct multiget_pool multigets;
     struct coalesce coalesce;
     struct fanout fanout;
@@ -92,7 +96,10 @@ struct worker {
     uint32_t split_round;      /* marks the backends of the multiget being split */
     struct way *split_ways;    /* those that had a line of it */
     unsigned split_count, split_room;
-    uint32_t *split_parts; /* keys of it whose requests are put off until the lines are closed */
+    struct split_part {
+        uint32_t part;
+        unsigned pool;
+    } *split_parts; /* keys of it whose requests are put off until the lines are closed */
     unsigned split_late, split_late_room;
     uint64_t held_bytes;     /* replies that clients have not taken */
     uint64_t shed_bytes;     /* of them, those of clients that are about to be closed */

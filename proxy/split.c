@@ -213,15 +213,17 @@ read_key(const struct split *s, const struct coalesce_read *read, unsigned node)
 /* A key that moves goes by requests of its own, when all lines are closed: none may
  * come into the middle of one. */
 static void
-put_off(const struct split *s, struct span key)
+put_off(const struct split *s, const struct lookup_key *key)
 {
     struct worker *w = s->worker;
     if (w->split_late == w->split_late_room) {
         w->split_late_room = w->split_late_room != 0 ? w->split_late_room * 2 : 16;
-        w->split_parts = mem_realloc(w->split_parts, w->split_late_room * sizeof(uint32_t));
+        w->split_parts =
+            mem_realloc(w->split_parts, w->split_late_room * sizeof(w->split_parts[0]));
     }
-    uint32_t at = (uint32_t)(key.ptr - s->request->keys.ptr);
-    w->split_parts[w->split_late++] = multiget_add_guest(s->pending->many, at, (uint32_t)key.len);
+    uint32_t at = (uint32_t)(key->bytes.ptr - s->request->keys.ptr);
+    w->split_parts[w->split_late++] = (struct split_part){
+        multiget_add_guest(s->pending->many, at, (uint32_t)key->bytes.len), key->pool};
 }
 
 static void
@@ -229,10 +231,10 @@ begin_put_off(const struct split *s)
 {
     struct worker *w = s->worker;
     for (unsigned i = 0; i < w->split_late; i++) {
-        uint32_t part = w->split_parts[i];
-        struct span key = multiget_key_span(s->pending->many, part);
-        struct lookup_key found = lookup_key_of(s->pending->client, key);
-        moving_take_part(s->pending, s->request, &found, s->form, part);
+        const struct split_part *late = &w->split_parts[i];
+        struct span key = multiget_key_span(s->pending->many, late->part);
+        struct lookup_key found = {key, worker_key_hash(w, key), late->pool};
+        moving_take_part(s->pending, s->request, &found, s->form, late->part);
     }
 }
 
@@ -303,6 +305,9 @@ add_key(struct split *s, struct span key)
     struct coalesce_read read = {.key = lookup_key_of(s->pending->client, key), .form = s->form};
     const struct roster_pool *pool = &w->roster->pools[read.key.pool];
     worker_note_read(w, &read.key);
+    if (read.key.bytes.len != key.len) {
+        s->pending->many->renames = true;
+    }
     if (pool != s->pool) {
         enter_pool(s, pool);
     }
@@ -315,7 +320,7 @@ add_key(struct split *s, struct span key)
         return;
     }
     if (pool->moves && moving_takes_key(w, s->request, &read.key, s->form)) {
-        put_off(s, key);
+        put_off(s, &read.key);
         return;
     }
     if (s->form == FORM_NONE) {
@@ -323,7 +328,7 @@ add_key(struct split *s, struct span key)
         return;
     }
     read.mark = write_marks_read(w->host->writes, read.key.hash);
-    uint32_t at = (uint32_t)(key.ptr - s->request->keys.ptr);
+    uint32_t at = (uint32_t)(read.key.bytes.ptr - s->request->keys.ptr);
     if (pool->near != NULL && near_serve_part(s->pending, &read, at)) {
         return;
     }
@@ -356,9 +361,26 @@ begin(struct split *s, unsigned count)
     return true;
 }
 
+/* A route that takes its prefix off may leave nothing. */
+static bool
+has_empty_key(const struct client *c, struct span keys)
+{
+    struct span key;
+    while (request_next_key(&keys, &key)) {
+        if (lookup_key_of(c, key).bytes.len == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void
 split_get(struct client *c, const struct request *r)
 {
+    if (c->worker->roster->placement->table->strips && has_empty_key(c, r->keys)) {
+        client_answer_error(c, PROTO_ERR_BAD_FORMAT);
+        return;
+    }
     struct split s = {pending_create(c, r), r, c->worker, form_of(r), NULL, false};
     if (!begin(&s, r->key_count)) {
         return;

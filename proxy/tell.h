@@ -11,4 +11,4 @@ void tell_text(struct pending *p, struct span key, const struct fetched *f);
 void tell_meta(struct pending *p, struct span ask, const struct fetched *f, bool may_win);
 
 /* Of one key of a multiget. A miss, or an error of the node, leaves the key out. */
-void tell_part(struct pending *p, uint32_t part, struct span key, const struct fetched *f);
+void tell_part(struct pending *p, uint32_t part, const struct fetched *f);

@@ -32,6 +32,11 @@ t_unit_check_gutter_SOURCES = t/unit/check_gutter.c t/unit/unit.h
 t_unit_check_gutter_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_gutter_LDADD = $(PROXY_UNIT_LIBS)
 
+UNIT_TESTS += t/unit/check_rename
+t_unit_check_rename_SOURCES = t/unit/check_rename.c t/unit/unit.h
+t_unit_check_rename_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_rename_LDADD = $(PROXY_UNIT_LIBS)
+
 UNIT_TESTS += t/unit/check_journal
 t_unit_check_journal_SOURCES = t/unit/check_journal.c t/unit/unit.h
 t_unit_check_journal_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
@@ -102,6 +107,7 @@ PROXY_TESTS = \
 	t/proxy/promotion.t \
 	t/proxy/replicas.t \
 	t/proxy/routes.t \
+	t/proxy/strip_prefix.t \
 	t/proxy/table.t \
 	t/proxy/takeover.t \
 	t/proxy/torture.t

@@ -88,12 +88,19 @@ upper_bound(const struct prefixmap *map, struct span key)
     return low;
 }
 
-unsigned
-prefixmap_find(const struct prefixmap *map, struct span key, unsigned fallback)
+const struct prefixmap_entry *
+prefixmap_longest(const struct prefixmap *map, struct span key)
 {
     unsigned at = upper_bound(map, key);
     while (at > 0 && !span_starts_with(key, text_of(&map->entries[at - 1]))) {
         at = map->entries[at - 1].up;
     }
-    return at > 0 ? map->entries[at - 1].value : fallback;
+    return at > 0 ? &map->entries[at - 1] : NULL;
+}
+
+unsigned
+prefixmap_find(const struct prefixmap *map, struct span key, unsigned fallback)
+{
+    const struct prefixmap_entry *found = prefixmap_longest(map, key);
+    return found != NULL ? found->value : fallback;
 }

@@ -34,5 +34,8 @@ void prefixmap_add(struct prefixmap *map, struct span prefix, unsigned value);
 /* Makes it ready for prefixmap_find(). No two prefixes may be equal. */
 void prefixmap_seal(struct prefixmap *map);
 
-/* The value of the longest prefix of `key`, or `fallback`. */
+/* The longest prefix of `key`; NULL if there is none. */
+const struct prefixmap_entry *prefixmap_longest(const struct prefixmap *map, struct span key);
+
+/* Its value, or `fallback`. */
 unsigned prefixmap_find(const struct prefixmap *map, struct span key, unsigned fallback);

@@ -139,6 +139,13 @@ table_unref(struct table **table)
     }
 }
 
+size_t
+table_stripped(const struct table *table, struct span key)
+{
+    const struct prefixmap_entry *e = prefixmap_longest(&table->routes, key);
+    return e != NULL && (e->value & TABLE_ROUTE_STRIPS) != 0 ? e->bytes : 0;
+}
+
 const struct table_pool *
 table_pool_find(const struct table *table, struct span name)
 {

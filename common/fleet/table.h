@@ -161,7 +161,8 @@ struct table {
     struct table_pool *pools;
     unsigned pool_count;
     unsigned default_pool;   /* index */
-    struct prefixmap routes; /* of key prefixes; values are pools' indices */
+    struct prefixmap routes; /* of key prefixes; values are table_route_value()s */
+    bool strips;             /* one of them takes its prefix off */
     struct buf document;     /* the bytes the table came from */
     _Atomic unsigned refs;
 };
@@ -225,12 +226,27 @@ bool table_is_key_prefix(struct span prefix);
 /* NULL if there is none of that name. */
 const struct table_pool *table_pool_find(const struct table *table, struct span name);
 
+/* A route's value: the index of its pool, and whether it takes its prefix off. */
+#define TABLE_ROUTE_STRIPS 0x80000000u
+static inline unsigned
+table_route_value(unsigned pool, bool strips)
+{
+    return pool | (strips ? TABLE_ROUTE_STRIPS : 0);
+}
+static inline unsigned
+table_route_pool(unsigned value)
+{
+    return value & ~TABLE_ROUTE_STRIPS;
+}
+
 /* Index of the pool that serves the key. */
 static inline unsigned
 table_pool_of(const struct table *table, struct span key)
 {
-    return table->routes.count == 0 ? table->default_pool
-                                    : prefixmap_find(&table->routes, key, table->default_pool);
+    if (table->routes.count == 0) {
+        return table->default_pool;
+    }
+    return table_route_pool(prefixmap_find(&table->routes, key, table->default_pool));
 }
 
 /* Index into pool->limits of the one that is for this key, or TABLE_NO_LIMIT. */
@@ -239,6 +255,9 @@ table_pool_limit(const struct table_pool *pool, struct span key)
 {
     return prefixmap_find(&pool->limit_prefixes, key, TABLE_NO_LIMIT);
 }
+
+/* How many bytes of its front a route takes off the key; it may be all. */
+size_t table_stripped(const struct table *table, struct span key);
 
 /* Index into pool->nodes of the key's owner; while it moves, of the one who is
  * asked first. */

@@ -175,7 +175,15 @@ routes_json(bool *ok, const struct table *draft)
     json_t *json = json_object();
     for (unsigned i = 0; i < draft->routes.count; i++) {
         const struct prefixmap_entry *e = &draft->routes.entries[i];
-        put_string(ok, json, e->prefix, draft->pools[e->value].name);
+        const char *pool = draft->pools[table_route_pool(e->value)].name;
+        if ((e->value & TABLE_ROUTE_STRIPS) == 0) {
+            put_string(ok, json, e->prefix, pool);
+            continue;
+        }
+        json_t *route = json_object();
+        put_string(ok, route, "pool", pool);
+        put(ok, route, "strip_prefix", json_true());
+        put(ok, json, e->prefix, route);
     }
     return json;
 }

@@ -660,15 +660,23 @@ read_route(struct jsonread *r, struct jsonread_at at, struct table *table, const
                       PREFIX_BYTES_MAX);
         return;
     }
-    const char *name = jsonread_string(r, at, prefix, JSONREAD_REQUIRED, NAME_BYTES_MAX);
+    char place[NODE_PLACE_MAX + PREFIX_BYTES_MAX];
+    snprintf(place, sizeof(place), "%s.%s", at.place, prefix);
+    struct jsonread_at whole = {json_object_get(at.object, prefix), place};
+    bool is_object = json_is_object(whole.object);
+    const char *name = is_object
+                           ? jsonread_string(r, whole, "pool", JSONREAD_REQUIRED, NAME_BYTES_MAX)
+                           : jsonread_string(r, at, prefix, JSONREAD_REQUIRED, NAME_BYTES_MAX);
+    bool strips = is_object && jsonread_bool(r, whole, "strip_prefix", false);
     const struct table_pool *pool = name != NULL ? table_pool_find(table, span_cstr(name)) : NULL;
     if (pool == NULL) {
         jsonread_fail(r, at, prefix, "there is no such pool");
         return;
     }
     unsigned index = (unsigned)(pool - table->pools);
-    prefixmap_add(&table->routes, span_cstr(prefix), index);
+    prefixmap_add(&table->routes, span_cstr(prefix), table_route_value(index, strips));
     table->pools[index].routed = true;
+    table->strips |= strips;
 }
 
 static void

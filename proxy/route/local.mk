@@ -4,4 +4,5 @@ libmfroute_a_SOURCES = \
 	proxy/route/route.h \
 	proxy/route/route_bound.c \
 	proxy/route/route_pool.c \
-	proxy/route/route_replicas.c
+	proxy/route/route_replicas.c \
+	proxy/route/route_strip.c

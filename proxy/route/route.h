@@ -15,6 +15,10 @@
 unsigned route_pool(const struct table *table, struct span key);
 unsigned route_owner(const struct table *table, unsigned pool, struct span key);
 
+/* route_strip.c: how many bytes of its front the key's route takes off before a node
+ * has it; it may be all. */
+size_t route_stripped(const struct table *table, struct span key);
+
 /* route_bound.c: the pool that a client's listener is bound to, whatever the key; or
  * TABLE_NO_POOL if the table has none of that name: no route. */
 unsigned route_bound(const struct table *table, const char *pool);

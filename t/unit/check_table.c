@@ -182,6 +182,35 @@ START_TEST(keys_go_by_their_longest_prefix)
     ck_assert_msg(copy != NULL, "%s", error);
     ck_assert_uint_eq(copy->routes.count, 3);
     ck_assert_uint_eq(table_pool_of(copy, SPAN_LIT("s:1")), 1);
+    ck_assert(!t->strips);
+    buf_deinit(&again);
+    table_unref(&copy);
+    table_unref(&t);
+}
+END_TEST
+
+START_TEST(a_route_may_take_its_prefix_off)
+{
+    struct table *t = parse("{" HEAD ",\"default_pool\":\"m\",\"routes\":{\"s:\":{\"pool\":\"n\","
+                            "\"strip_prefix\":true},\"s:x:\":{\"pool\":\"n\"},\"t\":\"n\"},"
+                            "\"pools\":{\"m\":" POOL ",\"n\":" POOL "}}");
+    struct buf again = BUF_EMPTY;
+    char error[TABLE_ERROR_MAX] = "";
+    ck_assert_msg(table_build(t, &again, error), "%s", error);
+    struct table *copy = table_parse(buf_span(&again), error);
+    ck_assert_msg(copy != NULL, "%s", error);
+    for (struct table *it = t;; it = copy) {
+        ck_assert(it->strips);
+        ck_assert_uint_eq(table_pool_of(it, SPAN_LIT("s:1")), 1);
+        ck_assert_uint_eq(table_stripped(it, SPAN_LIT("s:1")), 2);
+        ck_assert_uint_eq(table_stripped(it, SPAN_LIT("s:")), 2);
+        ck_assert_uint_eq(table_stripped(it, SPAN_LIT("s:x:1")), 0);
+        ck_assert_uint_eq(table_stripped(it, SPAN_LIT("t1")), 0);
+        ck_assert_uint_eq(table_stripped(it, SPAN_LIT("a")), 0);
+        if (it == copy) {
+            break;
+        }
+    }
     buf_deinit(&again);
     table_unref(&copy);
     table_unref(&t);
@@ -633,10 +662,10 @@ START_TEST(the_manual_example_parses)
 END_TEST
 
 UNIT_MAIN("table", what_is_left_out_has_a_default, every_member_is_read,
-          keys_go_by_their_longest_prefix, the_sha_is_that_of_the_bytes,
-          bad_documents_are_refused_by_place, bad_pools_are_refused_by_place,
-          depth_and_size_have_limits, references_keep_it_alive, epochs_only_grow,
-          an_incarnation_begins_anew, large_steps_need_force,
+          keys_go_by_their_longest_prefix, a_route_may_take_its_prefix_off,
+          the_sha_is_that_of_the_bytes, bad_documents_are_refused_by_place,
+          bad_pools_are_refused_by_place, depth_and_size_have_limits, references_keep_it_alive,
+          epochs_only_grow, an_incarnation_begins_anew, large_steps_need_force,
           who_was_away_for_a_forced_step_follows, what_is_built_reads_back,
           a_bad_draft_builds_nothing, servers_become_a_table, bad_servers_are_refused,
           the_manual_example_parses)
