@@ -110,7 +110,8 @@ PROXY_TESTS = \
 	t/proxy/strip_prefix.t \
 	t/proxy/table.t \
 	t/proxy/takeover.t \
-	t/proxy/torture.t
+	t/proxy/torture.t \
+	t/proxy/zones.t
 TAP_TESTS += $(PROXY_TESTS)
 EXTRA_DIST += t/lib/BadInputs.pm t/lib/MockBackend.pm $(PROXY_TESTS)
 
