@@ -32,7 +32,9 @@
     X(0, "rejoin",            STRING, rejoin,            "HOW", NULL,                              \
       "what a node gets that was away: replay-then-flush-if-lossy, flush or trust")                \
     X(0, "gutter",            STRING, gutter,            "POOL", NULL,                             \
-      "the pool that stands in for nodes that are down")
+      "the pool that stands in for nodes that are down")                                           \
+    X(0, "config-cluster",    STRING, config_cluster,    "HOST:PORT,...", NULL,                    \
+      "the proxies that `config get cluster` lists")
 #define POOL_DOCUMENTS(X)                                                                          \
     X(0, "hot",               STRING, hot,               "JSON", NULL,                             \
       "the keys and prefixes that are hot: {\"keys\": [...], \"prefixes\": [...]}")                \

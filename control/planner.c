@@ -376,6 +376,7 @@ settled(struct planning *p, const struct pool_config *config, const struct table
     next.gutter = plan_copy(p->plan, next.gutter);
     next.hot_text = plan_copy(p->plan, next.hot_text);
     next.limits_text = plan_copy(p->plan, next.limits_text);
+    next.config_cluster = plan_copy(p->plan, next.config_cluster);
     if (now != NULL && pool_config_differs(config, now)) {
         bool moves = table_pool_places_otherwise(now, &config->settings);
         if (moves && !config->force) {

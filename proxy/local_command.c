@@ -2,6 +2,7 @@
 #include "common/core/assert.h"
 #include "common/core/version.h"
 #include "proxy/client.h"
+#include "proxy/config_cluster.h"
 #include "proxy/proxy_worker.h"
 
 #define WORDS_MAX 4
@@ -85,14 +86,14 @@ local_command(struct client *c, const struct request *r)
     case CMD_SHUTDOWN: client_answer_error(c, PROTO_ERR_SHUTDOWN_DISABLED); break;
     case CMD_SLABS: answer_slabs(c, r); break;
     case CMD_HOTKEYS: answer_hotkeys(c, r); break;
+    case CMD_CONFIG: config_cluster(c, r); break;
     case CMD_REFRESH_CERTS: client_answer(c, SPAN_LIT("Error TLS not enabled\r\n")); break;
     /* A node's own affairs: memory, LRU, watchers. As a memcached without them. */
     case CMD_CACHE_MEMLIMIT:
     case CMD_LRU:
     case CMD_LRU_CRAWLER:
     case CMD_WATCH:
-    case CMD_DEBUGTIME:
-    case CMD_CONFIG: client_answer_error(c, PROTO_ERR_UNKNOWN_COMMAND); break;
+    case CMD_DEBUGTIME: client_answer_error(c, PROTO_ERR_UNKNOWN_COMMAND); break;
     /* Not local: dispatch.c has their way. */
     case CMD_GET:
     case CMD_GETS:

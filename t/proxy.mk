@@ -86,6 +86,7 @@ PROXY_TESTS = \
 	t/proxy/admin.t \
 	t/proxy/bad_inputs.t \
 	t/proxy/coalescing.t \
+	t/proxy/config_cluster.t \
 	t/proxy/conversation.t \
 	t/proxy/descriptors.t \
 	t/proxy/failures.t \

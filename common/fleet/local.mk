@@ -16,6 +16,7 @@ libmffleet_a_SOURCES = \
 	common/fleet/ringscheme.c common/fleet/ringscheme.h \
 	common/fleet/table.c common/fleet/table.h \
 	common/fleet/table_build.c common/fleet/table_build.h \
+	common/fleet/table_cluster.c common/fleet/table_cluster.h \
 	common/fleet/table_json.c \
 	common/fleet/table_judge.c \
 	common/fleet/table_ring.c common/fleet/table_ring.h \

@@ -102,6 +102,8 @@ table_pool_deinit(struct table_pool *pool)
     free(pool->limits);
     free(pool->limits_text);
     prefixmap_deinit(&pool->limit_prefixes);
+    free(pool->config_cluster);
+    free(pool->config_nodes);
     free(pool->hot_text);
     hotset_deinit(&pool->hot);
     free(pool->hash_stop);

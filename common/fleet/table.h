@@ -134,6 +134,8 @@ struct table_pool {
     uint64_t gutter_ttl_s; /* no item stays there longer; default 10 */
     unsigned gutter_pool;  /* its index, or TABLE_NO_POOL, also if the table lacks it */
     bool is_gutter;        /* of another pool */
+    char *config_cluster;  /* where clients find proxies: HOST:PORT,...; "": not told */
+    char *config_nodes;    /* the same as `config get cluster` has it */
     unsigned replicas; /* nodes that may have a copy of a hot key, the owner one of them; 1: none */
     uint64_t replica_ttl_ms; /* no copy lives longer */
     struct table_limit *limits;

@@ -140,6 +140,7 @@ pool_json(bool *ok, const struct table_pool *pool)
     put_u64(ok, json, "miss_lease_ms", pool->miss_lease_ms);
     put_string(ok, json, "rejoin", rejoin_words[pool->rejoin]);
     put_string(ok, json, "gutter", pool->gutter);
+    put_string(ok, json, "config_cluster", pool->config_cluster);
     put_u64(ok, json, "gutter_ttl_s", pool->gutter_ttl_s);
     if (pool->replicas > 1) {
         put_u64(ok, json, "replicas", pool->replicas);

@@ -28,9 +28,10 @@ bool table_pool_places_otherwise(const struct table_pool *old, const struct tabl
  * each pool's ring_sha computed. Of the draft are read: cluster, incarnation,
  * epoch, min_epoch, force, by and reason (may be NULL), default_pool, and of
  * each pool name, ring_config, strip_prefix and hash_stop (may be NULL),
- * tag.open and tag.close, timeouts, policies, hot_text and limits_text (may be NULL), nodes. In a
- * node ring_name and zone may be NULL. `move` of a pool, `rings` and `weight_before` of its nodes
- * are read, too. Not read: sha, document, refs, ring, ring_sha, the rest of tag. Equal drafts give
+ * tag.open and tag.close, timeouts, policies, hot_text, limits_text and
+ * config_cluster (may be NULL), nodes. In a node ring_name and zone may be NULL.
+ * `move` of a pool, `rings` and `weight_before` of its nodes are read, too. Not
+ * read: sha, document, refs, ring, ring_sha, the rest of tag. Equal drafts give
  * equal bytes.
  *
  * What comes out has been read back by table_parse(): false, nothing appended

@@ -10,6 +10,7 @@
 #include "common/fleet/jsonread.h"
 #include "common/fleet/table.h"
 #include "common/fleet/table_build.h"
+#include "common/fleet/table_cluster.h"
 #include "common/fleet/table_ring.h"
 #include "common/fleet/table_words.h"
 
@@ -385,6 +386,18 @@ read_gutter(struct jsonread *r, struct jsonread_at at, struct table_pool *pool)
 }
 
 static void
+read_config_cluster(struct jsonread *r, struct jsonread_at at, struct table_pool *pool)
+{
+    pool->config_cluster = copy_or_empty(
+        jsonread_string(r, at, "config_cluster", JSONREAD_OPTIONAL, TABLE_CLUSTER_BYTES_MAX));
+    pool->config_nodes = table_cluster_nodes(pool->config_cluster);
+    if (pool->config_nodes == NULL) {
+        jsonread_fail(r, at, "config_cluster", "expected HOST:PORT,... of at most %d proxies",
+                      TABLE_CLUSTER_MAX);
+    }
+}
+
+static void
 read_hot_list(struct jsonread *r, struct jsonread_at at, const char *member, struct hotset *hot,
               void (*add)(struct hotset *hot, struct span text))
 {
@@ -539,6 +552,7 @@ read_settings(struct jsonread *r, struct jsonread_at at, const char *name, struc
     pool->rejoin = (enum rejoin_policy)jsonread_word(r, at, "rejoin", rejoin_words,
                                                      WORD_COUNT(rejoin_words), REJOIN_REPLAY);
     read_gutter(r, at, pool);
+    read_config_cluster(r, at, pool);
     read_replicas(r, at, pool);
     read_near_cache(r, at, pool);
     read_limits(r, at, pool);
