@@ -130,6 +130,15 @@ struct store_item *item_create_moved(struct store_thread *th, struct store_item 
  * that are too old or flushed, or all. */
 void heads_close(struct store *st, bool all, uint64_t now_ms);
 
+/* Shall room be made ahead of need? */
+static inline bool
+memory_nearly_full(const struct store *st)
+{
+    uint64_t limit = atomic_load_explicit(&st->segments.limit, memory_order_relaxed);
+    uint64_t used = atomic_load_explicit(&st->segments.used, memory_order_relaxed);
+    return used + st->reserve_bytes > limit && st->options.evict;
+}
+
 /* Evicts while memory is over the limit, at most so many rounds. */
 void memory_enforce(struct store_thread *th, unsigned rounds, uint64_t now_ms);
 

@@ -200,14 +200,6 @@ full_layout(const struct segments *s, size_t key_bytes, uint64_t value_bytes, un
                : layout;
 }
 
-static inline bool
-is_nearly_full(const struct store *st)
-{
-    uint64_t limit = atomic_load_explicit(&st->segments.limit, memory_order_relaxed);
-    uint64_t used = atomic_load_explicit(&st->segments.used, memory_order_relaxed);
-    return used + st->reserve_bytes > limit && st->options.evict;
-}
-
 struct store_item *
 item_create(struct store_thread *th, const struct store_key *key, uint64_t value_bytes,
             unsigned layout, uint64_t now_ms)
@@ -231,7 +223,7 @@ item_create(struct store_thread *th, const struct store_key *key, uint64_t value
         }
         paid += gained;
     }
-    if (is_nearly_full(th->st)) {
+    if (memory_nearly_full(th->st)) {
         cleaner_work(th, bytes, now_ms);
     }
     item_init(it, base_of(th->st, it), key->key, value_bytes, layout, now_ms);

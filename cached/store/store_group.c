@@ -228,6 +228,13 @@ put_row(struct store_thread *th, const struct store_key *keys, struct store_put 
         it = (struct store_item *)(void *)((char *)it + bytes[i]);
     }
     guard_drop(&th->guard, number);
+    if (__builtin_expect(memory_nearly_full(st), 0)) {
+        uint64_t all = 0;
+        for (unsigned i = 0; i < n; i++) {
+            all += bytes[i];
+        }
+        cleaner_work(th, all, now_ms);
+    }
     return n;
 }
 
