@@ -103,9 +103,9 @@ item_bytes_for(unsigned layout, size_t key_bytes, uint64_t value_bytes)
 static inline unsigned
 item_layout_for(uint64_t flags, uint64_t expiry_ms, uint64_t value_bytes)
 {
-    bool wide = flags > ITEM_NARROW_FLAGS || value_bytes > ITEM_NARROW_VALUE;
-    return (expiry_ms != 0 ? ITEM_HAS_EXPIRY : 0) | (flags != 0 ? ITEM_HAS_FLAGS : 0) |
-           (value_bytes > UINT8_MAX ? ITEM_LONG_VALUE : 0) | (wide ? ITEM_WIDE : 0);
+    bool wide = (flags > ITEM_NARROW_FLAGS) | (value_bytes > ITEM_NARROW_VALUE);
+    return (expiry_ms != 0) * ITEM_HAS_EXPIRY | (flags != 0) * ITEM_HAS_FLAGS |
+           (value_bytes > UINT8_MAX) * ITEM_LONG_VALUE | wide * ITEM_WIDE;
 }
 
 static inline unsigned

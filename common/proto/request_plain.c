@@ -106,11 +106,20 @@ scan_digits(const char *p, const char *end, uint64_t *out)
     return p;
 }
 
-/* The same with a blank before it. */
+/* The same with a blank before it. Flags and exptimes are mostly 0. */
 static inline const char *
 scan_number(const char *p, const char *end, uint64_t *out)
 {
-    return p < end && *p == ' ' ? scan_digits(p + 1, end, out) : NULL;
+    if (end - p < 3 || *p != ' ') {
+        return NULL;
+    }
+    unsigned digit = (unsigned char)p[1] - (unsigned)'0',
+             next = (unsigned char)p[2] - (unsigned)'0';
+    if (digit <= 9 && next > 9) {
+        *out = digit;
+        return p + 2;
+    }
+    return scan_digits(p + 1, end, out);
 }
 
 /* A value of so many bytes at `p`, CRLF included. */
