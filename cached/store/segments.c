@@ -189,9 +189,20 @@ set_up(struct segments *s, struct segment *seg, uint32_t bytes, uint32_t run)
     atomic_fetch_add_explicit(&s->used, bytes, memory_order_relaxed);
 }
 
-/* 0 if there is none. */
+/* Touches the pages of a segment, which will be filled before long, all at once: each
+ * by itself would cost a fault, and where the system is a guest these cost more than all
+ * else of a set. An older kernel refuses, and then they are. */
+static void
+touch(struct segments *s, const struct segment *seg)
+{
+#ifdef MADV_POPULATE_WRITE
+    madvise(segment_memory(s, seg), s->segment_bytes, MADV_POPULATE_WRITE);
+#endif
+}
+
+/* 0 if there is none. *cold: not all of it is resident. */
 static uint32_t
-take_place(struct segments *s)
+take_place(struct segments *s, bool *cold)
 {
     bool warm;
     uint32_t number = places_take(&s->places, &warm);
@@ -199,8 +210,8 @@ take_place(struct segments *s)
     if (number == 0) {
         return 0;
     }
-    if (resident < s->segment_bytes &&
-        !make_resident(s, (uint64_t)number << s->segment_shift, s->segment_bytes)) {
+    *cold = resident < s->segment_bytes;
+    if (*cold && !make_resident(s, (uint64_t)number << s->segment_shift, s->segment_bytes)) {
         places_give(&s->places, number, warm);
         return 0;
     }
@@ -211,8 +222,9 @@ take_place(struct segments *s)
 struct segment *
 segments_take(struct segments *s, const struct item_base *base, bool force)
 {
+    bool cold = false;
     pthread_mutex_lock(&s->lock);
-    uint32_t number = force || fits(s, s->segment_bytes) ? take_place(s) : 0;
+    uint32_t number = force || fits(s, s->segment_bytes) ? take_place(s, &cold) : 0;
     struct segment *seg = NULL;
     if (number != 0) {
         seg = &s->all[number];
@@ -225,6 +237,9 @@ segments_take(struct segments *s, const struct item_base *base, bool force)
         shed(s, s->segment_bytes, UINT64_MAX);
     }
     pthread_mutex_unlock(&s->lock);
+    if (cold && seg != NULL) {
+        touch(s, seg);
+    }
     return seg;
 }
 
