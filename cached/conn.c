@@ -359,7 +359,7 @@ borrow_spare(struct conn *c)
 }
 
 /* Gives the worker's buffer back, or frees what is not needed. */
-static void
+static inline __attribute__((always_inline)) void
 return_spare(struct conn *c)
 {
     struct worker *w = c->worker;
@@ -442,7 +442,7 @@ begin_drain(struct conn *c)
     shutdown(c->io.fd, SHUT_WR);
 }
 
-static enum outbox_status
+static inline __attribute__((always_inline)) enum outbox_status
 send_answers(struct conn *c, uint64_t *sent)
 {
     struct worker *w = c->worker;

@@ -65,11 +65,12 @@ group_copied(size_t value_bytes)
 static inline __attribute__((always_inline)) void
 group_put_value(struct conn *c, struct pen *pen, const struct store_sight *sight)
 {
-    if (__builtin_expect(!group_copies(sight->value.len), 0)) {
+    struct span value = sight->value;
+    if (__builtin_expect(!group_copies(value.len), 0)) {
         pen_refer(c, pen, sight);
         return;
     }
-    char *p = copy_bytes(pen->at, sight->value.ptr, sight->value.len);
+    char *p = copy_bytes(pen->at, value.ptr, value.len);
     memcpy(p, "\r\n", STORE_TRAILER_BYTES);
     pen->at = p + STORE_TRAILER_BYTES;
 }

@@ -15,8 +15,9 @@ plain_scan_key(const char *p, const char *end)
 {
 #ifdef __SSE2__
     _Static_assert(KEY_MAX_BYTES >= 32, "what ends here is not too long");
-    if (end - p >= 32) { /* as most do, and it takes no loop to see */
-        unsigned stops = scan_stops_16(p) | scan_stops_16(p + 16) << 16;
+    if (end - p >= 16) { /* as most do, and it takes no loop to see */
+        size_t second = end - p >= 32 ? 16 : (size_t)(end - p) - 16;
+        unsigned stops = scan_stops_16(p) | scan_stops_16(p + second) << second;
         if (stops != 0) {
             return (struct span){p, (unsigned)__builtin_ctz(stops)};
         }
