@@ -254,7 +254,8 @@ enter_pool(struct split *s, const struct roster_pool *pool)
     s->pool = pool;
     take_policy(s->pending, &pool->policy);
     s->usual = s->form != FORM_NONE && pool->coalesce && pool->replicas <= 1 &&
-               pool->near == NULL && pool->admission == NULL && s->pending->client->writing == 0;
+               pool->near == NULL && pool->admission == NULL && !pool->moves &&
+               s->pending->client->writing == 0;
 }
 
 /* memcpy() of a key, mostly without a call. */
