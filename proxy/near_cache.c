@@ -179,7 +179,9 @@ copy(struct near_value *v, const struct fetched *f)
     struct span tail = SPAN_LIT("\r\n");
     v->bytes = mem_alloc(v->size);
     memcpy(v->bytes, f->line.ptr, f->line.len);
-    memcpy(v->bytes + f->line.len, f->value.ptr, f->value.len);
+    if (f->value.len > 0) { /* a reply without one has no pointer either */
+        memcpy(v->bytes + f->line.len, f->value.ptr, f->value.len);
+    }
     memcpy(v->bytes + f->line.len + f->value.len, tail.ptr, tail.len);
     v->fetched = *f;
     v->fetched.line = span_make(v->bytes, f->line.len);
