@@ -54,7 +54,7 @@ sub try_with {
     $set->('old', "w$_", 'o', 100) for 1 .. 30;
     $set->('new', $_, 'n') for 'w2';
     $set->('old', 'num', '41');
-    $go->('warm');
+    $go->('warm', routes => { 'u/' => { pool => 'main', strip_prefix => JSON::PP::true } });
     $is->('get w1', $value->('w1', 'o'), 'w1', 'o o', 'warm: a miss at the new owner is filled');
     like($at{new}->ask("mg w1 t f v\r\n"), qr/^VA 1 t(?:9\d|100) f5\r\no\r\n$/, "$kind: with its time to live and flags");
     $is->('get w2', $value->('w2', 'n'), 'w2', 'o n', 'a hit there is served');
@@ -92,6 +92,18 @@ sub try_with {
     is($c->ask("set w20 5 0 1 noreply\r\nx\r\nget w20\r\n"), "VALUE w20 5 1\r\nx\r\nEND\r\n", "$kind: noreply");
     is($c->ask("ms w21 1 q\r\nx\r\nmd w22 q\r\nmd none q\r\nmn\r\n"), "NF\r\nMN\r\n", "$kind: quiet ones");
     is($both->($_), $_ eq 'w21' ? '- x' : '- -', "$kind: $_ is done") for qw(w21 w22);
+    # by a route that takes the prefix off: the nodes' keys move, the client reads his own
+    is($c->ask("get u/w23\r\n"), "VALUE u/w23 5 1\r\no\r\nEND\r\n", "$kind: a key without its prefix");
+    $is->('mg u/w23 k', 'HD ku/w23', 'w23', 'o o', 'it is filled');
+    is($c->ask("mg u/w24 v k\r\n"), "VA 1 ku/w24\r\no\r\n", "$kind: mg k");
+    is($c->ask("mg dS93MjU= v b k\r\n"), "VA 1 kdS93MjU= b\r\no\r\n", "$kind: in base64");
+    is($c->ask("get u/w26 w27 u/none u/w2\r\n"),
+       "VALUE u/w26 5 1\r\no\r\nVALUE w27 5 1\r\no\r\nVALUE u/w2 5 1\r\nn\r\nEND\r\n", "$kind: several");
+    is(join('', sort split(/(?=VALUE|END)/, $c->ask("gat 50 u/w28 u/none w29\r\n"))),
+       "END\r\nVALUE u/w28 5 1\r\no\r\nVALUE w29 5 1\r\no\r\n", "$kind: gat");
+    $is->("append u/w30 5 0 1\r\nx", 'STORED', 'w30', '- ox', 'append');
+    $is->('ma u/num k v', "VA 2 ku/num\r\n43", 'num', '- 43', 'ma k');
+    $is->('md u/num k', 'HD ku/num', 'num', '- -', 'md k');
     my $large = 'l' x 300_000;
     $at{old}->ask("set large 5 0 300000\r\n$large\r\n");
     is($c->get('large'), $large, "$kind: a large value");
