@@ -1,13 +1,11 @@
 /* dump.h - `lru_crawler metadump` and `mgdump`, a line for every item, and `stats
  * sizes`, which counts them.
  *
- *     conn's turn -> dump_step: slices of the table -> outbox -> send -> yield
+ *     conn's turn -> dump_step: one slice of the table -> outbox -> send -> yield
  *
  * A dump is a state of its connection. In each of its turns the connection lists
- * the table for a tenth of a millisecond and then stands behind the others of its
- * worker. So a dump of any size delays a request of somebody else by that, and
- * takes as many turns as it has tenths of milliseconds: where the others have a
- * lot to do in each, long, but not minutes. A client that
+ * one slice of the table and then stands behind the others of its worker, so a
+ * dump of any size delays a request of somebody else by one slice. A client that
  * reads slowly stops its own dump: nothing is listed while the connection has
  * too much unsent (conn_blocked()), so a dump holds at most CONN_OUTPUT_MAX and
  * one slice. Any number of dumps may run at once.
@@ -29,7 +27,7 @@ enum dump_kind {
  * store_band_of()). */
 void dump_begin(struct conn *c, enum dump_kind kind, uint64_t classes);
 
-/* Lists the next slices. Sets c->dump to NULL behind the last. */
+/* Lists the next slice. Sets c->dump to NULL behind the last. */
 void dump_step(struct conn *c);
 
 /* The connection closes; one without a dump is allowed. */
