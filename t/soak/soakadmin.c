@@ -280,7 +280,7 @@ open_admin(struct admin *a, const struct soak_admin_plan *plan, struct soak_admi
                        .sums = sums,
                        .rng = (soak_board_plan(plan->board)->seed + 4000) * 0x9e3779b97f4a7c15u | 1,
                        .began_ms = now_ms,
-                       .next_flush_ms = now_ms + plan->flush_every_ms,
+                       .next_flush_ms = now_ms, /* a short run may have time for no other */
                        .next_pause_ms = now_ms + plan->pause_every_ms,
                        .next_limit_ms = now_ms + 2000,
                        .limit_bytes = plan->limit_bytes};
