@@ -19,7 +19,9 @@ libmffleet_a_SOURCES = \
 	common/fleet/table_cluster.c common/fleet/table_cluster.h \
 	common/fleet/table_json.c \
 	common/fleet/table_judge.c \
+	common/fleet/table_nodes.c common/fleet/table_read.h \
 	common/fleet/table_ring.c common/fleet/table_ring.h \
 	common/fleet/table_servers.c \
+	common/fleet/table_settings.c \
 	common/fleet/table_steps.c \
 	common/fleet/table_words.h
