@@ -27,7 +27,9 @@ libmfproxy_a_SOURCES = \
 	proxy/lookup_key.c proxy/lookup_key.h \
 	proxy/move.c proxy/move.h \
 	proxy/moving.c proxy/moving.h \
+	proxy/moving_act.c proxy/moving_act.h \
 	proxy/moving_request.c proxy/moving_request.h \
+	proxy/moving_tell.c proxy/moving_tell.h \
 	proxy/multiget.c proxy/multiget.h \
 	proxy/near.c proxy/near.h \
 	proxy/near_cache.c proxy/near_cache.h \

@@ -1,5 +1,6 @@
 /* moving.h - requests for keys that are on their way to another owner: carries out,
- * for one worker, what move.h says.
+ * for one worker, what move.h says, act by act (moving_act.h), and tells the client
+ * (moving_tell.h).
  *
  *     request ──> act ──answered──> act ──answered──> ... ──> the client is told
  *
@@ -74,6 +75,9 @@ void moving_source_caught_up(struct backend *b, struct span key);
  * not acknowledged before copies are gone that a proxy has made for itself where a
  * key's new owner is, and that no other's write deletes. */
 void moving_begins(struct worker *w, struct roster *previous);
+
+/* Nothing is acknowledged that comes after this roster for so long. */
+void moving_hold(struct worker *w, struct roster *r, uint64_t seconds);
 
 /* Lets go of what has been held for long enough; of all when the worker ends. */
 void moving_tick(struct worker *w);

@@ -7,6 +7,7 @@
 
 #define MOVING_WHOLE    UINT32_MAX /* the request is the pending's, not a key of its multiget */
 #define MOVING_REST_MAX 128
+#define MOVING_LEAST_US 1000 /* of time that a leg has at least */
 
 struct backend;
 struct pending;
@@ -52,6 +53,12 @@ struct moving {
     char key[KEY_MAX_BYTES];
 };
 
+static inline struct span
+moving_key(const struct moving *m)
+{
+    return span_make(m->key, m->key_bytes);
+}
+
 /* A key's request as a node shall see it, without its value. */
 bool moving_put_request(struct buf *out, const struct request *r, struct span key, bool whole);
 
@@ -65,13 +72,6 @@ bool moving_put_store(struct buf *out, const struct moving *m, const struct fetc
 
 /* The CAS value if that is an empty item that somebody is to fill; else 0. */
 uint64_t moving_claim_of(const struct fetched *f);
-
-/* A piece of the client's answer. Of two nodes' answers an error counts, then that
- * something was deleted. False if the system has no memory. */
-bool moving_keep_reply(struct moving *m, const struct reply_piece *piece);
-
-/* What was read, in the client's words. */
-void moving_tell(struct moving *m, const struct fetched *f);
 
 /* The right to refill a stale item, which reading it has taken. */
 void moving_give_win_back(struct moving *m, struct backend *b, const struct fetched *f);
