@@ -1,9 +1,7 @@
 #include "cached/conn.h"
+#include "cached/conn_input.h"
 #include "cached/dump.h"
-#include "cached/exec.h"
-#include "cached/ingest.h"
 #include "cached/watch.h"
-#include "common/core/assert.h"
 #include "common/net/sock.h"
 
 #include <errno.h>
@@ -117,228 +115,6 @@ conn_state_name(enum conn_state state)
 #undef X
     };
     return names[state];
-}
-
-/* --- executing -------------------------------------------------------------- */
-
-/* The bytes of a value that are in `input`; the rest comes with later reads. */
-static size_t
-take_value(struct conn *c, struct ingest *in, struct span input)
-{
-    struct iovec iov[INGEST_ROOMS];
-    int rooms = ingest_rooms(in, iov);
-    size_t taken = 0;
-    for (int i = 0; i < rooms; i++) {
-        size_t left = input.len - taken;
-        size_t n = left < iov[i].iov_len ? left : iov[i].iov_len;
-        memcpy(iov[i].iov_base, input.ptr + taken, n);
-        taken += n;
-    }
-    in->got += taken;
-    if (in->got == in->total) {
-        ingest_finish(c, in);
-    }
-    return taken;
-}
-
-static size_t
-begin_value(struct conn *c, const struct request *r, struct span behind_line)
-{
-    struct ingest in;
-    if (!ingest_begin(c, r, &in)) {
-        return 0;
-    }
-    size_t n = take_value(c, &in, behind_line);
-    if (in.got < in.total) {
-        c->ingest = malloc(sizeof(in));
-        if (c->ingest == NULL) {
-            ingest_abandon(c, &in);
-            c->out.out_of_memory = true;
-            return n;
-        }
-        *c->ingest = in;
-    }
-    return n;
-}
-
-/* Returns how much of `input`, which begins with the line, is done with. */
-static size_t
-begin_get(struct conn *c, const struct request *r, struct span input)
-{
-    c->get = (struct get_rest){.cmd = r->cmd, .keys_bytes = r->keys.len};
-    if (r->cmd == CMD_GAT || r->cmd == CMD_GATS) {
-        c->get.expiry_ms = node_expiry_ms(c->worker->node, r->exptime, c->worker->now_ms);
-    }
-    exec_get(c, r->keys);
-    size_t done = r->line_bytes;
-    if (c->get.keys_bytes > 0) {
-        done = (size_t)(r->keys.ptr + r->keys.len - c->get.keys_bytes - input.ptr);
-        c->get.line_bytes = r->line_bytes - done;
-    }
-    return done;
-}
-
-static size_t
-resume_get(struct conn *c, struct span input)
-{
-    size_t before = c->get.keys_bytes;
-    ASSERT(c->get.line_bytes <= input.len);
-    exec_get(c, span_make(input.ptr, before));
-    size_t done = c->get.keys_bytes == 0 ? c->get.line_bytes : before - c->get.keys_bytes;
-    c->get.line_bytes -= done;
-    return done;
-}
-
-static void
-execute_meta(struct conn *c, const struct request *r)
-{
-    if (r->cmd == CMD_MG) {
-        exec_meta_get(c, r);
-    } else if (r->cmd == CMD_MD) {
-        exec_meta_delete(c, r);
-    } else if (r->cmd == CMD_MA) {
-        exec_meta_arith(c, r);
-    } else {
-        ASSERT(r->cmd == CMD_ME); /* ms has a value and was taken before */
-        exec_meta_debug(c, r);
-    }
-}
-
-static size_t
-execute(struct conn *c, const struct request *r, struct span input)
-{
-    if (command_has_value(r->cmd)) {
-        return r->line_bytes + begin_value(c, r, span_skip(input, r->line_bytes));
-    }
-    switch (command_shape(r->cmd)) {
-    case SHAPE_GET: return begin_get(c, r, input);
-    case SHAPE_STORE: UNREACHABLE();
-    case SHAPE_DELETE: exec_delete(c, r); break;
-    case SHAPE_ARITH: exec_arith(c, r); break;
-    case SHAPE_TOUCH: exec_touch(c, r); break;
-    case SHAPE_META: execute_meta(c, r); break;
-    case SHAPE_META_NOOP: exec_meta_noop(c); break;
-    case SHAPE_ADMIN: exec_admin(c, r); break;
-    }
-    return r->line_bytes;
-}
-
-static void
-refuse_and_close(struct conn *c, const struct request *r, struct span input)
-{
-    if (r->binary_reply) {
-        char refusal[64];
-        outbox_put(&c->out, refusal, binary_refusal(input, refusal));
-    } else {
-        conn_put_error(c, r->error);
-    }
-    c->closing = c->refused = true;
-}
-
-/* Reads one command line from the head of `input` and executes it. Returns the
- * bytes done with; 0 if the line is not whole. */
-static size_t
-take_command(struct conn *c, struct span input)
-{
-    struct request *r = &c->worker->request;
-    switch (request_parse(&c->parser, input, r)) {
-    case PARSE_NEED_MORE: return 0;
-    case PARSE_OK: return execute(c, r, input);
-    case PARSE_ERROR:
-        conn_swallow(c, r->block_bytes, r->noreply ? PROTO_OK : r->error);
-        return r->line_bytes;
-    case PARSE_CLOSE: refuse_and_close(c, r, input); return input.len;
-    }
-    UNREACHABLE();
-}
-
-/* The same for several requests of a kind that most are of; 0 if there is none. Those
- * done with are subtracted from *requests. */
-static inline size_t
-take_plain_requests(struct conn *c, struct span input, uint64_t *requests)
-{
-    switch (input.ptr[0]) {
-    case 'g': return exec_plain_gets(c, input, requests);
-    case 's': return ingest_plain_sets(c, input, requests);
-    case 'm':
-        return input.len > 1 && input.ptr[1] == 's' ? ingest_plain_mss(c, input, requests)
-                                                    : exec_plain_mgs(c, input, requests);
-    default: return 0;
-    }
-}
-
-static size_t
-take_requests(struct conn *c, struct span input, uint64_t *requests)
-{
-    size_t n = take_plain_requests(c, input, requests);
-    if (n > 0) {
-        c->parser = REQUEST_PARSER_INIT;
-        return n;
-    }
-    n = take_command(c, input);
-    *requests -= n > 0;
-    return n;
-}
-
-static size_t
-swallow(struct conn *c, struct span input)
-{
-    size_t n = input.len < c->swallow_bytes ? input.len : (size_t)c->swallow_bytes;
-    c->swallow_bytes -= n;
-    if (c->swallow_bytes == 0) {
-        conn_put_error(c, c->swallow_error);
-    }
-    return n;
-}
-
-static size_t
-take_held_value(struct conn *c, struct span input)
-{
-    size_t n = take_value(c, c->ingest, input);
-    if (c->ingest->got == c->ingest->total) {
-        free(c->ingest);
-        c->ingest = NULL;
-    }
-    return n;
-}
-
-/* Executes what is in `input`, as far as the outbox and the turn allow; a dump
- * goes on without input, a slice each turn, and a watcher's input means nothing. Returns the bytes
- * done with. *stopped: there is more to do that needs no more reading. */
-static size_t
-consume(struct conn *c, struct span input, uint64_t requests, bool *stopped)
-{
-    size_t used = 0;
-    *stopped = false;
-    while ((used < input.len || c->dump != NULL) && c->watch == NULL && !c->closing &&
-           !c->out.out_of_memory) {
-        struct span rest = span_skip(input, used);
-        if (conn_blocked(c) || requests == 0) {
-            *stopped = true;
-            break;
-        }
-        if (c->dump != NULL) {
-            dump_step(c);
-            requests = 0;
-        } else if (c->swallow_bytes > 0) {
-            used += swallow(c, rest);
-        } else if (c->ingest != NULL) {
-            used += take_held_value(c, rest);
-        } else if (c->get.keys_bytes > 0) {
-            used += resume_get(c, rest);
-        } else {
-            size_t n = take_requests(c, rest, &requests);
-            if (n == 0) {
-                break;
-            }
-            used += n;
-        }
-    }
-    if (c->watch != NULL && !c->closing) {
-        watch_step(c);
-        return input.len;
-    }
-    return c->closing ? input.len : used;
 }
 
 /* --- the turn --------------------------------------------------------------- */
@@ -531,7 +307,7 @@ consume_held(struct conn *c)
 {
     struct turn turn;
     uint64_t requests = c->worker->node->options.requests_per_turn;
-    size_t used = consume(c, buf_span(&c->in), requests, &turn.stopped);
+    size_t used = conn_consume(c, buf_span(&c->in), requests, &turn.stopped);
     buf_consume(&c->in, used);
     buf_shrink(&c->in, 0);
     turn.progress = used > 0;
@@ -543,7 +319,7 @@ static struct turn
 consume_scratch(struct conn *c, struct span input, uint64_t requests)
 {
     struct turn turn = {.progress = true};
-    size_t used = consume(c, input, requests, &turn.stopped);
+    size_t used = conn_consume(c, input, requests, &turn.stopped);
     if (used < input.len && !buf_append_span(&c->in, span_skip(input, used))) {
         c->out.out_of_memory = true;
     }
@@ -580,22 +356,6 @@ aim(struct conn *c, struct iovec *iov)
     return n;
 }
 
-/* The head of what was read stands in the item already. */
-static size_t
-finish_held_value(struct conn *c, size_t n)
-{
-    struct ingest *in = c->ingest;
-    uint64_t missing = in->total - in->got;
-    size_t taken = n < missing ? n : (size_t)missing;
-    in->got += taken;
-    if (in->got == in->total) {
-        ingest_finish(c, in);
-        free(in);
-        c->ingest = NULL;
-    }
-    return n - taken;
-}
-
 static void
 on_bytes(struct conn *c, size_t n, bool held)
 {
@@ -604,7 +364,7 @@ on_bytes(struct conn *c, size_t n, bool held)
         n = 0; /* draining */
     }
     if (c->ingest != NULL) {
-        n = finish_held_value(c, n);
+        n = conn_finish_held_value(c, n);
     }
     if (held) {
         buf_grew(&c->in, n);
@@ -664,9 +424,9 @@ read_once(struct conn *c)
 static inline size_t
 consume_plain(struct conn *c, struct span input, uint64_t *requests)
 {
-    size_t used = take_plain_requests(c, input, requests), n = used;
+    size_t used = conn_take_plain(c, input, requests), n = used;
     while (n > 0 && *requests > 0 && used < input.len && !conn_blocked(c)) {
-        n = take_plain_requests(c, span_skip(input, used), requests);
+        n = conn_take_plain(c, span_skip(input, used), requests);
         used += n;
     }
     return used;

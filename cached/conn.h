@@ -11,7 +11,8 @@
  *     [swallow]: the value's bytes are thrown away
  *
  * The command line's state is the default; `ingest`, `swallow_bytes`, `get`, `dump`
- * and `watch` say that one of the others holds. What a command means is in exec.h.
+ * and `watch` say that one of the others holds. conn_input.h does what the bytes say;
+ * what a command means is in exec.h.
  *
  * Bounds: input held is at most one command line or one read; output held is at
  * most CONN_OUTPUT_MAX (less where memory is short, see conn_memory.h) and the reply to one more

@@ -3,6 +3,7 @@ bin_PROGRAMS += mfcached
 mfcached_SOURCES = \
 	cached/announce.c cached/announce.h \
 	cached/conn.c cached/conn.h \
+	cached/conn_input.c cached/conn_input.h \
 	cached/conn_memory.c cached/conn_memory.h \
 	cached/dump.c cached/dump.h \
 	cached/event_ring.c cached/event_ring.h \
