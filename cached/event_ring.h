@@ -18,24 +18,9 @@
  * Threads: event_ring_put() by the one writer; readers anywhere. */
 #pragma once
 #include "cached/store/store.h"
+#include "common/proto/watch_stream.h"
 
 #include <stdatomic.h>
-
-/* What can be watched. */
-#define WATCH_STREAMS(X)                                                                           \
-    X(FETCHERS, "fetchers")                                                                        \
-    X(MUTATIONS, "mutations")                                                                      \
-    X(EVICTIONS, "evictions")                                                                      \
-    X(CONNEVENTS, "connevents")                                                                    \
-    X(DELETIONS, "deletions")                                                                      \
-    X(HOTKEYS, "hotkeys")
-
-enum watch_stream {
-#define X(id, name) WATCH_##id,
-    WATCH_STREAMS(X)
-#undef X
-        WATCH_STREAM_COUNT
-};
 
 enum event_kind {
     EVENT_FETCH,

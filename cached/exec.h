@@ -30,9 +30,8 @@ void exec_admin(struct conn *c, const struct request *r);
 void exec_lru_crawler(struct conn *c, const struct request *r);
 void exec_hotkeys(struct conn *c, const struct request *r);
 
-/* hotkeys_report() over all workers. Any thread. */
-void hotkeys_of_node(struct node *node, enum hotkeys_span span, enum hotkeys_order order,
-                     unsigned top, void (*fn)(void *arg, const struct hotkey *key), void *arg);
+/* The workers' sketches of hot keys; the caller's to free. Any thread. */
+struct hotkeys **node_sketches(const struct node *node);
 
 struct words;
 enum proto_error exec_lru(struct tuning *t, const struct words *w);

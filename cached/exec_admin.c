@@ -125,35 +125,6 @@ do_quit(struct conn *c, const struct request *r)
     c->closing = true;
 }
 
-/* The streams that these words name. Those that memcached has besides ours are
- * known too, and have nothing to tell. */
-static bool
-parse_streams(const struct words *w, uint32_t *streams)
-{
-    static const char *const names[] = {
-#define X(id, name) name,
-        WATCH_STREAMS(X)
-#undef X
-            "rawcmds",
-        "sysevents",
-        "proxyreqs",
-        "proxyevents",
-        "proxyuser",
-    };
-    *streams = w->count == 0 ? 1u << WATCH_FETCHERS : 0;
-    for (unsigned i = 0; i < w->count; i++) {
-        unsigned n = 0;
-        while (n < COUNT_OF(names) && !word_is(w, i, names[n])) {
-            n++;
-        }
-        if (n == COUNT_OF(names)) {
-            return false;
-        }
-        *streams |= n < WATCH_STREAM_COUNT ? 1u << n : 0;
-    }
-    return true;
-}
-
 static void
 do_watch(struct conn *c, const struct request *r)
 {
@@ -163,7 +134,7 @@ do_watch(struct conn *c, const struct request *r)
         answer(c, r, PROTO_ERR_WATCH_NOT_ALLOWED);
     } else if (outbox_unsent(&c->out) > 0) {
         answer(c, r, PROTO_ERR_PIPELINED_WATCH);
-    } else if (!parse_streams(&w, &streams)) {
+    } else if (w.count > WORDS_MAX || !watch_streams_parse(w.at, w.count, &streams)) {
         answer(c, r, PROTO_ERR_UNKNOWN_COMMAND);
     } else if (!watch_begin(c, streams)) {
         answer(c, r, PROTO_ERR_WATCHER_TOO_MANY);

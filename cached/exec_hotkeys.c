@@ -6,9 +6,8 @@
 
 #include <stdlib.h>
 
-/* The workers' sketches; the caller's to free. */
-static struct hotkeys **
-sketches_of(const struct node *node)
+struct hotkeys **
+node_sketches(const struct node *node)
 {
     struct hotkeys **sketches = mem_alloc(node->worker_count * sizeof(sketches[0]));
     for (unsigned i = 0; i < node->worker_count; i++) {
@@ -18,18 +17,9 @@ sketches_of(const struct node *node)
 }
 
 void
-hotkeys_of_node(struct node *node, enum hotkeys_span span, enum hotkeys_order order, unsigned top,
-                void (*fn)(void *arg, const struct hotkey *key), void *arg)
-{
-    struct hotkeys **sketches = sketches_of(node);
-    hotkeys_report(sketches, node->worker_count, span, order, top, node_now_ms(node), fn, arg);
-    free(sketches);
-}
-
-void
 stats_put_hotkeys(struct node *node, struct buf *out)
 {
-    struct hotkeys **sketches = sketches_of(node);
+    struct hotkeys **sketches = node_sketches(node);
     for (unsigned i = 0; i < HOTKEYS_ORDERS; i++) {
         hotkeys_put_stats(sketches, node->worker_count, (enum hotkeys_order)i, node_now_ms(node),
                           out);
@@ -49,7 +39,7 @@ exec_hotkeys(struct conn *c, const struct request *r)
         return;
     }
     struct buf out = BUF_EMPTY;
-    struct hotkeys **sketches = sketches_of(node);
+    struct hotkeys **sketches = node_sketches(node);
     hotkeys_put_lines(sketches, node->worker_count, order, (unsigned)top, node_now_ms(node), &out);
     free(sketches);
     buf_append_span(&out, SPAN_LIT("END\r\n"));

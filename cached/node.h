@@ -14,6 +14,7 @@
 #include "cached/prefixes.h"
 #include "cached/store/store.h"
 #include "cached/tuning.h"
+#include "common/core/hotkeys_watch.h"
 #include "common/core/list.h"
 #include "common/net/listener.h"
 
@@ -40,7 +41,7 @@ struct watch_hub {
     pthread_mutex_t lock; /* covers the next two and changes of `streams` */
     unsigned watchers;
     unsigned wanted[WATCH_STREAM_COUNT]; /* watchers of each stream */
-    uint64_t interval_since_ms;          /* of hot keys, 0: there is none; the first worker's */
+    struct hotkeys_watch interval;       /* the first worker's */
 };
 
 /* What `stats reset` subtracts from the counters of a class. */

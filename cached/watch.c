@@ -160,33 +160,18 @@ on_eviction(void *arg, const struct store_view *view)
 
 /* --- hot keys ------------------------------------------------------------------ */
 
-struct ranking {
-    struct worker *worker;
-    enum hotkeys_order order;
-    uint8_t rank;
-};
-
 static void
-put_hotkey(void *arg, const struct hotkey *key)
+put_hotkey(void *arg, enum hotkeys_order order, unsigned rank, const struct hotkey *key)
 {
-    struct ranking *ranking = arg;
     struct event event = {
         .kind = EVENT_HOTKEY,
         .stream = WATCH_HOTKEYS,
-        .status = hotkeys_order_name(ranking->order),
-        .class = ++ranking->rank,
+        .status = hotkeys_order_name(order),
+        .class = (uint8_t)rank,
         .value_bytes = key->count,
         .ttl_s = (int64_t)key->error,
     };
-    put(ranking->worker, &event, key->key);
-}
-
-static void
-begin_interval(struct node *node, bool counts)
-{
-    for (unsigned i = 0; i < node->worker_count; i++) {
-        hotkeys_interval(node->workers[i]->hotkeys, counts);
-    }
+    put(arg, &event, key->key);
 }
 
 void
@@ -195,21 +180,12 @@ watch_hotkeys(struct worker *w)
     struct watch_hub *hub = &w->node->watch;
     uint32_t streams = atomic_load_explicit(&hub->streams, memory_order_relaxed);
     bool wanted = streams & 1u << WATCH_HOTKEYS;
-    if (!wanted && hub->interval_since_ms == 0) {
-        return;
+    if (hotkeys_watch_is_due(&hub->interval, wanted, w->now_ms)) {
+        struct hotkeys **sketches = node_sketches(w->node);
+        hotkeys_watch_next(&hub->interval, sketches, w->node->worker_count, HOTKEYS_ORDERS, wanted,
+                           w->now_ms, put_hotkey, w);
+        free(sketches);
     }
-    if (wanted && hub->interval_since_ms > 0) {
-        if (w->now_ms < hub->interval_since_ms + WATCH_HOTKEYS_MS) {
-            return;
-        }
-        for (unsigned i = 0; i < HOTKEYS_ORDERS; i++) {
-            struct ranking ranking = {w, (enum hotkeys_order)i, 0};
-            hotkeys_of_node(w->node, HOTKEYS_INTERVAL, ranking.order, WATCH_HOTKEYS_TOP, put_hotkey,
-                            &ranking);
-        }
-    }
-    begin_interval(w->node, wanted);
-    hub->interval_since_ms = wanted ? w->now_ms : 0;
 }
 
 /* --- connections --------------------------------------------------------------- */
@@ -335,7 +311,9 @@ put_line(struct conn *c, const struct event *event)
     char line[WATCH_LINE_MAX];
     struct watch *watch = c->watch;
     if (watch->missed > 0) {
-        outbox_put(&c->out, line, watch_line_skipped(watch->missed, line));
+        size_t n = watch_skipped(watch->missed, line, sizeof(line));
+        line[n++] = '\n';
+        outbox_put(&c->out, line, n);
         metric_add(c->worker->metrics, METRIC_ID_NODE_WATCH_SKIPPED, watch->missed);
         watch->missed = 0;
     }

@@ -28,9 +28,7 @@ void watch_step(struct conn *c);
 void watch_end(struct conn *c);
 
 /* While somebody watches them, each interval's hottest keys are told, of all
- * workers. The first worker, now and then. */
-#define WATCH_HOTKEYS_MS  5000
-#define WATCH_HOTKEYS_TOP 10
+ * workers (hotkeys_watch.h). The first worker, now and then. */
 void watch_hotkeys(struct worker *w);
 
 /* The worker begins: its evictions will be told. */

@@ -1,4 +1,5 @@
 #include "cached/watch_line.h"
+#include "common/core/hotkeys_watch.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -30,9 +31,8 @@ put_item(const struct event *e, const char *key, char *out, size_t room)
         return snprintf(out, room, "conn_close rip=%.*s rport=%u transport=%s reason=%s cfd=%d",
                         e->key_bytes, e->key, e->port, e->command, e->status, e->fd);
     case EVENT_HOTKEY:
-        return snprintf(out, room,
-                        "hotkey order=%s rank=%u key=%s count=%" PRIu64 " error=%" PRId64,
-                        e->status, e->class, key, e->value_bytes, e->ttl_s);
+        return (int)watch_hotkey(e->status, e->class, key, e->value_bytes, (uint64_t)e->ttl_s, out,
+                                 room);
     }
     return 0;
 }
@@ -42,16 +42,8 @@ watch_line(const struct event *event, char *out)
 {
     char key[URI_ENCODED_BYTES(STORE_KEY_MAX) + 1];
     key[uri_encode(span_make(event->key, event->key_bytes), key)] = '\0';
-    int n = snprintf(out, WATCH_LINE_MAX,
-                     "ts=%" PRIu64 ".%06u gid=%" PRIu64 " type=", event->wall_ms / 1000,
-                     (unsigned)(event->wall_ms % 1000) * 1000, event->gid);
-    n += put_item(event, key, out + n, WATCH_LINE_MAX - (size_t)n);
+    size_t n = watch_head(event->wall_ms, event->gid, out, WATCH_LINE_MAX);
+    n += (size_t)put_item(event, key, out + n, WATCH_LINE_MAX - n);
     out[n++] = '\n'; /* in the place of the terminator, for which there was room */
-    return (size_t)n;
-}
-
-size_t
-watch_line_skipped(uint64_t count, char *out)
-{
-    return (size_t)snprintf(out, WATCH_LINE_MAX, "skipped=%" PRIu64 "\n", count);
+    return n;
 }

@@ -7,4 +7,3 @@
 
 /* Writes a line of at most WATCH_LINE_MAX bytes; returns its length. */
 size_t watch_line(const struct event *event, char *out);
-size_t watch_line_skipped(uint64_t count, char *out);

@@ -10,6 +10,7 @@ libmfcore_a_SOURCES = \
 	common/core/hash.h \
 	common/core/hotkeys.c common/core/hotkeys.h \
 	common/core/hotkeys_text.c \
+	common/core/hotkeys_watch.c common/core/hotkeys_watch.h \
 	common/core/list.h \
 	common/core/lock.c common/core/lock.h \
 	common/core/log.c common/core/log.h \

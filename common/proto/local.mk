@@ -12,4 +12,5 @@ libmfproto_a_SOURCES = \
 	common/proto/request_put.c \
 	common/proto/request_shapes.h \
 	common/proto/request_text.c \
-	common/proto/scan.h
+	common/proto/scan.h \
+	common/proto/watch_stream.c common/proto/watch_stream.h
