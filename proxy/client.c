@@ -7,6 +7,7 @@
 #include "proxy/pending.h"
 #include "proxy/plain.h"
 #include "proxy/proxy_worker.h"
+#include "proxy/watcher.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -79,6 +80,7 @@ client_destroy(struct client **client)
         c->first = p->next;
         pending_abandon(p);
     }
+    watcher_end(c);
     client_release(c, c->held);
     w->shed_bytes -= c->shed_bytes;
     w->expected_bytes -= c->expected;
@@ -573,7 +575,7 @@ client_end_turn(struct client *c)
 void
 client_check_half(struct client *c, uint64_t now_us)
 {
-    if (c->half_since_us == 0 || c->waiting > 0 || !may_take(c)) {
+    if (c->half_since_us == 0 || c->waiting > 0 || c->watcher != NULL || !may_take(c)) {
         return;
     }
     uint64_t allowed_us =
@@ -586,9 +588,15 @@ client_check_half(struct client *c, uint64_t now_us)
 }
 
 bool
+client_is_told_all(const struct client *c)
+{
+    return c->first == NULL && buf_len(&c->out) == 0;
+}
+
+bool
 client_is_idle(const struct client *c)
 {
-    return c->first == NULL && buf_len(&c->in) == 0 && buf_len(&c->out) == 0 && c->swallow == 0;
+    return client_is_told_all(c) && buf_len(&c->in) == 0 && c->swallow == 0;
 }
 
 bool

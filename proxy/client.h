@@ -18,6 +18,7 @@
 #define CLIENT_HELD_MAX    (1u << 20) /* bytes of replies, had and expected */
 
 struct pending;
+struct watcher;
 struct worker;
 
 struct client {
@@ -38,16 +39,17 @@ struct client {
     enum proto_error swallow_error; /* to be told when they are */
     struct pending *first;          /* the queue */
     struct pending **last;
-    unsigned waiting;     /* its length */
-    unsigned writing;     /* of them, writes that are not answered yet */
-    unsigned moving;      /* of them, those of keys that move: until then no more is taken */
-    uint64_t held;        /* bytes of replies not sent yet */
-    uint64_t taken_us;    /* when it took some last, or when they began to be held */
-    uint64_t shed_bytes;  /* of them, accounted for in worker->shed_bytes */
-    uint32_t reply_bytes; /* moving average of a reply's length */
-    bool ended;           /* it sends no more; what it sent is still served */
-    bool closing;         /* no more commands are taken; closed when all is answered and sent */
-    bool doomed;          /* closed at the end of this turn, whatever is left */
+    unsigned waiting;        /* its length */
+    unsigned writing;        /* of them, writes that are not answered yet */
+    unsigned moving;         /* of them, those of keys that move: until then no more is taken */
+    uint64_t held;           /* bytes of replies not sent yet */
+    uint64_t taken_us;       /* when it took some last, or when they began to be held */
+    uint64_t shed_bytes;     /* of them, accounted for in worker->shed_bytes */
+    uint32_t reply_bytes;    /* moving average of a reply's length */
+    struct watcher *watcher; /* what it is told, or NULL; then its input means nothing */
+    bool ended;              /* it sends no more; what it sent is still served */
+    bool closing;            /* no more commands are taken; closed when all is answered and sent */
+    bool doomed;             /* closed at the end of this turn, whatever is left */
 };
 
 struct client *client_create(struct worker *w, int fd, unsigned frontend);
@@ -88,6 +90,9 @@ void client_release(struct client *c, size_t bytes);
 
 /* Cuts the client if half a command has stood too long. */
 void client_check_half(struct client *c, uint64_t now_us);
+
+/* Nothing on its way, nothing to send. */
+bool client_is_told_all(const struct client *c);
 
 /* Nothing on its way, nothing half read, nothing to send. */
 bool client_is_idle(const struct client *c);

@@ -50,6 +50,7 @@ libmfproxy_a_SOURCES = \
 	proxy/proxy_options.c proxy/proxy_options.h \
 	proxy/proxy_stats.c \
 	proxy/proxy_takeover.c \
+	proxy/proxy_watch.c \
 	proxy/proxy_worker.c proxy/proxy_worker.h \
 	proxy/rename.c proxy/rename.h \
 	proxy/retry_budget.h \
@@ -58,6 +59,7 @@ libmfproxy_a_SOURCES = \
 	proxy/split.c proxy/split.h \
 	proxy/successor.c proxy/successor.h \
 	proxy/tell.c proxy/tell.h \
+	proxy/watcher.c proxy/watcher.h \
 	proxy/way.c proxy/way.h \
 	proxy/write_marks.h
 

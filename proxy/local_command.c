@@ -4,6 +4,7 @@
 #include "proxy/client.h"
 #include "proxy/config_cluster.h"
 #include "proxy/proxy_worker.h"
+#include "proxy/watcher.h"
 
 #define WORDS_MAX 4
 
@@ -87,12 +88,12 @@ local_command(struct client *c, const struct request *r)
     case CMD_SLABS: answer_slabs(c, r); break;
     case CMD_HOTKEYS: answer_hotkeys(c, r); break;
     case CMD_CONFIG: config_cluster(c, r); break;
+    case CMD_WATCH: watcher_command(c, r); break;
     case CMD_REFRESH_CERTS: client_answer(c, SPAN_LIT("Error TLS not enabled\r\n")); break;
-    /* A node's own affairs: memory, LRU, watchers. As a memcached without them. */
+    /* A node's own affairs: memory, LRU. As a memcached without them. */
     case CMD_CACHE_MEMLIMIT:
     case CMD_LRU:
     case CMD_LRU_CRAWLER:
-    case CMD_WATCH:
     case CMD_DEBUGTIME: client_answer_error(c, PROTO_ERR_UNKNOWN_COMMAND); break;
     /* Not local: dispatch.c has their way. */
     case CMD_GET:

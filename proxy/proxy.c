@@ -320,6 +320,8 @@ fill_limits(struct proxy *proxy)
         .stats = proxy_stats,
         .stats_reset = proxy_stats_reset,
         .hotkeys = proxy_hotkeys,
+        .watches = &proxy->watches,
+        .watch_tick = proxy_watch_tick,
         .client_gone = on_client_gone,
         .give_client = on_client_to_give,
         .placement_clear = on_placement_clear,
@@ -371,6 +373,9 @@ proxy_stop(struct proxy *proxy)
     http_server_destroy(&proxy->http);
     resolver_interrupt(proxy->resolver); /* a table that comes must not wait for DNS now */
     unfollow(proxy);
+    for (unsigned i = 0; i < proxy->worker_count; i++) {
+        worker_stop(proxy->workers[i]);
+    }
     for (unsigned i = 0; i < proxy->worker_count; i++) {
         worker_destroy(&proxy->workers[i]);
     }

@@ -20,6 +20,7 @@
 #include "proxy/proxy_options.h"
 #include "proxy/proxy_worker.h"
 #include "proxy/successor.h"
+#include "proxy/watcher.h"
 
 struct follower;
 
@@ -39,6 +40,7 @@ struct proxy {
     struct worker_limits limits;
     struct worker_host host;
     struct write_marks writes; /* the workers' */
+    struct watch_hub watches;
     struct worker **workers;
     unsigned worker_count;
     unsigned next_worker;
@@ -116,6 +118,9 @@ unsigned proxy_promoted(struct proxy *proxy, struct buf *out);
 
 /* The workers' sketches of hot keys; the caller's to free. */
 struct hotkeys **proxy_sketches(const struct proxy *proxy);
+
+/* proxy_watch.c: tells who watches. The first worker's thread, now and then. */
+void proxy_watch_tick(void *arg);
 
 /* proxy_frontends.c: which listener is bound to which pool. The first logs those whose
  * pool the table lacks. */

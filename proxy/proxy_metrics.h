@@ -94,6 +94,10 @@
     X(PROMOTIONS,       "promotions_total",           COUNTER,                                     \
       "Times a key became hot by what this proxy sees.")                                           \
     X(DEMOTIONS,        "demotions_total",            COUNTER, "Times such a key was it no more.") \
+    X(WATCHERS,         "watchers",                   GAUGE,   "Clients that watch hot keys.")         \
+    X(WATCH_LINES,      "watch_lines_total",          COUNTER, "Lines told to watchers.")              \
+    X(WATCH_SKIPPED,    "watch_skipped_total",        COUNTER,                                     \
+      "Lines that watchers were too slow for.")                                                    \
     X(NEAR_HITS,        "near_cache_hits_total",      COUNTER,                                     \
       "Reads, of a multiget each key, answered from the near cache.")                              \
     X(NEAR_FILLS,       "near_cache_fills_total",     COUNTER, "Values put into the near cache.")  \

@@ -26,7 +26,9 @@
     X("cmd_meta",             CMD_META)                                                            \
     X("get_hits",             GET_HITS)                                                            \
     X("bytes_read",           BYTES_READ)                                                          \
-    X("bytes_written",        BYTES_WRITTEN)
+    X("bytes_written",        BYTES_WRITTEN)                                                       \
+    X("log_watcher_skipped",  WATCH_SKIPPED)                                                       \
+    X("log_watcher_sent",     WATCH_LINES)
 /* clang-format on */
 
 static void
@@ -59,6 +61,7 @@ put_process(struct proxy *proxy, struct buf *out)
     put_u64(out, "max_connections", atomic_load(&proxy->connections_max));
     put_u64(out, "curr_connections", atomic_load(&proxy->connections));
     put_u64(out, "threads", proxy->worker_count);
+    put_u64(out, "log_watchers", atomic_load(&proxy->watches.watchers));
 }
 
 struct row_sink {

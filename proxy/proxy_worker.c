@@ -10,6 +10,7 @@
 #include "proxy/pending.h"
 #include "proxy/promoter.h"
 #include "proxy/roster.h"
+#include "proxy/watcher.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -41,6 +42,7 @@ worker_create(unsigned index, const struct worker_limits *limits, const struct w
     w->hotkeys = hotkeys_create(w->rng);
     w->hotkeys_distance = 1;
     list_init(&w->clients);
+    list_init(&w->watchers);
     list_init(&w->backends);
     list_init(&w->busy_clients);
     list_init(&w->busy_backends);
@@ -79,14 +81,21 @@ stop(void *arg)
 }
 
 void
+worker_stop(struct worker *w)
+{
+    if (w->started) {
+        loop_post(w->loop, stop, w); /* behind all that was given before */
+        pthread_join(w->thread, NULL);
+        w->started = false;
+    }
+}
+
+void
 worker_destroy(struct worker **worker)
 {
     struct worker *w = *worker;
     *worker = NULL;
-    if (w->started) {
-        loop_post(w->loop, stop, w); /* behind all that was given before */
-        pthread_join(w->thread, NULL);
-    }
+    ASSERT(!w->started);
     w->ending = true;
     while (!list_empty(&w->clients)) {
         struct client *c = LIST_ENTRY(list_first(&w->clients), struct client, link);
@@ -337,6 +346,9 @@ on_tick(void *arg)
     }
     step_promotions(w);
     moving_tick(w);
+    if (w->index == 0) {
+        w->host->watch_tick(w->host->arg);
+    }
     if (w->gives_clients) {
         give_idle(w);
     } else if (w->draining) {
@@ -355,6 +367,7 @@ begin_drain(void *arg)
     w->gives_clients = gift->clients_too;
     w->drain_until_us = worker_now_us(w) + gift->ms * 1000;
     free(gift);
+    watcher_end_all(w);
     on_tick(w);
 }
 

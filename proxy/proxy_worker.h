@@ -31,6 +31,7 @@
 
 struct client;
 struct roster;
+struct watch_hub;
 struct way;
 
 struct worker_limits {
@@ -54,6 +55,9 @@ struct worker_host {
     void (*stats_reset)(void *arg);
     /* The lines of the reply to `hotkeys`, without its end. */
     void (*hotkeys)(void *arg, unsigned top, struct buf *out);
+    struct watch_hub *watches;
+    /* Tells watchers what is due. The first worker, each second. */
+    void (*watch_tick)(void *arg);
     /* A client connection of this worker has ended. */
     void (*client_gone)(void *arg);
     /* Gives an idle client's connection to the process that took over. */
@@ -88,6 +92,7 @@ struct worker {
     unsigned rosters;       /* the current one, and those with requests on their way */
     bool clear_told;        /* of the current roster */
     struct list clients;
+    struct list watchers; /* of them, those who watch */
     struct list backends;      /* of all rosters */
     struct list busy_clients;  /* have something to do at the end of this turn */
     struct list busy_backends; /* have something to send at the end of this turn */
@@ -120,7 +125,10 @@ struct worker {
 struct worker *worker_create(unsigned index, const struct worker_limits *limits,
                              const struct worker_host *host, struct metric_block *metrics);
 void worker_start(struct worker *w);
-/* Stops the thread, closes all connections, frees. Any thread but its own. */
+/* Stops the thread. Any thread but a worker's. */
+void worker_stop(struct worker *w);
+/* Closes all connections, frees. To be called when all workers have been stopped,
+ * because each may look at the others' sketches. */
 void worker_destroy(struct worker **w);
 
 /* Any thread: */

@@ -82,6 +82,11 @@ t_unit_check_promotion_SOURCES = t/unit/check_promotion.c t/unit/unit.h
 t_unit_check_promotion_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_promotion_LDADD = $(PROXY_UNIT_LIBS)
 
+UNIT_TESTS += t/unit/check_watcher
+t_unit_check_watcher_SOURCES = t/unit/check_watcher.c t/unit/unit.h
+t_unit_check_watcher_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_watcher_LDADD = $(PROXY_UNIT_LIBS)
+
 PROXY_TESTS = \
 	t/proxy/admin.t \
 	t/proxy/bad_inputs.t \
@@ -112,6 +117,7 @@ PROXY_TESTS = \
 	t/proxy/table.t \
 	t/proxy/takeover.t \
 	t/proxy/torture.t \
+	t/proxy/watch_hotkeys.t \
 	t/proxy/zones.t
 TAP_TESTS += $(PROXY_TESTS)
 EXTRA_DIST += t/lib/BadInputs.pm t/lib/MockBackend.pm $(PROXY_TESTS)

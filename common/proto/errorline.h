@@ -36,6 +36,7 @@
     X(TOO_MANY_CONNECTIONS, "ERROR Too many open connections")                                     \
     X(FLUSH_NOT_ALLOWED, "CLIENT_ERROR flush_all not allowed")                                     \
     X(WATCH_NOT_ALLOWED, "CLIENT_ERROR watch commands not allowed")                                \
+    X(WATCH_HOTKEYS_ONLY, "CLIENT_ERROR a proxy can tell watchers of hotkeys only")                \
     X(PIPELINED_WATCH,   "ERROR cannot pipeline other commands before watch")                      \
     X(WATCHER_TOO_MANY,  "WATCHER_TOO_MANY log watcher limit reached")                            \
     X(DUMP_NOT_ALLOWED,  "CLIENT_ERROR stats cachedump not allowed")                               \

@@ -51,6 +51,12 @@ my ($http) = $proxy->log_text =~ /event=listening addr=(\S+) role=http/;
 my (undef, $page) = http_get($http, '/metrics');
 like($page, qr/^mfproxy_promoted_keys 1$/m, 'the metric');
 unlike($page, qr/"hot"/, 'without the key');
+my $watcher = $proxy->connect;
+is($watcher->ask_line("watch hotkeys\r\n"), "OK\r\n", 'who watches hot keys');
+my $log = '';
+read_on(sub { ($log .= $watcher->unread_now) =~ /key=hot count=\d+ error=\d+ promoted=yes$/m },
+        'is told so, too');
+$watcher->close;
 read_on(sub { spread($c[0]) eq 'abc' }, 'then any of three nodes is read');
 read_on(sub { spread($c[1]) eq 'abc' }, 'by the other thread too');
 like(seen($_, qr/^(ms|mg hot t)/), qr/^ms hot 5 E1 F0 T2(, ms hot 5 E1 F0 T2)*$/,
