@@ -5,6 +5,7 @@
 #include "common/core/list.h"
 #include "common/core/mem.h"
 #include "proxy/journal_file.h"
+#include "proxy/journal_heir.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -54,8 +55,9 @@ struct journal {
     uint64_t key_bytes; /* of all entries */
     unsigned flushes;   /* workers that owe one */
     unsigned workers;
-    struct journal_file *file; /* or NULL; these two are set before others know of the journal */
-    bool restored;
+    struct journal_file *file;             /* or NULL; set before others know of the journal */
+    struct journal_stream *_Atomic stream; /* to the heir, or NULL */
+    _Atomic uint64_t left_us;              /* journal_left_us() */
     struct duty duties[];
 };
 
@@ -100,6 +102,15 @@ tell(struct journal *j, enum journal_record_type type, struct span key)
 {
     if (j->file != NULL) {
         journal_file_note(j->file, type, key);
+    }
+}
+
+/* The heir may have delivered what it was told before, so it is told again and again. */
+static void
+tell_heir(struct journal *j, enum journal_record_type type, struct span key)
+{
+    if (j->stream != NULL) {
+        journal_stream_note(j->stream, type, key);
     }
 }
 
@@ -251,6 +262,7 @@ want_flush(struct journal *j, unsigned worker, uint64_t now_us)
 {
     struct duty *d = &j->duties[worker];
     d->flush_us = now_us;
+    tell_heir(j, RECORD_FLUSH_SOME, (struct span){0});
     switch (d->flush) {
     case FLUSH_NONE:
         d->flush = FLUSH_WANTED;
@@ -383,6 +395,7 @@ put(struct journal *j, struct span key, unsigned worker, uint64_t now_us)
 {
     uint64_t hash = hash_span_seeded(key, j->seed);
     struct journal_entry *known = *place_of(j, key, hash, worker);
+    tell_heir(j, RECORD_PUT, key);
     if (known != NULL) {
         return put_again(known, now_us);
     }
@@ -557,6 +570,13 @@ journal_unref(struct journal **journal)
 
 /* --- its file ------------------------------------------------------------------------------ */
 
+/* Who delivers what another process has left. */
+static unsigned
+worker_of(const struct journal *j, uint64_t hash)
+{
+    return (unsigned)(hash >> 32) % j->workers;
+}
+
 /* A key may stand beside a flush: when it was put, some had flushed already. So it
  * is not looked at here whether a flush includes it. */
 static enum journal_result
@@ -566,9 +586,8 @@ restore(struct journal *j, const struct journal_record *record, uint64_t now_us)
     struct journal_entry *known = *place_of(j, record->key, hash, ANY_WORKER);
     switch (record->type) {
     case RECORD_PUT:
-        return known != NULL
-                   ? JOURNAL_KNOWN
-                   : put_new(j, record->key, hash, (unsigned)(hash >> 32) % j->workers, now_us);
+        return known != NULL ? JOURNAL_KNOWN
+                             : put_new(j, record->key, hash, worker_of(j, hash), now_us);
     case RECORD_FORGOTTEN:
         if (known != NULL) {
             give_up(j, known);
@@ -597,15 +616,15 @@ journal_restore(struct journal *j, const struct journal_record *record, uint64_t
     pthread_mutex_lock(&j->lock);
     enum journal_result result = restore(j, record, now_us);
     recount(j);
-    j->restored = true;
+    atomic_store(&j->left_us, now_us);
     pthread_mutex_unlock(&j->lock);
     return result;
 }
 
-bool
-journal_was_restored(const struct journal *j)
+uint64_t
+journal_left_us(const struct journal *j)
 {
-    return j->restored;
+    return atomic_load_explicit(&j->left_us, memory_order_relaxed);
 }
 
 void
@@ -620,6 +639,10 @@ journal_write(struct journal *j)
 {
     if (j->file != NULL) {
         journal_file_write(j->file);
+    }
+    struct journal_stream *stream = j->stream;
+    if (stream != NULL) {
+        (void)journal_stream_send(stream); /* what is left goes before the next client */
     }
 }
 
@@ -643,19 +666,86 @@ journal_record_total(struct journal *j)
 /* The table may grow between two steps. Then a bucket's keys are in the one of its
  * number and in one further on, so none is left out. */
 bool
-journal_tell_again(struct journal *j, uint64_t *cursor)
+journal_tell_again(struct journal *j, uint64_t *cursor, journal_tell_fn *tell_fn, void *arg)
 {
     pthread_mutex_lock(&j->lock);
     if (*cursor == 0 && j->flushes > 0) {
-        journal_file_note_again(j->file, RECORD_FLUSH_SOME, (struct span){0});
+        tell_fn(arg, RECORD_FLUSH_SOME, (struct span){0});
     }
     uint64_t end = *cursor + BUCKETS_A_STEP;
     for (; *cursor <= j->mask && *cursor < end; ++*cursor) {
         for (struct journal_entry *e = j->buckets[*cursor]; e != NULL; e = e->next) {
-            journal_file_note_again(j->file, RECORD_PUT, journal_key(e));
+            tell_fn(arg, RECORD_PUT, journal_key(e));
         }
     }
     bool more = *cursor <= j->mask;
     pthread_mutex_unlock(&j->lock);
     return more;
+}
+
+/* --- the process after this one ----------------------------------------------------------- */
+
+char *
+journal_owner(const char *id, const char *addr)
+{
+    char *owner = mem_printf("%s\n%s", id, addr);
+    if (strlen(owner) > JOURNAL_OWNER_MAX) {
+        owner[JOURNAL_OWNER_MAX] = '\0';
+    }
+    return owner;
+}
+
+void
+journal_bequeath(struct journal *j, struct journal_heir *heir, struct span owner)
+{
+    ASSERT(j->stream == NULL);
+    struct journal_stream *stream = journal_heir_open(heir, owner);
+    pthread_mutex_lock(&j->lock);
+    j->stream = stream;
+    pthread_mutex_unlock(&j->lock);
+}
+
+bool
+journal_is_bequeathed(const struct journal *j)
+{
+    return j->stream != NULL;
+}
+
+static void
+tell_stream(void *arg, enum journal_record_type type, struct span key)
+{
+    journal_stream_note(arg, type, key);
+}
+
+bool
+journal_tell_heir(struct journal *j, uint64_t *cursor)
+{
+    return journal_tell_again(j, cursor, tell_stream, j->stream);
+}
+
+static enum journal_result
+inherit(struct journal *j, const struct journal_record *record, uint64_t now_us)
+{
+    switch (record->type) {
+    case RECORD_PUT: {
+        uint64_t hash = hash_span_seeded(record->key, j->seed);
+        return put(j, record->key, worker_of(j, hash), now_us);
+    }
+    case RECORD_FLUSH_ALL:
+    case RECORD_FLUSH_SOME: want_flush_by_all(j, now_us); break;
+    case RECORD_FORGOTTEN:
+    case RECORD_FLUSHED: break; /* ours are delivered by us */
+    }
+    return JOURNAL_KNOWN;
+}
+
+enum journal_result
+journal_inherit(struct journal *j, const struct journal_record *record, uint64_t now_us)
+{
+    pthread_mutex_lock(&j->lock);
+    enum journal_result result = inherit(j, record, now_us);
+    recount(j);
+    atomic_store(&j->left_us, now_us);
+    pthread_mutex_unlock(&j->lock);
+    return result;
 }

@@ -19,7 +19,8 @@
  *
  * Any thread; one lock a journal. Times are those of clock_mono_us().
  *
- * It may have a file (journal_file.h), which is told of every change. */
+ * It may have a file (journal_file.h), which is told of every change, and an heir
+ * (journal_heir.h), which is told of what is put. */
 #pragma once
 #include "common/core/span.h"
 #include "proxy/journal_record.h"
@@ -31,6 +32,7 @@
 struct journal;
 struct journal_entry;
 struct journal_file;
+struct journal_heir;
 
 struct journal_budget {
     uint64_t max_entries, max_bytes;
@@ -100,15 +102,15 @@ uint64_t journal_forget_before(struct journal *j, uint64_t began_us);
 enum journal_result journal_restore(struct journal *j, const struct journal_record *record,
                                     uint64_t now_us);
 
-/* Was there anything to restore? Then another process may have sent the node
- * requests that it has not looked at yet. */
-bool journal_was_restored(const struct journal *j);
+/* When something was last put that another process has left to us, 0 if never: that
+ * process may have sent the node requests that it has not looked at yet. */
+uint64_t journal_left_us(const struct journal *j);
 
 /* From now on the file is told of what changes, and ends with the journal. */
 void journal_keep_in(struct journal *j, struct journal_file *file);
 
-/* All that this thread has put before is in the file when it returns. Without a
- * file nothing happens. */
+/* All that this thread has put before is in the file when it returns, and has been
+ * sent to the heir, if the kernel has room for it. Without either nothing happens. */
 void journal_write(struct journal *j);
 
 /* No table names the node any more: the file goes at once. */
@@ -117,6 +119,24 @@ void journal_drop_file(struct journal *j);
 /* Bytes of the records that the journal as it is would need. */
 uint64_t journal_record_total(struct journal *j);
 
-/* Tells the file once more of some keys, and at first of flushes. `*cursor` is 0
- * at first; false when all were told. */
-bool journal_tell_again(struct journal *j, uint64_t *cursor);
+/* Tells once more of some keys, and at first of flushes: `tell` gets PUT and
+ * FLUSH_SOME, under the journal's lock. `*cursor` is 0 at first; false when all were
+ * told. What changes meanwhile may be told or not. */
+typedef void journal_tell_fn(void *arg, enum journal_record_type type, struct span key);
+bool journal_tell_again(struct journal *j, uint64_t *cursor, journal_tell_fn *tell, void *arg);
+
+/* --- the process after this one ------------------------------------------------------- */
+
+/* How a node is called in what outlives a process. The caller's to free. */
+char *journal_owner(const char *id, const char *addr);
+
+/* From now on the heir is told of what is put; of what is here already in
+ * journal_tell_heir(), step by step as with journal_tell_again(). Once a journal. */
+void journal_bequeath(struct journal *j, struct journal_heir *heir, struct span owner);
+bool journal_tell_heir(struct journal *j, uint64_t *cursor);
+bool journal_is_bequeathed(const struct journal *j);
+
+/* What the process before this one had in its journal of the node; workers may know
+ * of the journal already, and have to be told (worker_look_at_journals()). */
+enum journal_result journal_inherit(struct journal *j, const struct journal_record *record,
+                                    uint64_t now_us);

@@ -44,7 +44,8 @@ create_file(const struct journal_file *f, const char *name, uint64_t *bytes)
     struct buf header = BUF_EMPTY;
     int fd = openat(journal_dir_fd(f->dir), name,
                     O_WRONLY | O_APPEND | O_CREAT | O_TRUNC | O_CLOEXEC, S_IRUSR | S_IWUSR);
-    if (fd >= 0 && (!journal_header_put(&header, f->owner) || !write_all(fd, buf_span(&header)))) {
+    if (fd >= 0 &&
+        (!journal_header_put(&header, span_cstr(f->owner)) || !write_all(fd, buf_span(&header)))) {
         close(fd);
         fd = -1;
     }
@@ -151,15 +152,6 @@ journal_file_note(struct journal_file *f, enum journal_record_type type, struct 
     pthread_mutex_unlock(&f->lock);
 }
 
-void
-journal_file_note_again(struct journal_file *f, enum journal_record_type type, struct span key)
-{
-    pthread_mutex_lock(&f->lock);
-    bool noted = journal_record_put(&f->fresh, type, key);
-    f->short_of_memory = f->short_of_memory || !noted;
-    pthread_mutex_unlock(&f->lock);
-}
-
 /* --- writing anew --------------------------------------------------------------------- */
 
 static void
@@ -181,13 +173,24 @@ end_renewing(struct journal_file *f)
     pthread_mutex_unlock(&f->lock);
 }
 
+/* Only for the successor. */
+static void
+note_again(void *arg, enum journal_record_type type, struct span key)
+{
+    struct journal_file *f = arg;
+    pthread_mutex_lock(&f->lock);
+    bool noted = journal_record_put(&f->fresh, type, key);
+    f->short_of_memory = f->short_of_memory || !noted;
+    pthread_mutex_unlock(&f->lock);
+}
+
 /* What the journal has, step by step, and what changes meanwhile, in its order. */
 static bool
 write_successor(struct journal_file *f, int fd, uint64_t *bytes)
 {
     bool more = true, ok = true, short_of_memory;
     for (uint64_t cursor = 0; ok && more;) {
-        more = journal_tell_again(f->journal, &cursor);
+        more = journal_tell_again(f->journal, &cursor, note_again, f);
         struct buf some = take(f, &f->fresh, &short_of_memory);
         ok = !short_of_memory && write_all(fd, buf_span(&some));
         *bytes += buf_len(&some);
@@ -279,8 +282,9 @@ take_records(struct journal_file *f, struct reading *r, struct buf *in, uint64_t
     for (;;) {
         struct journal_record record = {0};
         struct span rest = buf_span(in);
-        enum journal_parse parse = r->headed ? journal_record_parse(rest, &record)
-                                             : journal_header_parse(rest, f->owner, &record.bytes);
+        enum journal_parse parse =
+            r->headed ? journal_record_parse(rest, &record)
+                      : journal_header_parse(rest, span_cstr(f->owner), &record.bytes);
         switch (parse) {
         case JOURNAL_CUT: return;
         case JOURNAL_DAMAGED: r->damage = "it is not as it was written"; return;
@@ -393,15 +397,13 @@ static struct journal_file *
 allocate(struct journal_dir *dir, struct journal *j, const char *id, const char *addr)
 {
     struct journal_file *f = mem_zalloc(sizeof(*f));
-    char *owner = mem_printf("%s\n%s", id, addr);
     f->dir = dir;
     f->journal = j;
-    f->owner = span_cstr(owner);
-    f->name = mem_printf("%016" PRIx64 ".journal", hash_span(f->owner));
+    f->owner = journal_owner(id, addr);
+    f->name = mem_printf("%016" PRIx64 ".journal", hash_span(span_cstr(f->owner)));
     f->lossy_name = mem_printf("%s.lossy", f->name);
     f->next_name = mem_printf("%s.next", f->name);
     f->node = mem_strdup(id);
-    f->owner.len = f->owner.len < JOURNAL_OWNER_MAX ? f->owner.len : JOURNAL_OWNER_MAX;
     f->fd = -1;
     f->synced = true;
     pthread_mutex_init(&f->lock, NULL);
@@ -457,7 +459,7 @@ journal_file_close(struct journal_file **file, bool needs)
     buf_deinit(&f->fresh);
     pthread_mutex_destroy(&f->lock);
     pthread_mutex_destroy(&f->disk);
-    free((char *)f->owner.ptr);
+    free(f->owner);
     free(f->name);
     free(f->lossy_name);
     free(f->next_name);

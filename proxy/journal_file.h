@@ -37,7 +37,7 @@ struct journal_file {
     struct journal *journal; /* whose end is the file's; no reference */
     struct list link;        /* the directory's files */
     char *name, *lossy_name, *next_name, *node;
-    struct span owner;    /* in the header */
+    char *owner;          /* in the header */
     pthread_mutex_t lock; /* covers these: */
     struct buf pending;   /* not yet written */
     struct buf fresh;     /* not yet in the successor */
@@ -58,9 +58,6 @@ void journal_file_open(struct journal_dir *dir, struct journal *j, const char *i
 
 /* Under the journal's lock. */
 void journal_file_note(struct journal_file *f, enum journal_record_type type, struct span key);
-/* Only for the successor. */
-void journal_file_note_again(struct journal_file *f, enum journal_record_type type,
-                             struct span key);
 
 void journal_file_write(struct journal_file *f);
 

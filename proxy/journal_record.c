@@ -51,8 +51,14 @@ journal_header_put(struct buf *out, struct span owner)
     return true;
 }
 
+static size_t
+owner_length(struct span in)
+{
+    return (uint8_t)in.ptr[magic.len] | (size_t)(uint8_t)in.ptr[magic.len + 1] << 8;
+}
+
 enum journal_parse
-journal_header_parse(struct span in, struct span owner, size_t *bytes)
+journal_owner_parse(struct span in, struct span *owner, size_t *bytes)
 {
     size_t begun = in.len < magic.len ? in.len : magic.len;
     if (memcmp(in.ptr, magic.ptr, begun) != 0) {
@@ -61,17 +67,29 @@ journal_header_parse(struct span in, struct span owner, size_t *bytes)
     if (in.len < magic.len + 2) {
         return JOURNAL_CUT;
     }
-    size_t owner_bytes = (uint8_t)in.ptr[magic.len] | (size_t)(uint8_t)in.ptr[magic.len + 1] << 8;
-    if (owner_bytes != owner.len) {
+    size_t owner_bytes = owner_length(in);
+    if (owner_bytes > JOURNAL_OWNER_MAX) {
         return JOURNAL_DAMAGED;
     }
     *bytes = magic.len + 2 + owner_bytes + 4;
     if (in.len < *bytes) {
         return JOURNAL_CUT;
     }
+    *owner = span_make(in.ptr + magic.len + 2, owner_bytes);
     bool whole = get_u32(in.ptr + *bytes - 4) == checksum(span_make(in.ptr, *bytes - 4), none);
-    bool ours = span_eq(span_make(in.ptr + magic.len + 2, owner_bytes), owner);
-    return whole && ours ? JOURNAL_PARSED : JOURNAL_DAMAGED;
+    return whole ? JOURNAL_PARSED : JOURNAL_DAMAGED;
+}
+
+/* A length that is not ours is none of a header that was cut off. */
+enum journal_parse
+journal_header_parse(struct span in, struct span owner, size_t *bytes)
+{
+    struct span found;
+    enum journal_parse parsed = journal_owner_parse(in, &found, bytes);
+    if (parsed == JOURNAL_CUT && in.len >= magic.len + 2 && owner_length(in) != owner.len) {
+        return JOURNAL_DAMAGED;
+    }
+    return parsed == JOURNAL_PARSED && !span_eq(found, owner) ? JOURNAL_DAMAGED : parsed;
 }
 
 bool

@@ -39,6 +39,9 @@ enum journal_parse {
 bool journal_header_put(struct buf *out, struct span owner);
 bool journal_record_put(struct buf *out, enum journal_record_type type, struct span key);
 
+/* Whose journal `in` is, if it begins with a whole header. */
+enum journal_parse journal_owner_parse(struct span in, struct span *owner, size_t *bytes);
+
 /* What `in` begins with. `*bytes` is the header's length. Of another owner it is
  * JOURNAL_DAMAGED, too. */
 enum journal_parse journal_header_parse(struct span in, struct span owner, size_t *bytes);

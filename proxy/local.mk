@@ -21,6 +21,7 @@ libmfproxy_a_SOURCES = \
 	proxy/journal.c proxy/journal.h \
 	proxy/journal_dir.c proxy/journal_dir.h \
 	proxy/journal_file.c proxy/journal_file.h \
+	proxy/journal_heir.c proxy/journal_heir.h \
 	proxy/journal_record.c proxy/journal_record.h \
 	proxy/leg_queue.c proxy/leg_queue.h \
 	proxy/local_command.c proxy/local_command.h \
@@ -45,6 +46,7 @@ libmfproxy_a_SOURCES = \
 	proxy/proxy.c proxy/proxy.h \
 	proxy/proxy_frontends.c \
 	proxy/proxy_http.c \
+	proxy/proxy_journals.c \
 	proxy/proxy_listen.c \
 	proxy/proxy_metrics.h \
 	proxy/proxy_options.c proxy/proxy_options.h \

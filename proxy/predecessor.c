@@ -11,15 +11,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define ANSWER_WAIT_MS    5000
-#define MESSAGES_PER_TURN 256 /* of clients that come; then others have their turn */
+#define ANSWER_WAIT_MS    10000 /* a mute process that is before us is cut after five seconds */
+#define MESSAGES_PER_TURN 256   /* of clients that come; then others have their turn */
 
 struct predecessor {
     struct handover_link link;
     struct handover_offer offer;
     struct loop_io io;
-    predecessor_client_fn *on_client;
-    void *arg;
+    struct predecessor_heir heir;
     pid_t pid;
     unsigned clients;
     bool gone;
@@ -162,22 +161,34 @@ close_rest(struct predecessor *p, bool remove_files)
     }
 }
 
+/* What it says to READY, behind its journals. */
+static const char *
+await_draining(struct predecessor *p)
+{
+    struct handover_message m;
+    for (;;) {
+        switch (handover_link_next(&p->link, &m)) {
+        case HANDOVER_MESSAGE: break;
+        case HANDOVER_NOTHING: return "silent";
+        case HANDOVER_ENDED:
+        case HANDOVER_GARBAGE: return "gone";
+        }
+        if (m.type != HANDOVER_JOURNAL) {
+            return m.type == HANDOVER_DRAINING ? "draining" : handover_type_name(m.type);
+        }
+        p->heir.journal(p->heir.arg, m.body);
+    }
+}
+
 /* An old process that has ended meanwhile accepts no more, either; and one that
  * hangs does not keep us from serving. */
 void
-predecessor_relieve(struct predecessor *p)
+predecessor_relieve(struct predecessor *p, const struct predecessor_heir *heir)
 {
-    struct handover_message m;
     const char *outcome = "gone";
+    p->heir = *heir;
     if (handover_link_send(&p->link, HANDOVER_READY, SPAN_LIT(""), NULL, 0) == HANDOVER_SENT) {
-        switch (handover_link_next(&p->link, &m)) {
-        case HANDOVER_MESSAGE:
-            outcome = m.type == HANDOVER_DRAINING ? "draining" : handover_type_name(m.type);
-            break;
-        case HANDOVER_NOTHING: outcome = "silent"; break;
-        case HANDOVER_ENDED:
-        case HANDOVER_GARBAGE: break;
-        }
+        outcome = await_draining(p);
     }
     close_rest(p, true);
     log_info("takeover_done", "pid=%d predecessor=%s", (int)p->pid, outcome);
@@ -192,6 +203,20 @@ on_end(struct predecessor *p)
 }
 
 static void
+on_message(struct predecessor *p, const struct handover_message *m)
+{
+    if (m->type == HANDOVER_JOURNAL) {
+        p->heir.journal(p->heir.arg, m->body);
+        return;
+    }
+    int fd = m->type == HANDOVER_CLIENT ? handover_link_take(&p->link) : -1;
+    if (fd >= 0) {
+        p->clients++;
+        p->heir.client(p->heir.arg, fd, m->body);
+    }
+}
+
+static void
 on_readable(void *arg, int ready)
 {
     (void)ready;
@@ -199,24 +224,17 @@ on_readable(void *arg, int ready)
     struct handover_message m;
     for (int i = 0; i < MESSAGES_PER_TURN; i++) {
         switch (handover_link_next(&p->link, &m)) {
-        case HANDOVER_MESSAGE: break;
+        case HANDOVER_MESSAGE: on_message(p, &m); break;
         case HANDOVER_NOTHING: return;
         case HANDOVER_ENDED:
         case HANDOVER_GARBAGE: on_end(p); return;
-        }
-        int fd = m.type == HANDOVER_CLIENT ? handover_link_take(&p->link) : -1;
-        if (fd >= 0) {
-            p->clients++;
-            p->on_client(p->arg, fd, m.body);
         }
     }
 }
 
 void
-predecessor_watch(struct predecessor *p, struct loop *loop, predecessor_client_fn *fn, void *arg)
+predecessor_watch(struct predecessor *p, struct loop *loop)
 {
-    p->on_client = fn;
-    p->arg = arg;
     handover_link_unblock(&p->link);
     loop_io_init(&p->io, loop, p->link.fd, on_readable, p);
     loop_io_want(&p->io, LOOP_READ);

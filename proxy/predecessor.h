@@ -1,5 +1,6 @@
 /* predecessor.h - what a proxy that starts with --takeover gets from the one that
- * runs: its listening sockets, its routing table, and in the end its clients.
+ * runs: its listening sockets, its routing table, what its journals hold, and in the
+ * end its clients.
  *
  *     meet -> take what the options name -> ... get ready ... -> relieve -> watch
  *
@@ -32,15 +33,22 @@ int predecessor_take(struct predecessor *p, enum handover_kind kind, const struc
 /* The document of its routing table; false if it had none. */
 bool predecessor_table(struct predecessor *p, struct buf *document);
 
-/* Tells it that we serve, and waits until it accepts no more; closes what nobody
- * took. Afterwards the files of unix sockets are ours to remove. */
-void predecessor_relieve(struct predecessor *p);
+/* What it gives when it has been relieved. */
+struct predecessor_heir {
+    void *arg;
+    /* A client's connection, and what it says of it (frontend.h). */
+    void (*client)(void *arg, int fd, struct span message);
+    /* What one of its journals held, or was put into one since (journal_heir.h). */
+    void (*journal)(void *arg, struct span message);
+};
 
-/* From now on `fn` gets the connections of its clients, as they come, and what it
- * says of each (frontend.h). */
-typedef void predecessor_client_fn(void *arg, int fd, struct span message);
-void predecessor_watch(struct predecessor *p, struct loop *loop, predecessor_client_fn *fn,
-                       void *arg);
+/* Tells it that we serve, and waits until it accepts no more; until then only
+ * journals come. Closes what nobody took. Afterwards the files of unix sockets are
+ * ours to remove. */
+void predecessor_relieve(struct predecessor *p, const struct predecessor_heir *heir);
+
+/* From now on the heir gets the rest as it comes. */
+void predecessor_watch(struct predecessor *p, struct loop *loop);
 
 /* It has ended, or there was none (NULL). No more clients will come. */
 bool predecessor_is_gone(const struct predecessor *p);

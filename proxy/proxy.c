@@ -6,7 +6,7 @@
 #include "common/core/mem.h"
 #include "common/net/daemon.h"
 #include "common/push/follow.h"
-#include "proxy/journal_dir.h"
+#include "proxy/journal_heir.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -45,10 +45,14 @@ on_client_gone(void *arg)
     atomic_fetch_sub(&proxy->connections, 1);
 }
 
+/* What a client was told to be remembered is known there before the client is. */
 static enum successor_takes
 on_client_to_give(void *arg, int fd, unsigned frontend)
 {
     struct proxy *proxy = arg;
+    if (!journal_heir_send(proxy->heir)) {
+        return SUCCESSOR_BUSY;
+    }
     return successor_give_client(proxy->successor, fd, &proxy->frontends.rows[frontend]);
 }
 
@@ -212,24 +216,6 @@ unfollow(struct proxy *proxy)
     }
 }
 
-static bool
-keep_journals(struct proxy *proxy)
-{
-    const char *path = proxy->options->journal_dir;
-    if (path == NULL) {
-        return true;
-    }
-    char *error = NULL;
-    proxy->journals = journal_dir_open(path, metric_set_block(proxy->metrics), &error);
-    if (proxy->journals == NULL) {
-        fprintf(stderr, "mfproxy: option --journal-dir: %s\n", error);
-        free(error);
-        return false;
-    }
-    journal_dir_start(proxy->journals);
-    return true;
-}
-
 /* --- start and end ------------------------------------------------------------------ */
 
 static void
@@ -261,11 +247,15 @@ on_drain_poll(void *arg)
 {
     struct proxy *proxy = arg;
     bool over = loop_now_us(proxy->loop) >= proxy->drain_until_us;
+    bool given = proxy_heir_has_all(proxy);
     if (over || is_drained(proxy)) {
-        log_info("drained", "connections_cut=%u handed_over=%u deletes_left=%" PRIu64,
+        uint64_t deletes = atomic_load(&proxy->journal_budget.entries);
+        log_info("drained",
+                 "connections_cut=%u handed_over=%u deletes_left=%" PRIu64
+                 " deletes_handed_over=%" PRIu64,
                  atomic_load(&proxy->connections),
                  proxy->successor != NULL ? successor_clients(proxy->successor) : 0,
-                 atomic_load(&proxy->journal_budget.entries));
+                 given ? 0 : deletes, given ? deletes : 0);
         loop_stop(proxy->loop);
         return;
     }
@@ -283,7 +273,7 @@ proxy_drain(struct proxy *proxy)
     for (unsigned i = 0; i < proxy->worker_count; i++) {
         worker_drain(proxy->workers[i], proxy->options->drain, proxy->relieved);
     }
-    on_drain_poll(proxy);
+    loop_timer_start(&proxy->drain_timer, 0);
 }
 
 static void
@@ -352,7 +342,7 @@ proxy_start(struct proxy *proxy, const struct proxy_options *options)
         options->id != NULL ? mem_strdup(options->id) : mem_printf("%s-%d", host, (int)getpid());
     fill_limits(proxy);
     start_workers(proxy);
-    return proxy_meet_predecessor(proxy) && keep_journals(proxy) && follow_table(proxy) &&
+    return proxy_meet_predecessor(proxy) && proxy_keep_journals(proxy) && follow_table(proxy) &&
            proxy_await_table(proxy) && proxy_listen(proxy) && proxy_meet_successor(proxy);
 }
 
@@ -380,10 +370,9 @@ proxy_stop(struct proxy *proxy)
         worker_destroy(&proxy->workers[i]);
     }
     free(proxy->workers);
-    successor_destroy(&proxy->successor); /* workers give it clients */
+    proxy_end_journals(proxy);
+    successor_destroy(&proxy->successor); /* workers and journals give it what there is */
     predecessor_destroy(&proxy->predecessor);
-    placement_unref(&proxy->placement);
-    journal_dir_close(&proxy->journals);
     resolver_destroy(&proxy->resolver);
     loop_signal_deinit(&proxy->sigterm);
     loop_signal_deinit(&proxy->sigint);

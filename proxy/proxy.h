@@ -23,6 +23,7 @@
 #include "proxy/watcher.h"
 
 struct follower;
+struct journal_heir;
 
 struct proxy_listener {
     struct proxy *proxy;
@@ -51,6 +52,7 @@ struct proxy {
     struct addr http_name;
     struct predecessor *predecessor; /* NULL if there was none */
     struct successor *successor;     /* NULL without --takeover */
+    struct journal_heir *heir;       /* what the journals hold goes to it; NULL: to nobody */
     bool relieved;                   /* a successor serves */
     struct resolver *resolver;
     struct journal_budget journal_budget;
@@ -106,6 +108,15 @@ void proxy_own_files(struct proxy *proxy, bool own);
 bool proxy_meet_predecessor(struct proxy *proxy);
 bool proxy_await_table(struct proxy *proxy);
 bool proxy_meet_successor(struct proxy *proxy);
+
+/* proxy_journals.c: opens the folder, if there is to be one (prints why it cannot be);
+ * what the journals hold goes to the successor, and comes from the predecessor. */
+bool proxy_keep_journals(struct proxy *proxy);
+void proxy_bequeath_journals(struct proxy *proxy);
+bool proxy_heir_has_all(struct proxy *proxy);
+void proxy_inherit_journal(struct proxy *proxy, struct span message);
+/* The end of the newest placement and of the folder; workers have ended. */
+void proxy_end_journals(struct proxy *proxy);
 
 /* proxy_stats.c: the reply to `stats`, `stats <group>`, and `stats reset`. */
 bool proxy_stats(void *arg, struct span group, struct buf *out);

@@ -129,6 +129,8 @@
       "Times the journal was over its limit, and a flush took the place of its keys.")             \
     X(JOURNAL_RESTORED, "journal_restored_total",     COUNTER,                                     \
       "Invalidations read from --journal-dir at the start.")                                       \
+    X(JOURNAL_INHERITED, "journal_inherited_total",   COUNTER,                                     \
+      "Invalidations that the process before this one has left to it (--takeover).")               \
     X(JOURNAL_DAMAGED,  "journal_damaged_total",      COUNTER,                                     \
       "Files in --journal-dir that were damaged, set aside, and made up for by a flush.")          \
     X(JOURNAL_DISK_ERRORS, "journal_disk_errors_total", COUNTER,                                   \

@@ -1,8 +1,8 @@
 /* proxy_takeover.c - one process after another, without a moment in which none
  * serves:
  *
- *     new: meet the old one -> table -> listen by its sockets -> READY -> its clients
- *     old:      offer ..................... as ever ........... drain, give clients
+ *     new: meet the old one -> table -> listen by its sockets -> READY -> its journals, its clients
+ *     old:      offer ..................... as ever ........... give journals, drain, give clients
  *
  * Both share the sockets, so what waits to be accepted waits for either. */
 #include "common/core/clock.h"
@@ -109,16 +109,23 @@ on_inherited_client(void *arg, int fd, struct span message)
     proxy_accept(proxy, fd, frontend);
 }
 
+static void
+on_inherited_journal(void *arg, struct span message)
+{
+    proxy_inherit_journal(arg, message);
+}
+
 void
 proxy_take_over(struct proxy *proxy)
 {
     if (proxy->predecessor == NULL) {
         return;
     }
-    predecessor_relieve(proxy->predecessor);
+    const struct predecessor_heir heir = {proxy, on_inherited_client, on_inherited_journal};
+    predecessor_relieve(proxy->predecessor, &heir);
     proxy_own_files(proxy, true);
     successor_own_socket(proxy->successor);
-    predecessor_watch(proxy->predecessor, proxy->loop, on_inherited_client, proxy);
+    predecessor_watch(proxy->predecessor, proxy->loop);
 }
 
 /* --- the old process ------------------------------------------------------------- */
@@ -136,6 +143,12 @@ on_offer(void *arg, struct handover_offer *offer)
     placement_unref(&p);
 }
 
+static void
+on_journals(void *arg)
+{
+    proxy_bequeath_journals(arg);
+}
+
 /* If we drain already, those who are left are given to it from now on. */
 static void
 on_taken(void *arg)
@@ -151,7 +164,8 @@ proxy_meet_successor(struct proxy *proxy)
 {
     struct addr at;
     char *error = NULL;
-    const struct successor_host host = {.arg = proxy, .offer = on_offer, .taken = on_taken};
+    const struct successor_host host = {
+        .arg = proxy, .offer = on_offer, .journals = on_journals, .taken = on_taken};
     if (proxy->options->takeover == NULL) {
         return true;
     }

@@ -9,6 +9,7 @@
 #include "proxy/near.h"
 #include "proxy/pending.h"
 #include "proxy/promoter.h"
+#include "proxy/rejoin.h"
 #include "proxy/roster.h"
 #include "proxy/watcher.h"
 
@@ -280,6 +281,22 @@ void
 worker_give_placement(struct worker *w, struct placement *placement)
 {
     give(w, take_placement, (struct gift){.placement = placement_ref(placement)});
+}
+
+static void
+look_at_journals(void *arg)
+{
+    struct gift *gift = arg;
+    LIST_EACH (it, &gift->worker->backends) {
+        rejoin_look(LIST_ENTRY(it, struct backend, link));
+    }
+    free(gift);
+}
+
+void
+worker_look_at_journals(struct worker *w)
+{
+    give(w, look_at_journals, (struct gift){.fd = -1});
 }
 
 /* --- draining and ticking -------------------------------------------------------- */

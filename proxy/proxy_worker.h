@@ -104,7 +104,7 @@ struct worker {
     struct split_part {
         uint32_t part;
         unsigned pool;
-    } *split_parts; /* keys of it whose requests are put off until the lines are closed */
+    } * split_parts; /* keys of it whose requests are put off until the lines are closed */
     unsigned split_late, split_late_room;
     uint64_t held_bytes;     /* replies that clients have not taken */
     uint64_t shed_bytes;     /* of them, those of clients that are about to be closed */
@@ -139,6 +139,9 @@ void worker_give_client(struct worker *w, int fd, unsigned frontend);
 /* Routes by this placement from the next turn on. Placements arrive in the
  * order of their creation; the caller keeps its reference. */
 void worker_give_placement(struct worker *w, struct placement *placement);
+
+/* Something was put into journals for it to deliver. */
+void worker_look_at_journals(struct worker *w);
 
 /* Finishes what is on its way and closes idle clients, evenly over `ms`; or, if
  * `clients_too`, gives them to the process that took over, each as soon as it is idle. */

@@ -38,6 +38,13 @@ say_lossy(struct backend *b)
                 LOG_STR(b->name));
 }
 
+void
+rejoin_look(struct backend *b)
+{
+    publish_count(b);
+    backend_wake_at(b, rejoin_due_us(b));
+}
+
 bool
 rejoin_remember(struct backend *b, struct span key)
 {
@@ -178,7 +185,7 @@ may_deliver(const struct backend *b)
 static bool
 must_settle(const struct backend *b)
 {
-    return !b->rejoin.settled && journal_was_restored(b->journal);
+    return journal_left_us(b->journal) > b->rejoin.settled_us;
 }
 
 void
@@ -204,6 +211,9 @@ rejoin_run(struct backend *b, uint64_t now_us)
             backend_note(b, HEALTH_CAUGHT_UP);
         }
         return;
+    }
+    if (must_settle(b) && b->rejoin.age == AGE_TOLD) {
+        b->rejoin.age = AGE_UNKNOWN; /* it was before, and the node may stand still since */
     }
     if ((rejoining || must_settle(b)) && b->rejoin.age == AGE_UNKNOWN) {
         ask_age(b);
@@ -293,7 +303,7 @@ rejoin_piece(struct backend *b, struct leg *leg, const struct reply_piece *piece
         b->rejoin.age = AGE_TOLD;
         if (must_settle(b)) {
             b->rejoin.not_before_us = worker_now_us(b->worker) + REJOIN_SETTLE_MS * 1000;
-            b->rejoin.settled = true;
+            b->rejoin.settled_us = journal_left_us(b->journal);
         }
         forget_what_is_gone(b);
     } else {

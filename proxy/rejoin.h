@@ -36,8 +36,9 @@ struct rejoin {
     uint64_t down_since_us;
     uint64_t asked_us;
     uint64_t told_age_s; /* the longest that it has told of */
+    uint64_t settled_us; /* it has looked at what came from the proxy before this one, up to what
+                            that left us then */
     bool has_told;
-    bool settled;        /* has looked at what came from the proxy before this one */
     enum rejoin_age age; /* of the node's memory, on this connection */
 };
 
@@ -52,6 +53,9 @@ void rejoin_begin(struct backend *b);
 
 /* Delivers what may be delivered now; UP if nothing is left. */
 void rejoin_run(struct backend *b, uint64_t now_us);
+
+/* Something was put into the journal by another than this worker. */
+void rejoin_look(struct backend *b);
 
 /* When rejoin_run() is worth a call; UINT64_MAX if not by time. */
 uint64_t rejoin_due_us(const struct backend *b);

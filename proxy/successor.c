@@ -1,11 +1,11 @@
 #include "proxy/successor.h"
 #include "common/core/log.h"
 #include "common/core/mem.h"
-#include "common/net/handover_link.h"
 #include "common/net/listener.h"
 #include "proxy/frontend.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -121,6 +121,7 @@ on_ready(struct successor *s)
         listener_own_file(s->listener, false);
         listener_destroy(&s->listener);
     }
+    s->host.journals(s->host.arg);
     pthread_mutex_lock(&s->send_lock); /* or a worker could give a client before we have answered */
     s->host.taken(s->host.arg);
     (void)handover_link_send(&s->link, HANDOVER_DRAINING, SPAN_LIT(""), NULL, 0);
@@ -248,6 +249,26 @@ successor_has_offer(const struct successor *s)
     return s->stage == OFFERED || s->stage == TAKEN;
 }
 
+enum handover_send
+successor_give_journal(void *successor, struct span message)
+{
+    struct successor *s = successor;
+    if (atomic_load(&s->gone)) {
+        return HANDOVER_LOST;
+    }
+    pthread_mutex_lock(&s->send_lock);
+    enum handover_send sent = handover_link_send(&s->link, HANDOVER_JOURNAL, message, NULL, 0);
+    pthread_mutex_unlock(&s->send_lock);
+    return sent;
+}
+
+void
+successor_await_room(const struct successor *s, unsigned timeout_ms)
+{
+    struct pollfd p = {.fd = s->link.fd, .events = POLLOUT};
+    (void)poll(&p, 1, (int)timeout_ms);
+}
+
 static enum handover_send
 send_client(struct successor *s, int fd, const struct frontend *frontend)
 {
@@ -274,6 +295,12 @@ successor_give_client(struct successor *s, int fd, const struct frontend *fronte
     case HANDOVER_LOST: atomic_store(&s->gone, true); return SUCCESSOR_GONE;
     }
     return SUCCESSOR_GONE;
+}
+
+bool
+successor_is_gone(const struct successor *s)
+{
+    return atomic_load(&s->gone);
 }
 
 unsigned

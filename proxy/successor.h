@@ -1,5 +1,5 @@
-/* successor.h - gives a running proxy's sockets, table and clients to the process
- * that takes over (--takeover).
+/* successor.h - gives a running proxy's sockets, table, journals and clients to the
+ * process that takes over (--takeover).
  *
  *     WAITING -> (connects) GREETING -> (HELLO) OFFERED -> (READY) TAKEN
  *        ^--------- ends, stalls or makes no sense ---+
@@ -9,10 +9,10 @@
  * waits in the socket's queue, and is greeted by the first one, if that has come
  * so far. Only processes of our own user get anything.
  *
- * Main thread, but for successor_give_client(). */
+ * Main thread, but for successor_give_...(). */
 #pragma once
 #include "common/net/addr.h"
-#include "common/net/handover.h"
+#include "common/net/handover_link.h"
 #include "common/net/loop.h"
 
 #define SUCCESSOR_PROGRAM "mfproxy" /* what a HELLO says */
@@ -25,6 +25,8 @@ struct successor_host {
     /* Adds all that there is to give. The descriptors stay the host's, but for that
      * of the table (or -1), which is closed when it has been sent. */
     void (*offer)(void *arg, struct handover_offer *offer);
+    /* The successor is ready, and asks nobody before it has what the journals hold. */
+    void (*journals)(void *arg);
     /* The successor serves. The host accepts no more when this has returned. */
     void (*taken)(void *arg);
 };
@@ -54,6 +56,15 @@ enum successor_takes {
  * if it was taken. Any thread. */
 enum successor_takes successor_give_client(struct successor *s, int fd,
                                            const struct frontend *frontend);
+
+/* Sends what is in a journal (journal_heir_send_fn, of the successor), after READY. Any
+ * thread. */
+enum handover_send successor_give_journal(void *successor, struct span message);
+/* Waits until the kernel has room for more, so long at most. */
+void successor_await_room(const struct successor *s, unsigned timeout_ms);
+
+/* It has ended, after READY: nobody serves in our place. */
+bool successor_is_gone(const struct successor *s);
 
 /* How many it has been given. */
 unsigned successor_clients(const struct successor *s);

@@ -47,6 +47,11 @@ t_unit_check_journal_file_SOURCES = t/unit/check_journal_file.c t/unit/unit.h
 t_unit_check_journal_file_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_journal_file_LDADD = $(PROXY_UNIT_LIBS)
 
+UNIT_TESTS += t/unit/check_journal_heir
+t_unit_check_journal_heir_SOURCES = t/unit/check_journal_heir.c t/unit/unit.h
+t_unit_check_journal_heir_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_journal_heir_LDADD = $(PROXY_UNIT_LIBS)
+
 UNIT_TESTS += t/unit/check_move
 t_unit_check_move_SOURCES = t/unit/check_move.c t/unit/unit.h
 t_unit_check_move_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
@@ -116,6 +121,7 @@ PROXY_TESTS = \
 	t/proxy/strip_prefix.t \
 	t/proxy/table.t \
 	t/proxy/takeover.t \
+	t/proxy/takeover_journal.t \
 	t/proxy/torture.t \
 	t/proxy/watch_hotkeys.t \
 	t/proxy/zones.t

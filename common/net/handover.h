@@ -6,9 +6,9 @@
  *     old -> new   OFFER     the sockets and the table, a descriptor each
  *                  REFUSED   or a sentence why not
  *     new -> old   READY     it serves; until here the old one goes on as ever
- *     old -> new   DRAINING  it accepts no more
- *     old -> new   CLIENT    a connection that was idle, with its descriptor; and again. The body says by
- *                            which address it came (proxy/frontend.h)
+ *     old -> new   JOURNAL   what a node has not had yet (proxy/journal_heir.h); any number, also
+ * later DRAINING  it accepts no more old -> new   CLIENT    a connection that was idle, with its
+ * descriptor; and again. The body says by which address it came (proxy/frontend.h)
  *
  * A message is eight bytes and a body: "MFH", type, version and length of the
  * body, both of two bytes, the high one first. */
@@ -29,6 +29,7 @@
     X(OFFER, 'O', "OFFER")                                                                         \
     X(REFUSED, 'X', "REFUSED")                                                                     \
     X(READY, 'R', "READY")                                                                         \
+    X(JOURNAL, 'J', "JOURNAL")                                                                     \
     X(DRAINING, 'D', "DRAINING")                                                                   \
     X(CLIENT, 'C', "CLIENT")
 
