@@ -250,6 +250,7 @@ replace_held(struct store_thread *th, const struct store_key *key, struct store_
     struct place old = find_live(th, sh, key, now_ms, &after);
     if (old.item == it && to == NULL) {
         /* A cache may forget, but not keep for ever what shall expire. */
+        count(th, METRIC_ID_STORE_EVICTIONS);
         unlink_item(th, sh, table_hash(key->hash), old);
         bury_later(&after, it);
     } else if (old.item == it) {

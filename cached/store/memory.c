@@ -102,16 +102,24 @@ items_carve(struct store_thread *th, const uint32_t *bytes, unsigned count, uint
     return carve_row(th, &th->fresh, bytes, count, now_ms, fitting);
 }
 
-static void
-open_next(struct store *st, struct head *head, struct segment *next)
+/* Room in a segment that was just taken, which is the open one from now on. It has
+ * something alive by then, so no sweep closes it before that. */
+static struct store_item *
+carve_first(struct store_thread *th, struct head *head, struct segment *next, uint32_t bytes)
 {
+    struct segments *s = &th->st->segments;
+    struct store_item *it = (void *)segment_memory(s, next);
+    next->end = bytes;
+    atomic_store_explicit(&next->live, bytes, memory_order_relaxed);
+    guard_hold(&th->guard, segments_number(s, it));
     lock_take(&head->lock);
     struct segment *full = head->open;
     head->open = next;
     lock_give(&head->lock);
     if (full != NULL) {
-        segments_seal(&st->segments, full);
+        segments_seal(s, full);
     }
+    return it;
 }
 
 /* What is alive in it stays open, unless no more items may come into it. */
@@ -172,8 +180,7 @@ try_place(struct store_thread *th, uint32_t bytes, bool force, uint64_t now_ms)
     if (seg == NULL) {
         return carve(th, &th->moved, bytes, now_ms);
     }
-    open_next(st, &th->fresh, seg);
-    return carve(th, &th->fresh, bytes, now_ms);
+    return carve_first(th, &th->fresh, seg, bytes);
 }
 
 /* Nothing can be cleaned, perhaps only because what was cleaned has not passed
@@ -265,12 +272,9 @@ item_create_moved(struct store_thread *th, struct store_item *from,
         if (seg == NULL) {
             return NULL;
         }
-        open_next(th->st, &th->moved, seg);
-        it = carve(th, &th->moved, bytes, now_ms);
+        it = carve_first(th, &th->moved, seg, bytes);
     }
-    if (it != NULL) {
-        item_init(it, base_of(th->st, it), key, value_bytes, layout, now_ms);
-    }
+    item_init(it, base_of(th->st, it), key, value_bytes, layout, now_ms);
     return it;
 }
 

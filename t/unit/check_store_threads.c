@@ -523,6 +523,43 @@ START_TEST(a_walk_sees_each_once_while_the_table_grows)
 }
 END_TEST
 
+/* --- sweeping while segments are opened -------------------------------------------------- */
+
+static void *
+close_heads(void *arg)
+{
+    struct store_thread *th = store_join(st);
+    while (!atomic_load(&enough)) {
+        heads_close(st, false, NOW_MS);
+        segments_reclaim(&th->st->segments);
+    }
+    return NULL;
+}
+
+/* A segment with nothing in it yet is closed by whoever sweeps, and then there was no
+ * room for who had opened it. */
+START_TEST(no_room_is_lost_to_a_sweep)
+{
+    begin(64 << 20);
+    struct store_thread *th = store_join(st);
+    static char value[30000]; /* two fill a segment */
+    struct store_write write = {.mode = STORE_SET};
+    struct store_written written;
+    pthread_t sweeper;
+    atomic_store(&enough, false);
+    ck_assert_int_eq(pthread_create(&sweeper, NULL, close_heads, NULL), 0);
+    for (int i = 0; i < ROUNDS * 2; i++) {
+        must(put(th, COUNTER, span_make(value, sizeof(value)), &write, &written) == STORE_OK,
+             "there is room");
+    }
+    atomic_store(&enough, true);
+    pthread_join(sweeper, NULL);
+    ck_assert_uint_eq(metric_sum(store_metrics(st), METRIC_ID_STORE_EVICTIONS), 0);
+    end();
+}
+END_TEST
+
 UNIT_MAIN("store_threads", values_are_whole_and_memory_is_accounted, no_increment_is_lost,
           no_compare_and_swap_is_lost, every_piece_is_joined_whole,
-          a_flush_leaves_nothing_of_what_was_before, a_walk_sees_each_once_while_the_table_grows)
+          a_flush_leaves_nothing_of_what_was_before, a_walk_sees_each_once_while_the_table_grows,
+          no_room_is_lost_to_a_sweep)
