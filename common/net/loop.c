@@ -22,6 +22,8 @@
 #define STALL_FOR_US 100000 /* and so long we remember that, since not all is told in one turn */
 #define WAIT_CPU_US  5      /* a wait takes less of the CPU than that */
 #define READY_MAX    64     /* descriptors that one wait tells of */
+#define READY_FEW    4      /* so many make no long turn */
+#define TURN_US      400    /* with more a turn begins no callback after that */
 
 struct posted {
     struct posted *next;
@@ -279,10 +281,10 @@ given_up(const struct loop *loop)
 
 /* A callback may end any descriptor, its own included, and want something else.
  * Nearly always there is something to read for one who wants nothing else. */
-static void
-tell_ready(struct loop *loop)
+static inline void
+tell_up_to(struct loop *loop, int end)
 {
-    for (; loop->ready_at < loop->ready_count; loop->ready_at++) {
+    for (; loop->ready_at < end; loop->ready_at++) {
         const struct epoll_event *event = &loop->ready[loop->ready_at];
         struct loop_io *io = event->data.ptr;
         if (event->events == EPOLLIN && io != NULL && io->wanted == LOOP_READ) {
@@ -313,6 +315,43 @@ run_timers(struct loop *loop)
             loop->stalled_until_us = loop->begun_us + STALL_FOR_US;
         }
         t->fn(t->arg);
+    }
+}
+
+/* What the others of the same wake-up did counts as waiting for who is still to come,
+ * so the time of the wake-up stays. */
+static void
+next_turn(struct loop *loop)
+{
+    uint64_t woken_us = loop->moment.now_us;
+    run_timers(loop);
+    run_hooks(loop);
+    end_turn(loop);
+    begin_turn(loop);
+    loop->moment.now_us = woken_us;
+}
+
+/* Nobody's turn comes earlier for it, but timers, who has yielded among them, wait for
+ * one long callback and not for many. */
+static __attribute__((noinline)) void
+tell_many(struct loop *loop)
+{
+    while (loop->ready_at < loop->ready_count) {
+        tell_up_to(loop, loop->ready_at + 1);
+        if (loop->ready_at < loop->ready_count &&
+            clock_read().system_us - loop->begun_us >= TURN_US) {
+            next_turn(loop);
+        }
+    }
+}
+
+static void
+tell_ready(struct loop *loop)
+{
+    if (__builtin_expect(loop->ready_count > READY_FEW, 0)) {
+        tell_many(loop);
+    } else {
+        tell_up_to(loop, loop->ready_count);
     }
 }
 

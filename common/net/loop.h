@@ -3,7 +3,9 @@
  *
  * A loop turns: wait for events, run their callbacks, run the turn-end hooks,
  * again. Turn-end hooks are where a worker flushes what the turn gathered
- * (one send per backend, one send per client).
+ * (one send per backend, one send per client). When many are ready at once a
+ * turn ends after half a millisecond, and those that are left have the next ones,
+ * without a wait.
  *
  * Threads: everything on the loop's own thread, but for loop_post() and
  * loop_stop(), which any thread may call. */
@@ -30,7 +32,7 @@ struct loop_moment {
     uint64_t now_us;
 };
 
-/* The time at which this turn began, monotonic; costs nothing. */
+/* The time at which the wait before this turn ended, monotonic; costs nothing. */
 static inline uint64_t
 loop_now_us(const struct loop *loop)
 {

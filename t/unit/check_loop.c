@@ -135,6 +135,61 @@ START_TEST(the_time_stands_still_within_a_turn)
 }
 END_TEST
 
+enum { CROWD = 8 };
+
+static int told;
+
+static void
+on_one_of_many(void *arg, int ready)
+{
+    struct loop_io *io = arg;
+    loop_io_want(io, 0);
+    times[told > 0] = loop_now_us(loop);
+    if (++told == CROWD) {
+        loop_stop(loop);
+    }
+    uint64_t until_ns = clock_thread_cpu_ns() + 500000;
+    while (clock_thread_cpu_ns() < until_ns) {
+    }
+}
+
+static void
+note_how_many(void *arg)
+{
+    note(LETTER('0' + told));
+}
+
+START_TEST(many_that_are_ready_have_more_than_one_turn)
+{
+    loop = loop_create();
+    struct loop_io io[CROWD];
+    struct loop_timer timer;
+    int fds[2];
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    ck_assert_int_eq(write(fds[1], "x", 1), 1);
+    told = 0;
+    for (int i = 0; i < CROWD; i++) {
+        loop_io_init(&io[i], loop, dup(fds[0]), on_one_of_many, &io[i]);
+        loop_io_want(&io[i], LOOP_READ);
+    }
+    loop_timer_init(&timer, loop, note_how_many, NULL);
+    loop_timer_start(&timer, 0);
+    loop_run(loop);
+    ck_assert_int_eq(told, CROWD);
+    ck_assert_uint_ge(loop_turns(loop), CROWD); /* each took longer than a turn may */
+    ck_assert_uint_lt(loop_longest_turn_us(loop), CROWD * 500);
+    ck_assert_uint_eq(times[0], times[1]); /* all were ready then */
+    for (int i = 0; i < CROWD; i++) {
+        loop_io_deinit(&io[i]);
+        close(io[i].fd);
+    }
+    close(fds[0]);
+    close(fds[1]);
+    loop_timer_deinit(&timer);
+    expect("1");
+}
+END_TEST
+
 START_TEST(stopped_before_it_runs)
 {
     loop = loop_create();
@@ -624,8 +679,9 @@ START_TEST(a_signal_is_an_event)
 END_TEST
 
 UNIT_MAIN("loop", a_long_turn_is_told_by_its_cpu_time, the_time_is_that_of_this_turn,
-          the_time_stands_still_within_a_turn, stopped_before_it_runs, a_lost_peer_raises_no_signal,
-          posts_run_in_order, posts_that_never_ran_are_freed, posts_of_many_threads_all_run,
+          the_time_stands_still_within_a_turn, many_that_are_ready_have_more_than_one_turn,
+          stopped_before_it_runs, a_lost_peer_raises_no_signal, posts_run_in_order,
+          posts_that_never_ran_are_freed, posts_of_many_threads_all_run,
           hooks_run_in_the_order_of_adding, a_hook_added_before_the_loop_runs_needs_no_event,
           a_hook_removes_itself, a_hook_removes_the_one_before_and_the_one_behind,
           a_hook_added_by_the_last_one_runs_in_the_same_turn, a_hook_that_comes_back_runs_again,
