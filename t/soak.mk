@@ -27,7 +27,7 @@ TAP_TESTS += t/node/soak.t
 EXTRA_DIST += t/lib/Memfleet/Soak.pm t/node/soak.t
 
 # What takes minutes: for the night, or before a release.
-LONG_TESTS = t/long/soak.t
+LONG_TESTS = t/long/connections.t t/long/soak.t
 EXTRA_DIST += $(LONG_TESTS)
 .PHONY: check-long
 check-long: all
