@@ -3,6 +3,7 @@
 #include "common/core/backoff.h"
 #include "common/core/log.h"
 #include "common/core/mem.h"
+#include "common/net/calls.h"
 #include "common/net/sock.h"
 #include "proxy/answer.h"
 #include "proxy/leg_queue.h"
@@ -12,7 +13,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define READ_BYTES           65536
@@ -262,7 +262,7 @@ read_some(struct backend *b)
         lose_connection(b, "out of memory");
         return;
     }
-    ssize_t n = recv(b->fd, at, room, 0);
+    ssize_t n = call_recv(b->fd, at, room);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
     }
@@ -373,7 +373,7 @@ send_out(struct backend *b)
 {
     struct span bytes = buf_span(&b->out);
     if (bytes.len > 0) {
-        ssize_t n = send(b->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
+        ssize_t n = call_send(b->fd, bytes.ptr, bytes.len);
         if (n < 0 && errno != EAGAIN && errno != EINTR) {
             lose_connection(b, strerror(errno));
             return;

@@ -2,6 +2,7 @@
 #include "common/core/assert.h"
 #include "common/core/log.h"
 #include "common/core/mem.h"
+#include "common/net/calls.h"
 #include "common/net/sock.h"
 #include "proxy/dispatch.h"
 #include "proxy/pending.h"
@@ -475,7 +476,7 @@ read_some(struct client *c)
         c->doomed = true;
         return;
     }
-    ssize_t n = recv(c->fd, at, room, 0);
+    ssize_t n = call_recv(c->fd, at, room);
     if (n < 0) {
         c->doomed |= errno != EAGAIN && errno != EINTR;
         return;
@@ -513,7 +514,7 @@ send_out(struct client *c)
     if (bytes.len == 0) {
         return true;
     }
-    ssize_t n = send(c->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
+    ssize_t n = call_send(c->fd, bytes.ptr, bytes.len);
     if (n < 0) {
         return errno == EAGAIN || errno == EINTR;
     }
