@@ -29,6 +29,7 @@ libmfproxy_a_SOURCES = \
 	proxy/move.c proxy/move.h \
 	proxy/moving.c proxy/moving.h \
 	proxy/moving_act.c proxy/moving_act.h \
+	proxy/moving_build.c proxy/moving_build.h \
 	proxy/moving_request.c proxy/moving_request.h \
 	proxy/moving_tell.c proxy/moving_tell.h \
 	proxy/multiget.c proxy/multiget.h \

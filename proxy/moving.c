@@ -6,12 +6,15 @@
 #include "proxy/fill.h"
 #include "proxy/move.h"
 #include "proxy/moving_act.h"
+#include "proxy/moving_build.h"
 #include "proxy/moving_request.h"
 #include "proxy/moving_tell.h"
 #include "proxy/pending.h"
 #include "proxy/proxy_worker.h"
 #include "proxy/roster.h"
 #include "proxy/way.h"
+
+#define CROSSED_MAX 10 /* times that a request begins anew */
 
 void
 moving_init(struct moving_set *set, struct worker *w)
@@ -28,12 +31,42 @@ moving_deinit(struct moving_set *set)
     objpool_deinit(&set->requests);
 }
 
+/* Where one owner has done the request, nobody may be told that nothing was sent;
+ * and where none was sent it, that nobody knows. */
+static enum failure
+failure_to_tell(const struct moving *m)
+{
+    if (m->failure == FAILURE_DOWN && m->reply.mem != NULL && m->op != MOVE_OP_DELETE) {
+        return FAILURE_TIMEOUT;
+    }
+    if (m->failure == FAILURE_TIMEOUT && m->op == MOVE_OP_BUILD && !m->sent) {
+        return FAILURE_DOWN;
+    }
+    return m->failure;
+}
+
+/* It has changed nothing, so the other owner need not know of it. */
+static bool
+has_done_nothing(const struct moving *m)
+{
+    switch (m->reply_kind) {
+    case REPLY_NOT_STORED:
+    case REPLY_EXISTS:
+    case REPLY_NOT_FOUND:
+    case REPLY_NS:
+    case REPLY_EX:
+    case REPLY_NF: return m->op == MOVE_OP_BUILD && m->reply.mem != NULL;
+    default: return false;
+    }
+}
+
 static void
 finish(struct moving *m)
 {
     struct worker *w = m->worker;
-    if (m->pending != NULL && (m->failing || m->reply.mem == NULL)) {
-        moving_tell_failure(m, m->failing ? m->failure : FAILURE_DOWN);
+    bool failed = m->failing && !has_done_nothing(m);
+    if (m->pending != NULL && (failed || m->reply.mem == NULL)) {
+        moving_tell_failure(m, failed ? failure_to_tell(m) : FAILURE_DOWN);
     } else if (m->pending != NULL) {
         moving_tell_reply(m);
     }
@@ -55,7 +88,7 @@ tell_in_time(struct moving *m)
 {
     uint64_t now = worker_now_us(m->worker);
     if (m->pending != NULL && now + MOVING_LEAST_US >= m->deadline_us) {
-        moving_tell_failure(m, m->failure);
+        moving_tell_failure(m, failure_to_tell(m));
     }
     if (m->pending == NULL) {
         m->deadline_us = now + m->timeout_us;
@@ -93,6 +126,31 @@ give_up(struct moving *m)
     finish(m);
 }
 
+/* Something has changed the value meanwhile, and this was not done. */
+static void
+begin_anew(struct moving *m)
+{
+    uint64_t now = worker_now_us(m->worker);
+    if (++m->crossed > CROSSED_MAX || now + MOVING_LEAST_US >= m->deadline_us) {
+        (void)moving_fail(m, FAILURE_OVERLOADED);
+        finish(m);
+        return;
+    }
+    m->sent = false;
+    m->at = 0;
+    m->act = move_act((enum move_step)m->step, (enum move_op)m->op, 0);
+    go_on(m, moving_act_begin(m));
+}
+
+static void
+keep_piece(struct moving *m, const struct reply_piece *piece)
+{
+    struct reply_piece told = moving_build_tell(m, piece);
+    if (!moving_keep_reply(m, &told)) {
+        (void)moving_fail(m, FAILURE_OVERLOADED);
+    }
+}
+
 void
 moving_piece(struct leg *leg, const struct reply_piece *piece)
 {
@@ -100,8 +158,9 @@ moving_piece(struct leg *leg, const struct reply_piece *piece)
     if (m == NULL) {
         return;
     }
-    if (m->asks == ASKS_REQUEST && !moving_keep_reply(m, piece)) {
-        (void)moving_fail(m, FAILURE_OVERLOADED);
+    bool crossed = m->asks == ASKS_REQUEST && moving_build_was_crossed(m, piece->kind);
+    if (m->asks == ASKS_REQUEST && !crossed) {
+        keep_piece(m, piece);
     }
     if (!piece->final) {
         return;
@@ -109,6 +168,8 @@ moving_piece(struct leg *leg, const struct reply_piece *piece)
     leg->moving = NULL;
     if (m->worker->ending) {
         give_up(m);
+    } else if (crossed) {
+        begin_anew(m);
     } else {
         go_on(m, moving_act_answered(m, piece));
     }
@@ -162,8 +223,11 @@ keep_request(struct moving *m, const struct request *r, struct span block)
         return false;
     }
     m->line = bufpool_borrow(&m->worker->bufs);
-    bool ok = moving_put_request(&m->line, r, moving_key(m), m->part == MOVING_WHOLE) &&
-              buf_append_span(&m->line, block);
+    bool ok = false, whole = m->part == MOVING_WHOLE;
+    if (m->step == MOVE_PREPARE || !moving_build_put(m, r, &ok)) {
+        ok = moving_put_request(&m->line, r, moving_key(m), whole);
+    }
+    ok = ok && buf_append_span(&m->line, block);
     set->bytes += buf_len(&m->line);
     return ok;
 }

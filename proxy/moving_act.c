@@ -4,6 +4,7 @@
 #include "proxy/fanout.h"
 #include "proxy/leg_queue.h"
 #include "proxy/moving.h"
+#include "proxy/moving_build.h"
 #include "proxy/moving_request.h"
 #include "proxy/moving_tell.h"
 #include "proxy/pending.h"
@@ -188,6 +189,8 @@ looked(struct moving *m, const struct reply_piece *piece)
     fetched_read(piece, &f);
     m->claim = moving_claim_of(&f);
     bool hit = fetched_is_hit(&f) && m->claim == 0;
+    int64_t base = 0;
+    m->base = hit && fetched_number(&f, FORM_WORD_CAS, &base) ? (uint64_t)base : 0;
     if (hit) {
         give_win_back(m, moving_new(&o), &f);
     }
@@ -236,6 +239,8 @@ fetched(struct moving *m, const struct reply_piece *piece)
         backend_undo(b, mark);
         return drop(m, MOVING_DONE);
     }
+    int64_t base = 0;
+    m->base = knows_cas && fetched_number(&f, FORM_WORD_CAS, &base) ? (uint64_t)base : 0;
     queue(m, b, ASKS_STORE, CMD_MS, mark);
     return MOVING_WAITS;
 }
@@ -314,7 +319,8 @@ send_request(struct moving *m, bool to_old)
     struct way way = way_to_key_at(m->worker, &o.key, to_old ? o.move.from : o.move.to);
     enum failure failure = way.open ? FAILURE_OVERLOADED : way.failure;
     size_t mark = backend_mark(b);
-    if (!way.open || !buf_append_span(&b->out, buf_span(&m->line))) {
+    m->compares = !to_old && o.moves && m->compare_at > 0;
+    if (!way.open || !moving_build_send(m, m->compares, &b->out)) {
         backend_undo(b, mark);
         if (failure_duty_applies((enum failure_duty)m->duty, failure)) {
             (void)rejoin_remember(b, o.key.bytes);
@@ -327,6 +333,7 @@ send_request(struct moving *m, bool to_old)
         leg_is_write(m->worker, leg, LEG_WRITES_KEY, m->hash);
     }
     m->answered = false;
+    m->sent = true;
     return MOVING_WAITS;
 }
 

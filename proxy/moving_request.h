@@ -32,19 +32,26 @@ struct moving {
     uint64_t hash;
     uint64_t pool_id;
     uint64_t claim;             /* the CAS value of an empty item at the new owner; 0: none */
+    uint64_t base;              /* that of a value there; 0: none, or it is not known */
     struct buf line;            /* as the nodes are sent it, with its value */
     struct buf ask;             /* of an mg: "<key on the wire> <flags>" */
     struct buf reply;           /* to be told in the end */
     enum reply_kind reply_kind; /* of its first piece */
     enum failure failure;       /* the first, if it is `failing` */
     enum failure failure_now;   /* that of this act */
+    uint64_t no_number;         /* the `base` that was no number */
     uint32_t part;
+    uint32_t compare_at;               /* in `line`, 0: nowhere; moving_build.h */
+    bool text;                         /* it is a text command, sent as another */
     uint8_t step, op, cmd, form, duty; /* enums; form.h */
     uint8_t at;                        /* which act it is */
     uint8_t asks, then;
+    uint8_t crossed; /* how often it has begun anew */
     enum move_act act;
     bool binary_key; /* of an mg: in base64 */
     bool failing;
+    bool compares;    /* the leg on its way does, by `base` */
+    bool sent;        /* the request itself, to a node that may have done it */
     bool answered;    /* a piece of the reply of this node has come */
     bool passes_over; /* and the other's counts more */
     bool starting;    /* the caller has not been told yet that it is taken care of */

@@ -273,6 +273,7 @@ sub _reply {
     return "TOUCHED\r\n" if $verb eq 'touch';
     return "7\r\n" if $verb =~ /^(?:incr|decr)$/;
     return $self->_meta_get(@words) if $verb eq 'mg';
+    return "VA 1\r\n7\r\n" if $verb eq 'ma' && grep { $_ eq 'v' } @words;
     return "HD\r\n" if $verb =~ /^m[sda]$/;
     return "ME $words[0] mock=1\r\n" if $verb eq 'me';
     return "VERSION mock\r\n" if $verb eq 'version';

@@ -54,6 +54,8 @@ sub in_order {
     return;
 }
 
+my $nothing = 18446744073709551615; # no item's CAS value
+
 # ---- orders -----------------------------------------------------------------------------
 step('prepare');
 is($c->ask("get k\r\nget k l\r\nmg k v\r\n"),
@@ -121,11 +123,29 @@ like(wait_seen('old', qr/delete/), qr/^delete k$/, 'then it is deleted at the ol
 is(seen('new'), '', 'and not yet done');
 $mock{old}->mode('answer');
 is($c->ask(''), "7\r\n", 'then it is done');
-is(seen('new'), 'incr k 1', 'at the new one');
+is(seen('new'), 'ma k v D1 C1', 'at the new one, to what was filled');
 $mock{new}->busy('');
 $c->ask("append k 0 0 1\r\nx\r\n");
-is(seen('new'), 'mg k s c N3, append k 0 0 1', 'what is there needs no filling');
+is(seen('new'), 'mg k s c N3, ms k 1 MA C1', 'what is there needs no filling');
 is(seen('old'), 'delete k', 'only the delete');
+for my $case (["append k 0 0 1\r\nx", 'ms k 1 MA C1', 'EX', "SERVER_ERROR overloaded\r\n"],
+              ['incr k 1', 'ma k v D1 C1', 'EX', "SERVER_ERROR overloaded\r\n"],
+              ['decr k 2', 'ma k v D2 MD C1', 'CLIENT_ERROR cannot increment or decrement non-numeric value',
+               "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n"],
+              ["prepend k 0 0 1\r\nx", 'ms k 1 MP C1', 'NS', "NOT_STORED\r\n"],
+              ['incr k 1', 'ma k v D1 C1', 'NF', "NOT_FOUND\r\n"],
+              ["ms k 1 MA O1\r\nx", 'ms k 1 MA O1 C1', 'NS O1', "NS O1\r\n"],
+              ["ms k 1 MA C9 O1\r\nx", 'ms k 1 MA C9 O1', 'EX O1', "EX O1\r\n"],
+              ['ma k q O1', 'ma k O1 C1', 'NF O1', "NF O1\r\n"]) {
+    my ($bytes, $line, $answer, $told) = @$case;
+    my ($verb) = split(' ', $line);
+    $mock{new}->busy($verb, $answer);
+    forget();
+    is($c->ask("$bytes\r\n"), $told, "$line: $answer");
+    my $asked = () = seen('new') =~ /\Q$line\E/g;
+    is($asked, $told =~ /overloaded/ ? 11 : $answer =~ /CLIENT/ ? 2 : 1, 'so often it begins');
+    $mock{new}->busy('');
+}
 $mock{new}->busy('mg', 'HD s0 c77 W');
 is($c->ask("add miss 0 0 1\r\nx\r\n"), "STORED\r\n", 'what is nowhere');
 is(seen('new'), 'mg miss s c N3, md miss C77, add miss 0 0 1', 'has its empty item taken away first');
@@ -157,7 +177,7 @@ is($c->ask("get k\r\nmg k v k\r\n"), "END\r\nEN kk\r\n", 'an empty item is a mis
 $mock{new}->busy('mg', 'HD s0 c77 Z');
 forget();
 is($c->ask("append k 0 0 1\r\nx\r\n"), "STORED\r\n", 'append');
-is(seen('new') . '; ' . seen('old'), 'mg k s c, md k C77, append k 0 0 1; delete k', 'does not build on it');
+is(seen('new') . '; ' . seen('old'), "mg k s c, md k C77, ms k 1 MA C$nothing; delete k", 'does not build on it');
 $mock{new}->busy('');
 in_order("set k 0 0 1\r\nx", 'delete', 'old', 'new', 'set k 0 0 1', "STORED\r\n", 'set');
 in_order('delete k', 'delete', 'old', 'new', 'delete k', "DELETED\r\n", 'delete');
@@ -240,7 +260,7 @@ for my $try (['prepare', "set k 0 0 1\r\nx"], ['prepare', 'delete k'], ['warm', 
     my ($step, $bytes) = @$try;
     my ($what) = split(/\r/, $bytes);
     anew($step);
-    $mock{new}->mode($what =~ /incr/ ? ('hold', 'incr') : 'hang');
+    $mock{new}->mode($what =~ /incr/ ? ('hold', 'ma') : 'hang');
     is($c->ask("$bytes\r\n"), $late, "$step: $what: the new owner hangs");
     is(journals(), 'old:0 new:1', 'it will have a delete');
     $mock{new}->mode('answer');
@@ -256,12 +276,19 @@ $mock{old}->mode('answer');
 $mock{new}->busy('mg', 'HD s0 c77 W');
 anew('warm');
 $mock{old}->mode('hang');
-is($c->ask("incr k 1\r\n"), $late, 'what needs the source fails');
+is($c->ask("incr k 1\r\n"), $down, 'what needs the source fails');
 like(wait_seen('new', qr/md/), qr/^mg k s c N3, md k C77$/, 'and is not done');
 is(journals(), 'old:0 new:0', 'nothing has changed');
 $mock{new}->busy('');
 
 # DOWN.
+anew('prepare');
+$mock{new}->mode('refuse');
+$mock{old}->busy('incr', 'NOT_FOUND');
+is($c->ask("set k 0 0 1\r\nx\r\n"), $late, 'prepare: a set that one owner has done is no "backend down"');
+is($c->ask("incr k 1\r\n"), "NOT_FOUND\r\n", 'what has changed nothing is told');
+is($c->ask("delete k\r\n"), $down, 'a delete fails');
+$mock{old}->busy('');
 anew('warm');
 $mock{new}->mode('refuse');
 is($c->ask("get k\r\nget k\r\n"), "VALUE k 0 5\r\nold:k\r\nEND\r\n" x 2, 'warm: the new owner is DOWN: the old one is read');
@@ -284,7 +311,7 @@ is($c->ask("set d$key 0 0 1\r\nx\r\ndelete d$key\r\n"), "STORED\r\nDELETED\r\n",
 $mock{new}->busy('mg', 'HD s0 c77 W');
 forget();
 is($c->ask("incr d$key 1\r\n"), "7\r\n", 'then there is nothing to fill from');
-is(seen('new'), "mg d$key s c N3, md d$key C77, incr d$key 1", 'and nothing to wait for');
+is(seen('new'), "mg d$key s c N3, md d$key C77, ma d$key v D1 C$nothing", 'and nothing to wait for');
 $mock{new}->busy('');
 
 # A client that has left.
