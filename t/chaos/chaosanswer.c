@@ -259,10 +259,16 @@ take_error(struct chaos_client *c, struct chaos_call *call, const struct line *l
                  span_eq_cstr(l->text, "SERVER_ERROR no route") ||
                  span_starts_with(l->text, SPAN_LIT("SERVER_ERROR out of memory"));
     chaos_count(c->run, CHAOS_COUNT_ERRORS);
-    if (!known || chaos_call_reads(call) || call->write == CHAOS_DELETE) {
+    bool deletes = call->write == CHAOS_DELETE;
+    if (!known || chaos_call_reads(call) || (deletes && !c->run->moves)) {
         return false;
     }
-    end_write(c, call, late ? CHAOS_UNKNOWN : down ? CHAOS_NOT_SENT : CHAOS_NOT_DONE, now_us);
+    if (late && c->run->moves && call->write == CHAOS_INCR) {
+        end_write(c, call, CHAOS_NO_ANSWER, now_us); /* the old owner has counted, and is read */
+        return true;
+    }
+    bool doubt = late || (down && deletes); /* done by one of two owners */
+    end_write(c, call, doubt ? CHAOS_UNKNOWN : down ? CHAOS_NOT_SENT : CHAOS_NOT_DONE, now_us);
     return true;
 }
 
@@ -307,8 +313,8 @@ take_meta_write(struct chaos_client *c, struct chaos_call *call, const struct li
         end_write(c, call, CHAOS_DONE, now_us);
     } else if (is(l, "NF") && !sets) {
         end_write(c, call, deletes ? CHAOS_REMEMBERED : CHAOS_NOT_DONE, now_us);
-    } else if (is(l, "NS") && !deletes) {
-        end_write(c, call, sets ? CHAOS_UNKNOWN : CHAOS_NO_ANSWER, now_us);
+    } else if (is(l, "NS") && (!deletes || c->run->moves)) {
+        end_write(c, call, sets || deletes ? CHAOS_UNKNOWN : CHAOS_NO_ANSWER, now_us);
     } else {
         return false;
     }

@@ -121,25 +121,32 @@ harm_proxy(struct chaos_faults *fs, const struct chaos_fault *fault, int how)
 }
 
 /* One node's weight is another, or it joins or leaves; two stay at least. While a
- * proxy still goes by an older table there is none. */
+ * proxy still goes by an older table, or keys move, there is none. */
 static bool
 change_table(struct chaos_faults *fs, const struct chaos_fault *fault)
 {
     struct chaos_fleet *f = fs->fleet;
-    unsigned weights[CHAOS_NODES_MAX], in = 0, node = fault->node % f->setup.nodes;
-    for (unsigned i = 0; i < f->setup.proxies; i++) {
-        if (f->unsettled[i]) {
-            return false;
+    struct chaos_ring ring = f->ring;
+    unsigned *weight = &ring.weights[fault->node % f->setup.nodes];
+    if (!chaos_fleet_settled(f) || ring.step != MOVE_NONE) {
+        return false;
+    }
+    unsigned least = *weight > 0 && chaos_ring_size(&ring, f->setup.nodes) <= 2 ? 1 : 0;
+    *weight = least + (*weight + 1 - least) % (4 - least);
+    chaos_fleet_table(f, &ring);
+    return true;
+}
+
+static bool
+begin_move(struct chaos_faults *fs)
+{
+    unsigned gains = chaos_mover_gains(&fs->mover, fs->fleet);
+    for (unsigned i = 0; i < fs->fleet->setup.nodes; i++) {
+        if ((gains >> i & 1) != 0 && fs->node_until_us[i] != 0) {
+            heal_node(fs, i);
         }
     }
-    memcpy(weights, f->weights, sizeof(weights));
-    for (unsigned i = 0; i < f->setup.nodes; i++) {
-        in += weights[i] > 0;
-    }
-    unsigned least = weights[node] > 0 && in <= 2 ? 1 : 0;
-    weights[node] = least + (weights[node] + 1 - least) % (4 - least);
-    chaos_fleet_table(f, weights);
-    return true;
+    return gains != 0 && chaos_mover_begin(&fs->mover, fs->fleet);
 }
 
 static bool
@@ -161,9 +168,17 @@ harm(struct chaos_faults *fs, const struct chaos_fault *fault)
     case FAULT_PROXY_KILL: return harm_proxy(fs, fault, SIGKILL);
     case FAULT_PROXY_END: return harm_proxy(fs, fault, SIGTERM);
     case FAULT_TABLE: return change_table(fs, fault);
+    case FAULT_MOVE: return begin_move(fs);
     case CHAOS_FAULT_KINDS: break;
     }
     UNREACHABLE();
+}
+
+static void
+be_calm(struct chaos_faults *fs, uint64_t now)
+{
+    heal_due(fs, UINT64_MAX);
+    fs->next_us = now + CALM_TIMEOUTS * fs->plan.timeout_us;
 }
 
 static void
@@ -172,8 +187,7 @@ next_fault(struct chaos_faults *fs, uint64_t now)
     struct chaos_fault fault = chaos_plan_next(&fs->plan);
     fs->next_us = now + fault.gap_us;
     if (fault.calm) {
-        heal_due(fs, UINT64_MAX);
-        fs->next_us = now + CALM_TIMEOUTS * fs->plan.timeout_us;
+        be_calm(fs, now);
         return;
     }
     bool done = harm(fs, &fault);
@@ -206,6 +220,9 @@ chaos_faults_run(struct chaos_faults *fs, uint64_t until_us, uint64_t most)
             settle_us = now + SETTLE_US;
             chaos_fleet_settle(fs->fleet);
             chaos_fleet_look(fs->fleet);
+            if (!chaos_mover_go_on(&fs->mover, fs->fleet, now)) {
+                be_calm(fs, now);
+            }
         }
         tick();
     }
@@ -223,6 +240,35 @@ all_zero(const char *text, const char *word)
         }
     }
     return true;
+}
+
+/* For whoever has to find out why. */
+static void
+say_rows(const char *text, const char *word)
+{
+    for (const char *at = strstr(text, word); at != NULL; at = strstr(at + 1, word)) {
+        const char *row = at;
+        while (row > text && row[-1] != '\n') {
+            row--;
+        }
+        if (at[strlen(word)] != '0') {
+            printf("  %.*s\n", (int)strcspn(row, "\r"), row);
+        }
+    }
+}
+
+static void
+say_ill(struct chaos_fleet *f)
+{
+    struct buf stats = BUF_EMPTY;
+    for (unsigned p = 0; p < f->setup.proxies; p++) {
+        printf("proxy %u: %s\n", p, f->unsettled[p] ? "has not acknowledged" : "follows");
+        if (chaos_fleet_ask(f, p, "stats backends", &stats)) {
+            say_rows(buf_span(&stats).ptr, ":down_workers ");
+            say_rows(buf_span(&stats).ptr, ":journal ");
+        }
+    }
+    buf_deinit(&stats);
 }
 
 static bool
@@ -243,6 +289,7 @@ chaos_faults_heal(struct chaos_faults *fs)
     uint64_t limit = clock_mono_us() + HEAL_LIMIT_US;
     unsigned well = 0;
     heal_due(fs, UINT64_MAX);
+    chaos_fleet_pay(f);
     /* Twice in a row, and what was late has come. */
     while (well < 10 && clock_mono_us() < limit) {
         bool all = true;
@@ -256,6 +303,7 @@ chaos_faults_heal(struct chaos_faults *fs)
         }
     }
     if (well < 10) {
+        say_ill(f);
         chaos_wrong(f->run, "all is healed, but a proxy still lacks a node, or owes it something");
     }
 }

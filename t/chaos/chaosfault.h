@@ -2,6 +2,7 @@
  * thread only. */
 #pragma once
 #include "t/chaos/chaosfleet.h"
+#include "t/chaos/chaosmover.h"
 #include "t/chaos/chaosplan.h"
 
 struct chaos_faults {
@@ -13,6 +14,7 @@ struct chaos_faults {
     uint64_t proxy_until_us[CHAOS_PROXIES_MAX];
     uint64_t counts[CHAOS_FAULT_KINDS];
     bool stopped[CHAOS_NODES_MAX]; /* it stands still; else it has ended */
+    struct chaos_mover mover;
 };
 
 /* Heals what is due, and makes the next fault when it is. Until the time is over

@@ -1,4 +1,5 @@
 #include "t/chaos/chaosfleet.h"
+#include "common/core/assert.h"
 #include "common/core/buf.h"
 #include "common/core/clock.h"
 #include "t/chaos/chaostable.h"
@@ -168,6 +169,24 @@ chaos_node_end(struct chaos_fleet *f, unsigned node, int signal)
     end(f, &f->nodes[node], signal);
 }
 
+bool
+chaos_node_flush(struct chaos_fleet *f, unsigned node)
+{
+    struct addr addr = socket_addr(&f->nodes[node]);
+    struct soak_conn c;
+    uint64_t limit = clock_mono_us() + ASK_LIMIT_US;
+    bool done = false;
+    if (f->nodes[node].pid == 0 || !soak_conn_open(&c, &addr)) {
+        return false;
+    }
+    buf_printf(&c.out, "flush_all\r\n");
+    while (!done && !c.ended && clock_mono_us() < limit && soak_conn_pump(&c, 20)) {
+        done = span_eq(buf_span(&c.in), SPAN_LIT("OK\r\n"));
+    }
+    soak_conn_close(&c, false);
+    return done;
+}
+
 void
 chaos_node_signal(struct chaos_fleet *f, unsigned node, int signal)
 {
@@ -209,21 +228,51 @@ chaos_proxy_end(struct chaos_fleet *f, unsigned proxy, int signal)
  */
 
 void
-chaos_fleet_table(struct chaos_fleet *f, const unsigned *weights)
+chaos_fleet_pay(struct chaos_fleet *f)
 {
-    struct buf before = BUF_EMPTY, after = BUF_EMPTY;
-    chaos_table_put(&before, f, 0, f->epoch, f->weights);
-    chaos_table_put(&after, f, 0, f->epoch + 1, weights);
-    chaos_table_moves(f->run, buf_span(&before), buf_span(&after));
-    memcpy(f->weights, weights, sizeof(f->weights));
+    for (unsigned i = 0; i < f->setup.proxies; i++) {
+        if (f->owed[i]) {
+            f->owed[i] = false;
+            chaos_table_write(f, i);
+        }
+    }
+}
+
+void
+chaos_fleet_step(struct chaos_fleet *f, const struct chaos_ring *ring, unsigned first)
+{
+    ASSERT(chaos_fleet_settled(f));
+    f->ring = *ring;
     f->epoch++;
     for (unsigned i = 0; i < f->setup.proxies; i++) {
         f->unsettled[i] = true;
-        chaos_table_write(f, i);
+        f->owed[i] = i != first;
     }
+    chaos_table_write(f, first);
     chaos_count(f->run, CHAOS_COUNT_TABLES);
+}
+
+void
+chaos_fleet_table(struct chaos_fleet *f, const struct chaos_ring *ring)
+{
+    struct buf before = BUF_EMPTY, after = BUF_EMPTY;
+    chaos_table_put(&before, f, 0, f->epoch, &f->ring);
+    chaos_table_put(&after, f, 0, f->epoch + 1, ring);
+    chaos_table_moves(f->run, buf_span(&before), buf_span(&after));
+    chaos_fleet_step(f, ring, 0);
+    chaos_fleet_pay(f);
     buf_deinit(&before);
     buf_deinit(&after);
+}
+
+bool
+chaos_fleet_settled(const struct chaos_fleet *f)
+{
+    bool all = true;
+    for (unsigned i = 0; i < f->setup.proxies; i++) {
+        all = all && !f->unsettled[i];
+    }
+    return all;
 }
 
 bool
@@ -324,7 +373,8 @@ chaos_fleet_start(struct chaos_fleet *f)
     f->node_count = f->setup.nodes + (f->setup.gutter_ttl_s > 0);
     for (unsigned i = 0; i < f->node_count; i++) {
         name_process(f, &f->nodes[i], "node", i);
-        f->weights[i] = 1;
+        f->ring.weights[i] = 1;
+        f->ring.names[i] = i;
     }
     for (unsigned p = 0; p < f->setup.proxies; p++) {
         name_process(f, &f->proxies[p], "proxy", p);

@@ -5,12 +5,13 @@
 #pragma once
 #include "common/core/buf.h"
 #include "t/chaos/chaoslink.h"
+#include "t/chaos/chaosmove.h"
 #include "t/chaos/chaosrun.h"
 
 #include <sys/types.h>
 
-#define CHAOS_NODES_MAX    8
-#define CHAOS_LOCAL_TTL_MS 250 /* replica_ttl_local_ms */
+#define CHAOS_LOCAL_TTL_MS 250  /* replica_ttl_local_ms */
+#define CHAOS_COPY_TTL_MS  1000 /* replica_ttl_ms */
 
 struct chaos_setup {
     const char *bin_dir;     /* with mfproxy and mfcached */
@@ -21,6 +22,7 @@ struct chaos_setup {
     uint64_t miss_lease_ms; /* 0: none */
     uint64_t near_ms;       /* near_cache_ttl_ms; 0: no near cache */
     uint64_t promote;       /* promote_percent, with 3 replicas; 0: no replicas */
+    uint64_t hot;           /* so many keys are listed as hot, with 3 replicas */
     bool alone;             /* no coalescing */
     bool warm;              /* nodes keep their items in a file */
     bool keep;              /* the folder, for who wants to read logs */
@@ -42,8 +44,9 @@ struct chaos_fleet {
     unsigned ports[CHAOS_PROXIES_MAX][CHAOS_NODES_MAX];
     unsigned link_of[CHAOS_PROXIES_MAX][CHAOS_NODES_MAX];
     uint64_t epoch;
-    unsigned weights[CHAOS_NODES_MAX]; /* in the table in use; 0: not in it */
-    bool unsettled[CHAOS_PROXIES_MAX];
+    struct chaos_ring ring;
+    bool owed[CHAOS_PROXIES_MAX];      /* the last table is still to be written */
+    bool unsettled[CHAOS_PROXIES_MAX]; /* it does not follow the last table yet */
 };
 
 /* Starts everything; exits the program if that fails. */
@@ -57,13 +60,21 @@ void chaos_fleet_look(struct chaos_fleet *f);
 
 void chaos_node_end(struct chaos_fleet *f, unsigned node, int signal);
 void chaos_node_start(struct chaos_fleet *f, unsigned node);
+/* flush_all; false if it does not answer. */
+bool chaos_node_flush(struct chaos_fleet *f, unsigned node);
 void chaos_node_signal(struct chaos_fleet *f, unsigned node, int signal);
 
 void chaos_proxy_end(struct chaos_fleet *f, unsigned proxy, int signal);
 void chaos_proxy_start(struct chaos_fleet *f, unsigned proxy);
 
-/* Writes a table of a greater epoch with these weights for all proxies. */
-void chaos_fleet_table(struct chaos_fleet *f, const unsigned *weights);
+/* Writes a table of a greater epoch, by which keys are at other nodes at once. */
+void chaos_fleet_table(struct chaos_fleet *f, const struct chaos_ring *ring);
+/* Another step of a move; the proxies but `first` have it when chaos_fleet_pay()
+ * is called. */
+void chaos_fleet_step(struct chaos_fleet *f, const struct chaos_ring *ring, unsigned first);
+void chaos_fleet_pay(struct chaos_fleet *f);
+/* Does each proxy follow it? */
+bool chaos_fleet_settled(const struct chaos_fleet *f);
 /* Which proxies follow it by now. */
 void chaos_fleet_settle(struct chaos_fleet *f);
 

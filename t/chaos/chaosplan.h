@@ -19,7 +19,8 @@
     X(REFUSE,      "refuse",     8,  "a proxy cannot connect to a node")                           \
     X(PROXY_KILL,  "proxy-kill", 2,  "a proxy is killed and started again")                        \
     X(PROXY_END,   "proxy-end",  1,  "a proxy is ended and started again")                         \
-    X(TABLE,       "table",      4,  "another table: other weights, a node more or less")
+    X(TABLE,       "table",      4,  "another table: other weights, a node more or less")          \
+    X(MOVE,        "move",       6,  "a node joins, leaves or is replaced, and its keys move")
 /* clang-format on */
 enum chaos_fault_kind {
 #define X(id, name, weight, what) FAULT_##id,

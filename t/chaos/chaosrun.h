@@ -18,7 +18,8 @@
     X(ERRORS, errors)   /* error lines */                                                          \
     X(CONNECTS, connects)                                                                          \
     X(FAULTS, faults)                                                                              \
-    X(TABLES, tables)
+    X(TABLES, tables)                                                                              \
+    X(MOVES, moves) /* that have come to their end */
 /* clang-format on */
 enum chaos_count {
 #define X(id, name) CHAOS_COUNT_##id,
@@ -39,6 +40,7 @@ struct chaos_run {
     unsigned keys, proxies;
     uint64_t answer_limit_us;
     uint32_t value_max;
+    bool moves;        /* keys move: then a delete may fail */
     bool second_reads; /* clients of the second proxy do not write */
     uint64_t seed;
     struct chaos_door doors[CHAOS_PROXIES_MAX];

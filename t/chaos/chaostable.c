@@ -7,13 +7,46 @@
 #include <stdlib.h>
 
 static void
-put_node(struct buf *out, const struct chaos_fleet *f, unsigned proxy, unsigned node,
-         unsigned weight, bool first)
+put_node(struct buf *out, const struct chaos_fleet *f, unsigned proxy, unsigned node, unsigned name,
+         unsigned weight, const char *in_ring)
 {
     buf_printf(out,
-               "%s\n{\"id\": \"n%u\", \"addr\": \"127.0.0.1:%u\", \"ring_name\": \"n%u:1\", "
-               "\"weight\": %u}",
-               first ? "" : ",", node, f->ports[proxy][node], node, weight);
+               "\n{\"id\": \"n%u\", \"addr\": \"127.0.0.1:%u\", \"ring_name\": \"n%u:1\", "
+               "\"in_ring\": \"%s\", \"weight\": %u}",
+               node, f->ports[proxy][node], name, in_ring, weight);
+}
+
+static void
+put_nodes(struct buf *out, const struct chaos_fleet *f, unsigned proxy,
+          const struct chaos_ring *ring)
+{
+    bool moves = ring->step != MOVE_NONE;
+    const char *between = "";
+    for (unsigned i = 0; i < f->setup.nodes; i++) {
+        unsigned weight = ring->weights[i], before = moves ? ring->before[i] : weight;
+        if (weight == 0 && before == 0) {
+            continue;
+        }
+        buf_printf(out, "%s", between);
+        put_node(out, f, proxy, i, weight > 0 ? ring->names[i] : ring->names_before[i],
+                 weight > 0 ? weight : before,
+                 before == 0   ? "after"
+                 : weight == 0 ? "before"
+                               : "both");
+        between = ",";
+    }
+}
+
+static void
+put_hot(struct buf *out, unsigned keys)
+{
+    char name[CHAOS_KEY_MAX];
+    buf_printf(out, ", \"hot\": {\"keys\": [");
+    for (unsigned i = 0; i < keys; i++) {
+        struct span key = chaos_key_name(i, name);
+        buf_printf(out, "%s\"%.*s\"", i > 0 ? ", " : "", SPAN_FMT(key));
+    }
+    buf_printf(out, "]}");
 }
 
 static void
@@ -30,8 +63,14 @@ put_pool(struct buf *out, const struct chaos_fleet *f, const char *name)
         buf_printf(out, ", \"near_cache_bytes\": 4000000, \"near_cache_ttl_ms\": %" PRIu64,
                    f->setup.near_ms);
     }
+    if (f->setup.promote > 0 || f->setup.hot > 0) {
+        buf_printf(out, ", \"replicas\": 3, \"replica_ttl_ms\": %d", CHAOS_COPY_TTL_MS);
+    }
+    if (f->setup.hot > 0) {
+        put_hot(out, (unsigned)f->setup.hot);
+    }
     if (f->setup.promote > 0) {
-        buf_printf(out, ", \"replicas\": 3, \"promote_percent\": %" PRIu64, f->setup.promote);
+        buf_printf(out, ", \"promote_percent\": %" PRIu64, f->setup.promote);
         buf_printf(out, ", \"replica_ttl_local_ms\": %d", CHAOS_LOCAL_TTL_MS);
     }
     if (f->setup.alone) {
@@ -41,12 +80,11 @@ put_pool(struct buf *out, const struct chaos_fleet *f, const char *name)
 
 void
 chaos_table_put(struct buf *out, const struct chaos_fleet *f, unsigned proxy, uint64_t epoch,
-                const unsigned *weights)
+                const struct chaos_ring *ring)
 {
-    bool first = true;
     buf_printf(out,
-               "{\"memfleet_table\": 1, \"epoch\": %" PRIu64 ", \"force\": true, "
-               "\"default_pool\": \"main\", \"pools\": {\n",
+               "{\"memfleet_table\": 1, \"min_reader\": 2, \"epoch\": %" PRIu64
+               ", \"force\": true, \"default_pool\": \"main\", \"pools\": {\n",
                epoch);
     put_pool(out, f, "main");
     if (f->setup.gutter_ttl_s > 0) {
@@ -54,18 +92,17 @@ chaos_table_put(struct buf *out, const struct chaos_fleet *f, unsigned proxy, ui
                    f->setup.gutter_ttl_s);
     }
     buf_printf(out, ", \"nodes\": [");
-    for (unsigned i = 0; i < f->setup.nodes; i++) {
-        if (weights[i] > 0) {
-            put_node(out, f, proxy, i, weights[i], first);
-            first = false;
-        }
+    put_nodes(out, f, proxy, ring);
+    buf_printf(out, "]");
+    if (ring->step != MOVE_NONE) {
+        buf_printf(out, ", \"move\": {\"step\": \"%s\"}", move_step_name(ring->step));
     }
-    buf_printf(out, "]}");
+    buf_printf(out, "}");
     if (f->setup.gutter_ttl_s > 0) {
         buf_printf(out, ",\n");
         put_pool(out, f, "aside");
         buf_printf(out, ", \"nodes\": [");
-        put_node(out, f, proxy, f->setup.nodes, 1, true);
+        put_node(out, f, proxy, f->setup.nodes, f->setup.nodes, 1, "both");
         buf_printf(out, "]}");
     }
     buf_printf(out, "}}\n");
@@ -78,7 +115,7 @@ chaos_table_write(const struct chaos_fleet *f, unsigned proxy)
     const char *path = f->proxies[proxy].extra;
     char tmp[160];
     snprintf(tmp, sizeof(tmp), "%s.tmp", path);
-    chaos_table_put(&text, f, proxy, f->epoch, f->weights);
+    chaos_table_put(&text, f, proxy, f->epoch, &f->ring);
     FILE *file = fopen(tmp, "w");
     if (file == NULL || fwrite(buf_span(&text).ptr, 1, buf_len(&text), file) != buf_len(&text) ||
         fclose(file) != 0 || rename(tmp, path) != 0) {

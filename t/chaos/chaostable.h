@@ -3,11 +3,11 @@
 #pragma once
 #include "t/chaos/chaosfleet.h"
 
-/* The table as this proxy is to have it; `weights`: 0 leaves a node out. */
+/* The table as this proxy is to have it. */
 void chaos_table_put(struct buf *out, const struct chaos_fleet *f, unsigned proxy, uint64_t epoch,
-                     const unsigned *weights);
+                     const struct chaos_ring *ring);
 
-/* Writes the proxy's file, in one step, by the fleet's epoch and weights. */
+/* Writes the proxy's file, in one step, by the fleet's epoch and ring. */
 void chaos_table_write(const struct chaos_fleet *f, unsigned proxy);
 
 /* Tells the model which keys the second table gives to another node. */

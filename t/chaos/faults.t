@@ -25,5 +25,12 @@ my $copies = chaos('keys that are promoted, and writes by one proxy', seconds =>
                    args => ['--promote', 20, '--alone', '--second-reads', '--keys', 3, '--clients', 12,
                             '--value-max', 500, '--faults', 'slow,split']);
 cmp_ok($copies->{copies}, '>', 10, 'copies are read');
+my @small = ('--nodes', 4, '--clients', 4, '--request-timeout', '50ms');
+my $moves = chaos('keys that move', seconds => 8, args => [@small, '--near-cache', '100ms', '--faults', 'move']);
+cmp_ok($moves->{tables}, '>', 1, 'by steps');
+cmp_ok($moves->{fills}, '>', 5, 'and warm');
+$moves = chaos('keys that move while much fails', seconds => 6,
+               args => [@small, '--hot', 4, '--gutter', 1, '--faults', 'move,freeze,cut,stall,mute,deaf,slow']);
+cmp_ok($moves->{move}, '>', 0, 'once at least');
 
 done_testing;

@@ -22,6 +22,7 @@
 #include <stdlib.h>
 
 #define CLIENTS_MAX    64
+#define COPY_SLACK_MS  1000
 #define GUTTER_SLACK_S 2 /* nodes count in whole seconds */
 
 /* clang-format off */
@@ -41,6 +42,7 @@
     X(0, "miss-lease", DURATION, miss_lease_ms, "TIME", "0", "miss_lease_ms of the pool")          \
     X(0, "near-cache", DURATION, near_ms, "TIME", "0", "near_cache_ttl_ms of the pool; 0: none")   \
     X(0, "promote", NUMBER, promote, "PERCENT", "0", "promote_percent of the pool, of 3 replicas") \
+    X(0, "hot", NUMBER, hot, "N", "0", "the first N keys are listed as hot, with 3 replicas")      \
     X(0, "alone", BOOL, alone, "", NULL,                                                           \
       "without coalescing: writes through another proxy are judged, too")  \
     X(0, "second-reads", BOOL, second_reads, "", NULL, "clients of the second proxy only read")    \
@@ -76,7 +78,7 @@ static const struct option_table table = {
 
 static void
 print_sums(const struct chaos_run *run, const struct chaos_faults *fs, uint64_t near,
-           uint64_t copies)
+           uint64_t copies, uint64_t fills)
 {
     printf("seed=%" PRIu64, run->seed);
 #define X(id, name) printf(" " #name "=%" PRIu64, run->counts[CHAOS_COUNT_##id]);
@@ -85,7 +87,8 @@ print_sums(const struct chaos_run *run, const struct chaos_faults *fs, uint64_t 
     for (unsigned i = 0; i < CHAOS_FAULT_KINDS; i++) {
         printf(" %s=%" PRIu64, chaos_fault_name((enum chaos_fault_kind)i), fs->counts[i]);
     }
-    printf(" near=%" PRIu64 " copies=%" PRIu64 " wrong=%u\n", near, copies, run->wrongs);
+    printf(" near=%" PRIu64 " copies=%" PRIu64 " fills=%" PRIu64 " wrong=%u\n", near, copies, fills,
+           run->wrongs);
 }
 
 static void
@@ -120,13 +123,15 @@ chaos(const struct options *o, unsigned allowed)
     run->model = chaos_model_create((unsigned)o->keys, 2, ttl_us);
     if (o->alone) {
         uint64_t local_ms = o->promote > 0 ? CHAOS_LOCAL_TTL_MS : 0;
-        chaos_model_judge_others(run->model, (o->near_ms + local_ms) * 1000);
+        uint64_t copy_ms = o->hot > 0 ? CHAOS_COPY_TTL_MS + COPY_SLACK_MS : 0;
+        chaos_model_judge_others(run->model, (o->near_ms + local_ms + copy_ms) * 1000);
     }
     run->keys = (unsigned)o->keys;
     run->proxies = 2;
     run->answer_limit_us = o->answer_ms * 1000;
     run->value_max = (uint32_t)o->value_max;
     run->second_reads = o->second_reads;
+    run->moves = (allowed >> FAULT_MOVE & 1) != 0;
     run->seed = o->seed;
     struct chaos_fleet fleet = {.run = run,
                                 .setup = {.bin_dir = o->bin_dir,
@@ -139,28 +144,32 @@ chaos(const struct options *o, unsigned allowed)
                                           .miss_lease_ms = o->miss_lease_ms,
                                           .near_ms = o->near_ms,
                                           .promote = o->promote,
+                                          .hot = o->hot,
                                           .alone = o->alone,
                                           .warm = o->warm,
                                           .keep = o->keep}};
     fleet.links = chaos_links_create(o->seed, o->timeout_ms * 1500);
     chaos_fleet_start(&fleet);
-    struct chaos_faults faults = {.fleet = &fleet,
-                                  .loud = o->loud,
-                                  .plan = {.rng = o->seed * 0x9e3779b97f4a7c15u | 1,
-                                           .proxies = run->proxies,
-                                           .nodes = fleet.node_count,
-                                           .timeout_us = o->timeout_ms * 1000,
-                                           .allowed = allowed}};
+    struct chaos_faults faults = {
+        .fleet = &fleet,
+        .mover = {.rng = o->seed * 0xd1342543de82ef95u | 1, .longest_us = o->timeout_ms * 4000},
+        .loud = o->loud,
+        .plan = {.rng = o->seed * 0x9e3779b97f4a7c15u | 1,
+                 .proxies = run->proxies,
+                 .nodes = fleet.node_count,
+                 .timeout_us = o->timeout_ms * 1000,
+                 .allowed = allowed}};
     run_clients(run, &faults, o);
     chaos_fleet_look(&fleet);
     uint64_t near = chaos_fleet_sum(&fleet, "near_cache_hits_total");
     uint64_t copies = chaos_fleet_sum(&fleet, "replica_reads_total");
+    uint64_t fills = chaos_fleet_sum(&fleet, "move_fills_total");
     if (run->wrongs == 0) {
         chaos_check_calm(run);
     }
     chaos_fleet_stop(&fleet);
     chaos_links_destroy(&fleet.links);
-    print_sums(run, &faults, near, copies);
+    print_sums(run, &faults, near, copies, fills);
     int status = run->wrongs > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     chaos_model_destroy(&run->model);
     free(run);
@@ -185,6 +194,9 @@ fault_of(const void *options)
     }
     if (o->near_ms > 1000) {
         return "--near-cache: at most 1s";
+    }
+    if (o->hot > o->keys) {
+        return "--hot: at most all keys";
     }
     if (o->promote > 100) {
         return "--promote: at most 100";

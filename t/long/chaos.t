@@ -26,6 +26,11 @@ my @parts = (
     ['wires only', '--faults', 'cut,stall,mute,deaf,slow,split,refuse'],
     ['nodes that stand still', '--faults', 'freeze', '--threads', 3],
     ['nodes and tables', '--faults', 'kill,end,freeze,table', '--warm', '--nodes', 5],
+    ['keys that move', '--nodes', 5, '--request-timeout', '50ms', '--faults',
+     'move,kill,end,freeze,cut,stall,mute,deaf,slow,split,refuse'],
+    ['keys that move, hot ones, a near cache, a gutter', '--nodes', 5, '--hot', 6, '--near-cache', '100ms',
+     '--gutter', 1, '--request-timeout', '50ms', '--warm'],
+    ['keys that move, and other proxies', '--nodes', 4, '--alone', '--faults', 'move,cut,stall,mute,freeze'],
     ['a patient pool', '--request-timeout', '400ms'],
 );
 my $faults = 0;
