@@ -21,6 +21,8 @@
       "make a cluster: write its identity into an etcd that has none of that name")                \
     X("status",         "",                           true,  ctl_status,                           \
       "show etcd's health, the leader, the table's epoch, and nodes alive and lost")               \
+    X("top",            " [HOST:PORT]... [OPTION]...", false, ctl_top,                             \
+      "watch what nodes and proxies do now: requests, hits, memory, latency, hot keys, backends")  \
     X("nodes",          "",                           true,  ctl_nodes,                            \
       "list every node: in the table, registered, leaving, waiting and why")                       \
     X("node admit",     " ID [OPTION]...",            true,  ctl_node_admit,                       \
@@ -101,6 +103,8 @@ struct ctl_arguments {
     char **items;
     unsigned count;
 };
+#define CTL_ANY_ARGUMENTS (~0u)
+
 /* CTL_OK to go on. Fails if there are not exactly `want` positional arguments.
  * `table` NULL: the command has no options. */
 enum ctl_exit ctl_parse(struct ctl *ctl, const struct option_table *table, int argc, char **argv,

@@ -93,7 +93,7 @@ ctl_parse(struct ctl *ctl, const struct option_table *table, int argc, char **ar
     }
     free(program);
     ctl->helped = outcome == OPTIONS_EXIT;
-    if (outcome == OPTIONS_OK && out->count == want) {
+    if (outcome == OPTIONS_OK && (out->count == want || want == CTL_ANY_ARGUMENTS)) {
         return CTL_OK;
     }
     if (outcome == OPTIONS_OK) {

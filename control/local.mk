@@ -22,7 +22,11 @@ libmfcontrol_a_SOURCES = \
 	control/session.c control/session.h \
 	control/sorted.c control/sorted.h \
 	control/status_page.c control/status_page.h \
-	control/table_txn.c control/table_txn.h
+	control/table_txn.c control/table_txn.h \
+	control/top_json.c control/top_json.h \
+	control/top_poll.c control/top_poll.h \
+	control/top_sample.c control/top_sample.h \
+	control/top_view.c control/top_view.h
 
 CONTROL_LIBS = libmfcontrol.a $(ETCD_LIBS) $(PUSH_LIBS) $(NET_LIBS) $(FLEET_LIBS) $(CORE_LIBS)
 
@@ -33,5 +37,7 @@ mfcontrol_LDADD = $(CONTROL_LIBS) $(SYSTEM_LIBS)
 bin_PROGRAMS += mfctl
 mfctl_SOURCES = control/mfctl.c control/ctl.h control/ctl_common.c \
 	control/ctl_fleet.c control/ctl_freeze.c control/ctl_init.c control/ctl_node.c control/ctl_pool.c \
-	control/ctl_recover.c control/ctl_ring.c control/ctl_route.c control/ctl_table.c control/ctl_table.h
-mfctl_LDADD = $(CONTROL_LIBS) $(SYSTEM_LIBS)
+	control/ctl_recover.c control/ctl_ring.c control/ctl_route.c control/ctl_table.c control/ctl_table.h \
+	control/ctl_top.c control/top_screen.c control/top_screen.h
+mfctl_CFLAGS = $(AM_CFLAGS) $(NCURSES_CFLAGS)
+mfctl_LDADD = $(CONTROL_LIBS) $(NCURSES_LIBS) $(SYSTEM_LIBS)

@@ -6,7 +6,9 @@ CONTROL_TESTS = \
 	t/control/leader.t \
 	t/control/leases.t \
 	t/control/mfctl.t \
-	t/control/publish.t
+	t/control/publish.t \
+	t/control/top.t \
+	t/control/top_screen.t
 TAP_TESTS += $(CONTROL_TESTS)
 EXTRA_DIST += $(CONTROL_TESTS) t/lib/Memfleet/Hold.pm t/lib/Memfleet/Plane.pm
 
@@ -45,3 +47,8 @@ UNIT_TESTS += t/unit/check_session
 t_unit_check_session_SOURCES = t/unit/check_session.c t/unit/unit.h
 t_unit_check_session_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_session_LDADD = $(CONTROL_UNIT_LIBS)
+
+UNIT_TESTS += t/unit/check_top
+t_unit_check_top_SOURCES = t/unit/check_top.c t/unit/unit.h
+t_unit_check_top_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_top_LDADD = $(CONTROL_UNIT_LIBS)

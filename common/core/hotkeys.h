@@ -87,6 +87,7 @@ bool hotkeys_parse(const struct span *words, unsigned count, enum hotkeys_order 
 void hotkeys_put_lines(struct hotkeys *const *sketches, unsigned count, enum hotkeys_order order,
                        unsigned top, uint64_t now_ms, struct buf *out);
 
-/* "STAT <order>:<rank>:key", ":count" and ":error" of the first ten. */
+/* "STAT <order>:<rank>:key", ":count" and ":error" of the first ten; before them
+ * "STAT requests:total", of the same time, so that shares can be reckoned. */
 void hotkeys_put_stats(struct hotkeys *const *sketches, unsigned count, enum hotkeys_order order,
                        uint64_t now_ms, struct buf *out);

@@ -52,6 +52,10 @@ hotkeys_put_stats(struct hotkeys *const *sketches, unsigned count, enum hotkeys_
                   uint64_t now_ms, struct buf *out)
 {
     struct listing listing = {out, hotkeys_order_name(order), 0};
+    if (order == HOTKEYS_REQUESTS) {
+        buf_printf(out, "STAT %s:total %" PRIu64 "\r\n", listing.order,
+                   hotkeys_total(sketches, count, now_ms));
+    }
     hotkeys_report(sketches, count, HOTKEYS_RECENT, order, HOTKEYS_TOP_DEFAULT, now_ms, put_stat,
                    &listing);
 }
