@@ -35,6 +35,9 @@
       "the pool that stands in for nodes that are down")                                           \
     X(0, "config-cluster",    STRING, config_cluster,    "HOST:PORT,...", NULL,                    \
       "the proxies that `config get cluster` lists")
+#define POOL_SHADOWS(X)                                                                            \
+    X(0, "shadow",            STRING, shadow,            "POOL:PERCENT[:WHICH]", NULL,             \
+      "a pool that has copies of requests for so many of the keys: all, reads or writes")
 #define POOL_DOCUMENTS(X)                                                                          \
     X(0, "hot",               STRING, hot,               "JSON", NULL,                             \
       "the keys and prefixes that are hot: {\"keys\": [...], \"prefixes\": [...]}")                \
@@ -66,6 +69,7 @@
       "serve the pool once so many nodes have registered for it (1)")
 #define POOL_OPTIONS(X)                                                                            \
     POOL_WORDS(X)                                                                                  \
+    POOL_SHADOWS(X)                                                                                \
     POOL_DOCUMENTS(X)                                                                              \
     POOL_SWITCHES(X)                                                                               \
     POOL_NUMBERS(X)                                                                                \
@@ -105,6 +109,30 @@ document_json(const char *text)
     return json != NULL ? json : json_string(text);
 }
 
+/* Of "POOL:PERCENT[:WHICH]", or "" for none. Other text is kept as it is, for the decoder to
+ * complain about. */
+static int
+set_shadow(json_t *json, const char *text)
+{
+    const char *colon = strchr(text, ':');
+    char *end = NULL;
+    long percent = colon != NULL ? strtol(colon + 1, &end, 10) : 0;
+    if (text[0] == '\0') {
+        json_object_del(json, "shadow");
+        return 0;
+    }
+    if (colon == NULL || end == colon + 1 || (*end != '\0' && *end != ':')) {
+        return json_object_set_new(json, "shadow", json_string(text));
+    }
+    json_t *shadow = json_pack("{s:s%, s:I}", "pool", text, (size_t)(colon - text), "percent",
+                               (json_int_t)percent);
+    int failed = json_object_set_new(json, "shadow", shadow);
+    if (*end == ':') {
+        failed |= json_object_set_new(shadow, "requests", json_string(end + 1));
+    }
+    return failed;
+}
+
 /* Writes what was given over what `json` says; false if a word is not UTF-8. */
 static bool
 overlay(json_t *json, const struct pool_options *o)
@@ -116,6 +144,9 @@ overlay(json_t *json, const struct pool_options *o)
     }
     POOL_WORDS(X)
 #undef X
+    if (o->shadow != NULL) {
+        failed |= set_shadow(json, o->shadow);
+    }
 #define X(letter, name, type, field, arg, fallback, help)                                          \
     if (o->field != NULL) {                                                                        \
         failed |= json_object_set_new(json, #field, document_json(o->field));                      \
@@ -142,6 +173,28 @@ overlay(json_t *json, const struct pool_options *o)
     return failed == 0;
 }
 
+/* The table that came of it would be refused, with all else that is in it. */
+static bool
+makes_chain(struct ctl *ctl, const struct inventory *inv, const char *name, const char *shadow)
+{
+    const struct inventory_item *to = inventory_find(inv, KEY_POOL, span_cstr(shadow));
+    if (shadow[0] == '\0') {
+        return false;
+    }
+    if (to != NULL && to->pool->settings.shadow.name[0] != '\0') {
+        ctl_complain(ctl, "shadow: pool '%s' has a shadow of its own", shadow);
+        return true;
+    }
+    for (unsigned i = 0; i < inventory_count(inv, KEY_POOL); i++) {
+        const struct inventory_item *item = inventory_at(inv, KEY_POOL, i);
+        if (strcmp(item->pool->settings.shadow.name, name) == 0) {
+            ctl_complain(ctl, "shadow: pool '%s' is the shadow of '%s'", name, item->name);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Checks as the planner will, then writes. */
 static enum ctl_exit
 order(struct ctl *ctl, const struct inventory *inv, const char *name,
@@ -161,7 +214,12 @@ order(struct ctl *ctl, const struct inventory *inv, const char *name,
         return CTL_USAGE;
     }
     uint64_t min_nodes = config->min_nodes;
+    bool refused = makes_chain(ctl, inv, name, config->settings.shadow.name);
     pool_config_destroy(&config);
+    if (refused) {
+        json_decref(json);
+        return CTL_USAGE;
+    }
     enum ctl_exit status =
         ctl_write(ctl, inv, key_make(KEY_POOL, span_cstr(name)), before, json_incref(json));
     if (status == CTL_OK && ctl->options.json) {

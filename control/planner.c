@@ -374,6 +374,7 @@ settled(struct planning *p, const struct pool_config *config, const struct table
     next.strip_prefix = plan_copy(p->plan, next.strip_prefix);
     next.hash_stop = plan_copy(p->plan, next.hash_stop);
     next.gutter = plan_copy(p->plan, next.gutter);
+    next.shadow.name = plan_copy(p->plan, next.shadow.name);
     next.hot_text = plan_copy(p->plan, next.hot_text);
     next.limits_text = plan_copy(p->plan, next.limits_text);
     next.config_cluster = plan_copy(p->plan, next.config_cluster);

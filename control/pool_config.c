@@ -64,6 +64,9 @@ pool_config_differs(const struct pool_config *config, const struct table_pool *p
            want->replica_ttl_local_ms != pool->replica_ttl_local_ms ||
            want->near_cache_bytes != pool->near_cache_bytes ||
            want->near_cache_ttl_ms != pool->near_cache_ttl_ms ||
+           strcmp(want->shadow.name, pool->shadow.name) != 0 ||
+           want->shadow.percent != pool->shadow.percent ||
+           want->shadow.requests != pool->shadow.requests ||
            strcmp(want->config_cluster, pool->config_cluster) != 0 ||
            strcmp(want->hot_text, pool->hot_text) != 0 ||
            strcmp(want->limits_text, pool->limits_text) != 0;

@@ -315,6 +315,9 @@ answer_piece(struct leg *leg, const struct reply_piece *piece)
         leg->pending = NULL;
     }
     if (p == NULL) {
+        if (leg->kind == LEG_SHADOW) {
+            shadow_piece(leg, piece);
+        }
         return true;
     }
     switch ((enum leg_kind)leg->kind) {
@@ -335,6 +338,7 @@ answer_piece(struct leg *leg, const struct reply_piece *piece)
     case LEG_FETCH:
     case LEG_PROBE:
     case LEG_ASIDE:
+    case LEG_SHADOW:
     case LEG_MOVE:
     case LEG_AGE:
     case LEG_REPLAY:
@@ -380,6 +384,9 @@ answer_failure(struct leg *leg, enum failure failure)
     if (coalesce_is_led(&leg->lead)) {
         coalesce_fail(co, &leg->lead, failure, leg->begun || leg->retry);
     }
+    if (leg->kind == LEG_SHADOW) {
+        shadow_failed(leg);
+    }
     if (p == NULL) {
         return;
     }
@@ -410,6 +417,7 @@ answer_failure(struct leg *leg, enum failure failure)
     case LEG_FETCH:
     case LEG_PROBE:
     case LEG_ASIDE:
+    case LEG_SHADOW:
     case LEG_MOVE:
     case LEG_AGE:
     case LEG_REPLAY:

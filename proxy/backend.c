@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/param.h>
 #include <unistd.h>
 
 #define READ_BYTES           65536
@@ -53,6 +54,7 @@ backend_create(struct worker *w, const struct place_node *node)
     b->worker = w;
     b->fd = -1;
     b->last = &b->first;
+    b->shadow = node->shadow;
     b->stats = node_stats_ref(node->stats);
     b->endpoint = endpoint_ref(node->endpoint);
     list_init(&b->busy_link);
@@ -72,7 +74,11 @@ backend_assign(struct backend *b, const struct place_node *node, unsigned index)
     b->masked = node->node->state == NODE_DOWN;
     b->connect_timeout_us = node->pool->connect_timeout_ms * 1000;
     b->request_timeout_us = node->pool->request_timeout_ms * 1000;
-    b->rejoin_policy = node->pool->rejoin;
+    if (b->shadow) { /* what is on its way holds up the next epoch's acknowledgement */
+        b->connect_timeout_us = MIN(b->connect_timeout_us, SHADOW_TIMEOUT_MAX_US);
+        b->request_timeout_us = MIN(b->request_timeout_us, SHADOW_TIMEOUT_MAX_US);
+    }
+    b->rejoin_policy = b->shadow ? REJOIN_TRUST : node->pool->rejoin;
     sleep_until_due(b); /* probes begin again when the mask is lifted */
 }
 
@@ -493,6 +499,27 @@ on_timer(void *arg)
 
 /* --- its life ------------------------------------------------------------------------ */
 
+/* Who watches over nodes that serve is not told of those that get copies. */
+static void
+count_down(struct backend *b, int change)
+{
+    struct worker *w = b->worker;
+    if (b->shadow) {
+        return;
+    }
+    if (change > 0) {
+        worker_count(w, METRIC_ID_WENT_DOWN, 1);
+        worker_count(w, METRIC_ID_BACKENDS_DOWN, 1);
+    } else {
+        worker_count(w, METRIC_ID_WENT_UP, 1);
+        metric_sub(w->metrics, METRIC_ID_BACKENDS_DOWN, 1);
+    }
+    atomic_fetch_add_explicit(&b->stats->down, (unsigned)change, memory_order_relaxed);
+    if (!b->retired) {
+        roster_count_down(w->roster, b->node, change);
+    }
+}
+
 void
 backend_note(struct backend *b, enum health_event event)
 {
@@ -502,23 +529,14 @@ backend_note(struct backend *b, enum health_event event)
     case HEALTH_REACHED: rejoin_begin(b); break;
     case HEALTH_WENT_DOWN:
         b->rejoin.down_since_us = worker_now_us(w);
-        worker_count(w, METRIC_ID_WENT_DOWN, 1);
-        worker_count(w, METRIC_ID_BACKENDS_DOWN, 1);
-        LOG_LIMITED(STATE_LINES_A_SECOND, LOG_WARN, "backend_down", "node=%s after=%s",
-                    LOG_STR(b->name), health_event_name(event));
-        atomic_fetch_add_explicit(&b->stats->down, 1, memory_order_relaxed);
-        if (!b->retired) {
-            roster_count_down(w->roster, b->node, 1);
-        }
+        LOG_LIMITED(STATE_LINES_A_SECOND, LOG_WARN, b->shadow ? "shadow_down" : "backend_down",
+                    "node=%s after=%s", LOG_STR(b->name), health_event_name(event));
+        count_down(b, 1);
         break;
     case HEALTH_WENT_UP:
-        worker_count(w, METRIC_ID_WENT_UP, 1);
-        metric_sub(w->metrics, METRIC_ID_BACKENDS_DOWN, 1);
-        LOG_LIMITED(STATE_LINES_A_SECOND, LOG_INFO, "backend_up", "node=%s", LOG_STR(b->name));
-        atomic_fetch_sub_explicit(&b->stats->down, 1, memory_order_relaxed);
-        if (!b->retired) {
-            roster_count_down(w->roster, b->node, -1);
-        }
+        LOG_LIMITED(STATE_LINES_A_SECOND, LOG_INFO, b->shadow ? "shadow_up" : "backend_up",
+                    "node=%s", LOG_STR(b->name));
+        count_down(b, -1);
         break;
     }
     sleep_until_due(b);
@@ -544,7 +562,7 @@ backend_destroy(struct backend **backend)
     drop_output(b, 0);
     leg_queue_fail(b, NULL, sent);
     bufpool_give_back(&b->worker->bufs, &b->sent);
-    if (backend_is_down(b)) {
+    if (backend_is_down(b) && !b->shadow) {
         metric_sub(b->worker->metrics, METRIC_ID_BACKENDS_DOWN, 1);
         atomic_fetch_sub_explicit(&b->stats->down, 1, memory_order_relaxed);
     }

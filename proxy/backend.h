@@ -84,6 +84,7 @@ struct backend {
     uint64_t connect_timeout_us;
     uint64_t request_timeout_us;
     enum rejoin_policy rejoin_policy;
+    bool shadow; /* for copies: nobody waits, and no metric of nodes tells of it */
     struct node_stats *stats;
     uint64_t stats_requests; /* not yet added to stats->requests */
     bool retired;            /* in no roster: ends when nothing is on its way */

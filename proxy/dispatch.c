@@ -132,6 +132,16 @@ ask_of(const struct request *r)
                             : SPAN_LIT("");
 }
 
+/* For the pool's shadow, if it has one. */
+static inline void
+copy(struct worker *w, const struct request *r, const struct lookup_key *key, struct span block)
+{
+    const struct roster_pool *pool = &w->roster->pools[key->pool];
+    if (pool->shadow != NULL) {
+        shadow_copy(w, pool, r, key, block);
+    }
+}
+
 /* A read of one key that others may share, or that may share theirs. */
 static void
 read_shared(struct pending *p, const struct request *r, const struct coalesce_read *read,
@@ -145,6 +155,7 @@ read_shared(struct pending *p, const struct request *r, const struct coalesce_re
         coalesce_wait(p, found, ask);
         return;
     }
+    copy(p->worker, r, &read->key, SPAN_LIT(""));
     struct way_to_copy copy;
     if (pool->replicas > 1 && fanout_find_copy(p->client, read, &copy) &&
         coalesce_read_copy(p, read, &copy, ask, verdict == COALESCE_LEAD)) {
@@ -179,6 +190,7 @@ send_alone(struct pending *p, const struct request *r, const struct coalesce_rea
 {
     struct worker *w = p->worker;
     bool hot_write = is_hot_write(w, r, read);
+    copy(w, r, &read->key, block);
     if (hot_write) {
         client_begins_write(p, read->key.hash);
         fanout_begin_write(p, &read->key, r->cmd == CMD_DELETE || r->cmd == CMD_MD);
@@ -245,6 +257,7 @@ to_one(struct client *c, const struct request *r, struct span block)
         worker_note_read(w, &read.key);
     }
     if (pool->moves && moving_takes(p, r, &read, ask, block)) {
+        copy(w, r, &read.key, block);
         return;
     }
     if (read.form != FORM_NONE && pool->shares) {

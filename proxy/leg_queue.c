@@ -12,7 +12,7 @@ leg_queue_watch_crowd(struct backend *b)
     bool crowded = b->queued * 2 >= b->worker->limits->max_inflight ||
                    buf_len(&b->out) > BACKEND_OUT_MAX / 2 ||
                    b->queued * b->reply_bytes > BACKEND_DUE_MAX;
-    if (crowded != b->crowded) {
+    if (crowded != b->crowded && !b->shadow) {
         b->crowded = crowded;
         b->worker->crowded_backends += crowded ? 1u : -1u;
     }
@@ -111,7 +111,9 @@ leg_queue_time_out(struct backend *b)
     if (rejoin_owns(leg)) {
         rejoin_failed(b, leg);
     } else {
-        worker_count(b->worker, METRIC_ID_FAILED_TIMEOUT, 1);
+        if (leg->kind != LEG_SHADOW) {
+            worker_count(b->worker, METRIC_ID_FAILED_TIMEOUT, 1);
+        }
         do_duty(b, leg, key_at, FAILURE_TIMEOUT);
         answer_failure(leg, FAILURE_TIMEOUT);
     }
@@ -127,7 +129,9 @@ fail_leg(struct backend *b, struct leg *leg, bool alive, enum failure failure)
         rejoin_failed(b, leg);
     } else if (alive) {
         atomic_fetch_add_explicit(&b->stats->broken, 1, memory_order_relaxed);
-        way_count_failure(b->worker, failure);
+        if (leg->kind != LEG_SHADOW) {
+            way_count_failure(b->worker, failure);
+        }
         do_duty(b, leg, 0, failure);
         answer_failure(leg, failure);
     }

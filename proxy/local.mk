@@ -59,6 +59,7 @@ libmfproxy_a_SOURCES = \
 	proxy/retry_budget.h \
 	proxy/rejoin.c proxy/rejoin.h \
 	proxy/roster.c proxy/roster.h \
+	proxy/shadow.c proxy/shadow.h \
 	proxy/split.c proxy/split.h \
 	proxy/successor.c proxy/successor.h \
 	proxy/tell.c proxy/tell.h \

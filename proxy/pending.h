@@ -64,6 +64,7 @@ enum leg_kind {
     LEG_ASIDE,     /* a delete that nobody waits for. No pending. */
     LEG_COPY,      /* a delete of a hot key's copy */
     LEG_FILL,      /* a step of making such a copy (fill.h). No pending. */
+    LEG_SHADOW,    /* a copy for the shadow pool (shadow.h). No pending. */
     LEG_MOVE,      /* an act for a key that moves (moving.h). No pending. */
     LEG_AGE,       /* the three of rejoin.h, without a pending */
     LEG_REPLAY,
@@ -82,7 +83,10 @@ struct leg {
     uint64_t deadline_us;
     uint64_t written_hash;   /* LEG_WRITES_KEY: the key's */
     size_t bytes;            /* of the request */
-    uint32_t shard;          /* LEG_SHARD: which */
+    union {
+        uint32_t shard; /* LEG_SHARD: which */
+        uint32_t asked; /* LEG_SHADOW: keys of which nothing has come so far */
+    };
     uint8_t kind;            /* enum leg_kind */
     uint8_t shape;           /* enum reply_shape */
     uint8_t writes;          /* enum leg_writes */

@@ -37,19 +37,20 @@ node_stats_create(void)
 }
 
 static bool
-same_node(const struct table_node *a, const struct table_node *b)
+is_same(const struct place_node *a, const struct table_node *b, bool shadow)
 {
-    return strcmp(a->id, b->id) == 0 && strcmp(a->addr, b->addr) == 0;
+    return a->shadow == shadow && strcmp(a->node->id, b->id) == 0 &&
+           strcmp(a->node->addr, b->addr) == 0;
 }
 
 /* The index entry of `node`: its own if it is known, else a free one. */
 static unsigned *
-index_entry(const struct placement *p, const struct table_node *node)
+index_entry(const struct placement *p, const struct table_node *node, bool shadow)
 {
     uint64_t hash = hash_span(span_cstr(node->id)) ^ hash_span(span_cstr(node->addr));
     for (unsigned at = (unsigned)hash & p->index_mask;; at = (at + 1) & p->index_mask) {
         unsigned *entry = &p->index[at];
-        if (*entry == 0 || same_node(p->nodes[*entry - 1].node, node)) {
+        if (*entry == 0 || is_same(&p->nodes[*entry - 1], node, shadow)) {
             return entry;
         }
     }
@@ -67,7 +68,7 @@ begin_node(struct place_node *node, const struct placement_host *host)
     node->endpoint = endpoint_create(host->resolver, &name);
     node->stats = node_stats_create();
     node->journal = journal_create(host->budget, host->workers);
-    if (host->journals != NULL) {
+    if (host->journals != NULL && !node->shadow) {
         journal_file_open(host->journals, node->journal, node->node->id, node->node->addr);
         atomic_store(&node->stats->journal, journal_count(node->journal));
     }
@@ -88,16 +89,35 @@ static bool
 add_node(struct placement *p, const struct place_node *template, const struct placement *previous,
          const struct placement_host *host)
 {
-    struct place_node *node = &p->nodes[p->node_count];
+    struct place_node *node = &p->nodes[placement_all(p)];
     *node = *template;
-    unsigned entry = previous != NULL ? *index_entry(previous, node->node) : 0;
+    unsigned entry = previous != NULL ? *index_entry(previous, node->node, node->shadow) : 0;
     if (entry != 0) {
         continue_node(node, previous, entry - 1);
     } else if (!begin_node(node, host)) {
         return false;
     }
-    p->node_count++;
+    ++*(node->shadow ? &p->shadow_count : &p->node_count);
     return true;
+}
+
+/* The node of the template, a new one or the one that another pool has named. Returns its
+ * index, or PLACE_NONE if its address is malformed. */
+static unsigned
+place_node(struct placement *p, const struct place_node *template, const struct placement *previous,
+           const struct placement_host *host, char *error)
+{
+    unsigned *entry = index_entry(p, template->node, template->shadow);
+    if (*entry != 0) {
+        p->nodes[*entry - 1].shared = true;
+    } else if (add_node(p, template, previous, host)) {
+        *entry = placement_all(p);
+    } else {
+        snprintf(error, TABLE_ERROR_MAX, "pool %s, node %s: malformed address %s",
+                 template->pool->name, template->node->id, template->node->addr);
+        return PLACE_NONE;
+    }
+    return *entry - 1;
 }
 
 static const struct admission *
@@ -121,17 +141,10 @@ place_pool(struct placement *p, unsigned pool_index, const struct placement *pre
     place->nodes = mem_zalloc(pool->node_count * sizeof(unsigned));
     for (unsigned i = 0; i < pool->node_count; i++) {
         struct place_node node = {.node = &pool->nodes[i], .pool = pool, .pool_index = pool_index};
-        unsigned *entry = index_entry(p, node.node);
-        if (*entry != 0) {
-            p->nodes[*entry - 1].shared = true;
-        } else if (add_node(p, &node, previous, host)) {
-            *entry = p->node_count;
-        } else {
-            snprintf(error, TABLE_ERROR_MAX, "pool %s, node %s: malformed address %s", pool->name,
-                     node.node->id, node.node->addr);
+        place->nodes[i] = place_node(p, &node, previous, host, error);
+        if (place->nodes[i] == PLACE_NONE) {
             return false;
         }
-        place->nodes[i] = *entry - 1;
     }
     place->admission = admission_create(pool, admission_before(previous, pool->name));
     if (pool->promote_percent > 0 && pool->replicas > 1 && pool->node_count > 1) {
@@ -140,12 +153,68 @@ place_pool(struct placement *p, unsigned pool_index, const struct placement *pre
     return true;
 }
 
+static int
+compare_addrs(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static const char **
+sorted_addrs(const struct table_pool *pool)
+{
+    const char **addrs = mem_alloc((pool->node_count + 1) * sizeof(*addrs));
+    for (unsigned i = 0; i < pool->node_count; i++) {
+        addrs[i] = pool->nodes[i].addr;
+    }
+    qsort(addrs, pool->node_count, sizeof(*addrs), compare_addrs);
+    return addrs;
+}
+
+static const struct table_pool *
+shadow_of(const struct table *table, unsigned pool)
+{
+    const struct table_pool *p = &table->pools[pool];
+    bool has_one = p->shadow.pool != TABLE_NO_POOL && p->shadow.percent > 0;
+    return has_one ? &table->pools[p->shadow.pool] : NULL;
+}
+
+/* A node that is in both pools has the request already: a copy would be a second one, of an
+ * incr too. */
+static bool
+place_shadow(struct placement *p, unsigned pool_index, const struct placement *previous,
+             const struct placement_host *host, char *error)
+{
+    const struct table_pool *pool = &p->table->pools[pool_index];
+    const struct table_pool *to = shadow_of(p->table, pool_index);
+    if (to == NULL) {
+        return true;
+    }
+    unsigned *nodes = mem_zalloc(to->node_count * sizeof(unsigned));
+    p->pools[pool_index].shadow_nodes = nodes;
+    const char **own = sorted_addrs(pool);
+    bool ok = true;
+    for (unsigned i = 0; i < to->node_count && ok; i++) {
+        const char *addr = to->nodes[i].addr;
+        struct place_node node = {
+            .node = &to->nodes[i], .pool = to, .pool_index = pool->shadow.pool, .shadow = true};
+        if (bsearch(&addr, own, pool->node_count, sizeof(*own), compare_addrs) != NULL) {
+            nodes[i] = PLACE_NONE;
+        } else {
+            nodes[i] = place_node(p, &node, previous, host, error);
+            ok = nodes[i] != PLACE_NONE;
+        }
+    }
+    free(own);
+    return ok;
+}
+
 static struct placement *
 allocate(struct table *table, unsigned workers)
 {
     unsigned nodes = 0;
     for (unsigned i = 0; i < table->pool_count; i++) {
-        nodes += table->pools[i].node_count;
+        const struct table_pool *shadow = shadow_of(table, i);
+        nodes += table->pools[i].node_count + (shadow != NULL ? shadow->node_count : 0);
     }
     unsigned entries = 16;
     while (entries < nodes * 2) {
@@ -173,6 +242,12 @@ placement_create(struct table *table, const struct placement *previous,
             return NULL;
         }
     }
+    for (unsigned i = 0; i < table->pool_count; i++) { /* they come behind all others */
+        if (!place_shadow(p, i, previous, host, error)) {
+            placement_unref(&p);
+            return NULL;
+        }
+    }
     resolver_wait(host->resolver, PLACEMENT_LOOKUP_MS);
     return p;
 }
@@ -192,7 +267,7 @@ void
 placement_drop_files(struct placement *previous, const struct placement *next)
 {
     for (unsigned i = 0; i < previous->node_count; i++) {
-        if (*index_entry(next, previous->nodes[i].node) == 0) {
+        if (*index_entry(next, previous->nodes[i].node, false) == 0) {
             journal_drop_file(previous->nodes[i].journal);
         }
     }
@@ -213,13 +288,14 @@ placement_unref(struct placement **placement)
     if (p == NULL || atomic_fetch_sub(&p->refs, 1) != 1) {
         return;
     }
-    for (unsigned i = 0; i < p->node_count; i++) {
+    for (unsigned i = 0; i < placement_all(p); i++) {
         node_stats_unref(&p->nodes[i].stats);
         endpoint_unref(&p->nodes[i].endpoint);
         journal_unref(&p->nodes[i].journal);
     }
     for (unsigned i = 0; i < p->table->pool_count; i++) {
         free(p->pools[i].nodes);
+        free(p->pools[i].shadow_nodes);
         admission_destroy(&p->pools[i].admission);
         promoter_destroy(&p->pools[i].promoter);
     }

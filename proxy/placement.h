@@ -3,7 +3,8 @@
  *
  * Built on the follower's thread; immutable and counted from then on, shared by
  * all workers. A node that several pools name with one id and address is one
- * node here, so a worker has one connection to it.
+ * node here, so a worker has one connection to it. Of a pool that has copies of another's
+ * requests the nodes are here twice: copies have connections and a health of their own.
  *
  * Names of hosts are looked up by the resolver's threads, and waited for a
  * little. A table never waits for, or is refused because of, a name that DNS
@@ -34,6 +35,7 @@ struct node_stats *node_stats_ref(struct node_stats *stats);
 void node_stats_unref(struct node_stats **stats);
 
 #define PLACE_NEW           UINT_MAX
+#define PLACE_NONE          UINT_MAX
 #define PLACEMENT_LOOKUP_MS 1000 /* a new table waits so long for DNS */
 
 struct place_node {
@@ -43,6 +45,7 @@ struct place_node {
     const struct table_pool *pool; /* the first that names it: its timeouts count */
     unsigned pool_index;
     bool shared; /* other pools name it too */
+    bool shadow; /* for copies; nothing is remembered for it, and no metric tells of it */
     struct node_stats *stats;
     struct journal *journal; /* lives as long as tables name the node, one after another */
 };
@@ -50,6 +53,8 @@ struct place_node {
 struct place_pool {
     const struct table_pool *pool;
     unsigned *nodes;             /* pool node -> index into placement->nodes */
+    unsigned *shadow_nodes;      /* the same of its shadow's, PLACE_NONE for those that the pool
+                                  * has itself; NULL: no shadow */
     struct admission *admission; /* limits by rate; NULL: there are none */
     struct promoter *promoter;   /* finds the keys that are hot here; NULL: the pool wants none */
 };
@@ -58,6 +63,7 @@ struct placement {
     struct table *table;
     struct place_node *nodes;
     unsigned node_count;
+    unsigned shadow_count; /* behind those: some once more, for copies */
     struct place_pool *pools; /* table->pool_count of them */
     _Atomic unsigned refs;
     _Atomic unsigned uncleared; /* workers that may still have an older epoch in flight */
@@ -83,6 +89,12 @@ struct placement_host {
  * malformed. */
 struct placement *placement_create(struct table *table, const struct placement *previous,
                                    const struct placement_host *host, char *error);
+static inline unsigned
+placement_all(const struct placement *p)
+{
+    return p->node_count + p->shadow_count;
+}
+
 /* The journals of nodes that `next` does not name any more need no files. */
 void placement_drop_files(struct placement *previous, const struct placement *next);
 struct placement *placement_ref(struct placement *p);

@@ -5,7 +5,7 @@
  * It does what dispatch.c would do, and leaves out what would turn out not to be
  * needed. Whatever is not certain to be so goes the general way: another command or
  * another spelling; no table, or one that takes prefixes off; a pool with copies, a near
- * cache, a gutter, a move or a limit (roster_pool.plain: whoever adds an option that such
+ * cache, a gutter, a shadow, a move or a limit (roster_pool.plain: whoever adds an option that such
  * a request must heed clears it there); an owner that is not UP and connected, is crowded, or has deletes to come; a
  * key that others may be asking for; a client that has not heard of its own write.
  *

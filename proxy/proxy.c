@@ -71,7 +71,7 @@ adopt(void *arg, struct table *table, char *why)
     if (next == NULL) {
         return false;
     }
-    share_descriptors(proxy, next->node_count);
+    share_descriptors(proxy, placement_all(next));
     pthread_mutex_lock(&proxy->lock);
     previous = proxy->placement;
     proxy->placement = next;

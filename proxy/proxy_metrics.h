@@ -112,6 +112,21 @@
       "Of them, those that the new owner was given.")                                              \
     X(MOVE_FILLS_LOST,  "move_fills_lost_total",      COUNTER,                                     \
       "Those that it did not take, mostly because the key was written meanwhile.")                 \
+    X(SHADOW_REQUESTS,  "shadow_requests_total",      COUNTER,                                     \
+      "Requests, of a multiget each line, copied to shadow pools.")                                \
+    X(SHADOW_DOWN,      "shadow_dropped_down_total",  COUNTER,                                     \
+      "Copies, of a multiget each key, not made because their node was DOWN.")                     \
+    X(SHADOW_OVERLOADED, "shadow_dropped_overloaded_total", COUNTER,                               \
+      "Copies, of a multiget each key, not made because too much was on its way.")                 \
+    X(SHADOW_TOO_LARGE, "shadow_dropped_too_large_total", COUNTER,                                 \
+      "Copies not made because of the length of their value.")                                     \
+    X(SHADOW_SAME_NODE, "shadow_dropped_same_node_total", COUNTER,                                 \
+      "Copies, of a multiget each key, not made because their node is in both pools.")             \
+    X(SHADOW_FAILURES,  "shadow_failures_total",      COUNTER,                                     \
+      "Copies that were not answered in time, or by an error.")                                    \
+    X(SHADOW_HITS,      "shadow_hits_total",          COUNTER,                                     \
+      "Keys read by copies that the shadow pool had.")                                             \
+    X(SHADOW_MISSES,    "shadow_misses_total",        COUNTER, "Those that it had not.")           \
     X(PROBES,           "backend_probes_total",       COUNTER, "Probes sent to DOWN nodes.")          \
     X(GUTTER_READS,     "gutter_reads_total",         COUNTER,                                     \
       "Reads, of a multiget each key, sent to the gutter because the owner was DOWN.")             \

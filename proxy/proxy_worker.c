@@ -113,6 +113,7 @@ worker_destroy(struct worker **worker)
     coalesce_deinit(&w->coalesce);
     fanout_deinit(&w->fanout);
     moving_deinit(&w->moving);
+    shadow_deinit(&w->shadow);
     hotkeys_destroy(&w->hotkeys);
     loop_hook_remove(&w->flush_hook);
     loop_timer_deinit(&w->tick_timer);

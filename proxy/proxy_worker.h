@@ -24,6 +24,7 @@
 #include "proxy/proxy_metrics.h"
 #include "proxy/rename.h"
 #include "proxy/retry_budget.h"
+#include "proxy/shadow.h"
 #include "proxy/successor.h"
 #include "proxy/write_marks.h"
 
@@ -82,6 +83,7 @@ struct worker {
     struct coalesce coalesce;
     struct fanout fanout;
     struct moving_set moving;
+    struct shadow shadow;
     struct hotkeys *hotkeys;
     uint32_t hotkeys_distance; /* reads until one is looked at */
     struct retry_budget retry_budget;

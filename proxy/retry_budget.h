@@ -12,10 +12,11 @@
 struct retry_budget {
     unsigned on_their_way; /* requests, retries among them */
     unsigned retries;      /* of them */
+    unsigned copies;       /* of them, those for shadow pools: nobody waits for an answer */
 };
 
 static inline bool
 retry_budget_admits(const struct retry_budget *b)
 {
-    return b->retries < RETRY_LEAST || b->retries < b->on_their_way / RETRY_SHARE;
+    return b->retries < RETRY_LEAST || b->retries < (b->on_their_way - b->copies) / RETRY_SHARE;
 }

@@ -14,7 +14,7 @@ static void
 take_backends(struct roster *r, struct roster *previous)
 {
     const struct placement *p = r->placement;
-    for (unsigned i = 0; i < p->node_count; i++) {
+    for (unsigned i = 0; i < placement_all(p); i++) {
         const struct place_node *node = &p->nodes[i];
         if (node->same_as != PLACE_NEW && previous != NULL) {
             r->backends[i] = previous->backends[node->same_as];
@@ -29,7 +29,7 @@ take_backends(struct roster *r, struct roster *previous)
 static void
 retire_rest(struct roster *previous)
 {
-    for (unsigned i = 0; i < previous->placement->node_count; i++) {
+    for (unsigned i = 0; i < placement_all(previous->placement); i++) {
         if (previous->backends[i] != NULL) {
             backend_retire(&previous->backends[i]);
         }
@@ -41,6 +41,17 @@ is_slow(const struct table_pool *pool)
 {
     enum key_hash hash = pool->ring_config.hash;
     return pool->node_count > 1 && (hash == KEY_HASH_MD5 || hash == KEY_HASH_OWN);
+}
+
+static void
+fill_shadow(const struct roster *r, struct roster_pool *pool, const struct place_pool *place)
+{
+    unsigned nodes = r->placement->table->pools[place->pool->shadow.pool].node_count;
+    pool->shadow = mem_zalloc(nodes * sizeof(struct backend *));
+    for (unsigned i = 0; i < nodes; i++) {
+        unsigned at = place->shadow_nodes[i];
+        pool->shadow[i] = at != PLACE_NONE ? r->backends[at] : NULL;
+    }
 }
 
 static void
@@ -76,13 +87,17 @@ fill_pool(struct roster *r, unsigned index)
     pool->near = near_create(r->worker, place->pool);
     pool->shares = pool->coalesce || pool->replicas > 1 || pool->near != NULL;
     pool->plain = pool->replicas <= 1 && pool->near == NULL && pool->admission == NULL &&
-                  !pool->moves && place->pool->gutter_pool == TABLE_NO_POOL;
+                  !pool->moves && place->pool->gutter_pool == TABLE_NO_POOL &&
+                  place->shadow_nodes == NULL;
     if (place->pool->gutter_pool != TABLE_NO_POOL) {
         pool->gutter = &r->pools[place->pool->gutter_pool];
     }
     for (unsigned i = 0; i < pool->nodes; i++) {
         pool->backends[i] = r->backends[place->nodes[i]];
         pool->down += backend_is_down(pool->backends[i]);
+    }
+    if (place->shadow_nodes != NULL) {
+        fill_shadow(r, pool, place);
     }
 }
 
@@ -96,7 +111,7 @@ roster_create(struct worker *worker, struct placement *placement, struct roster 
     r->refs = 1;
     list_init(&r->held);
     r->owners = owner_cache_create();
-    r->backends = mem_zalloc(placement->node_count * sizeof(r->backends[0]));
+    r->backends = mem_zalloc(placement_all(placement) * sizeof(r->backends[0]));
     take_backends(r, previous);
     r->pools = mem_zalloc(placement->table->pool_count * sizeof(r->pools[0]));
     for (unsigned i = 0; i < placement->table->pool_count; i++) {
@@ -129,6 +144,7 @@ roster_end(struct roster *r)
     struct worker *worker = r->worker;
     for (unsigned i = 0; i < r->placement->table->pool_count; i++) {
         free(r->pools[i].backends);
+        free(r->pools[i].shadow);
         free(r->pools[i].promoted);
         near_destroy(worker, &r->pools[i].near);
     }

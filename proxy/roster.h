@@ -37,6 +37,8 @@ struct roster_pool {
     bool slow_ring;             /* finding an owner costs more than remembering it */
     struct roster_pool *gutter; /* NULL: none */
     uint64_t gutter_ttl_s;
+    struct backend **shadow; /* by node of the pool that has copies of requests (shadow.h), NULL for
+                              * nodes of this one; NULL: no pool has */
     unsigned index;    /* in the table */
     uint64_t id;       /* of its name, in whatever table */
     unsigned replicas; /* 1: no key is hot */

@@ -192,6 +192,9 @@ read_key(const struct split *s, const struct coalesce_read *read, unsigned node)
     enum coalesce_verdict verdict =
         pool->coalesce ? coalesce_judge(s->pending->client, read, &found) : COALESCE_ALONE;
     uint32_t at = (uint32_t)(read->key.bytes.ptr - s->request->keys.ptr);
+    if (verdict != COALESCE_JOIN && pool->shadow != NULL) {
+        shadow_add_key(s->worker, pool, s->request, &read->key);
+    }
     if (verdict != COALESCE_JOIN && pool->replicas > 1 &&
         read_copy(s, read, at, verdict == COALESCE_LEAD)) {
         return;
@@ -255,7 +258,7 @@ enter_pool(struct split *s, const struct roster_pool *pool)
     take_policy(s->pending, &pool->policy);
     s->usual = s->form != FORM_NONE && pool->coalesce && pool->replicas <= 1 &&
                pool->near == NULL && pool->admission == NULL && !pool->moves &&
-               s->pending->client->writing == 0;
+               pool->shadow == NULL && s->pending->client->writing == 0;
 }
 
 /* memcpy() of a key, mostly without a call. */
@@ -320,7 +323,11 @@ add_key(struct split *s, struct span key)
     if (s->usual && add_usual_key(s, &read.key, node)) {
         return;
     }
-    if (pool->moves && moving_takes_key(w, s->request, &read.key, s->form)) {
+    bool moves = pool->moves && moving_takes_key(w, s->request, &read.key, s->form);
+    if (pool->shadow != NULL && (moves || s->form == FORM_NONE)) {
+        shadow_add_key(w, pool, s->request, &read.key);
+    }
+    if (moves) {
         put_off(s, &read.key);
         return;
     }
@@ -342,6 +349,16 @@ begin_round(struct worker *w)
     w->split_round += w->split_round == UINT32_MAX ? 2 : 1; /* 0 marks no backend */
     w->split_count = 0;
     w->split_late = 0;
+}
+
+static void
+end_lines(const struct split *s)
+{
+    close_lines(s);
+    if (s->worker->shadow.line_count > 0) {
+        shadow_end_multiget(s->worker);
+    }
+    begin_put_off(s);
 }
 
 static bool
@@ -391,8 +408,7 @@ split_get(struct client *c, const struct request *r)
         add_key(&s, key);
     }
     worker_count(s.worker, METRIC_ID_CMD_GET, r->key_count - 1); /* it was counted as one */
-    close_lines(&s);
-    begin_put_off(&s);
+    end_lines(&s);
     answer_complete(s.pending);
 }
 
@@ -414,7 +430,6 @@ split_plain_get(struct client *c, const struct span *keys, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         add_key(&s, keys[i]);
     }
-    close_lines(&s);
-    begin_put_off(&s);
+    end_lines(&s);
     answer_complete(s.pending);
 }

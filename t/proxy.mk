@@ -118,6 +118,7 @@ PROXY_TESTS = \
 	t/proxy/promotion.t \
 	t/proxy/replicas.t \
 	t/proxy/routes.t \
+	t/proxy/shadow.t \
 	t/proxy/strip_prefix.t \
 	t/proxy/table.t \
 	t/proxy/takeover.t \

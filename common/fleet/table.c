@@ -96,6 +96,7 @@ table_pool_deinit(struct table_pool *pool)
     free(pool->name);
     free(pool->strip_prefix);
     free(pool->gutter);
+    free(pool->shadow.name);
     for (unsigned i = 0; i < pool->limit_count; i++) {
         free(pool->limits[i].prefix);
     }

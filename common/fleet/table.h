@@ -83,6 +83,7 @@ enum read_error_policy { READ_ERROR_MISS, READ_ERROR_ERROR };
 enum write_error_policy { WRITE_ERROR_ERROR, WRITE_ERROR_NOT_STORED };
 enum meta_error_policy { META_ERRORS_NS, META_ERRORS_RAW };
 
+
 /* What a node gets that could not be reached and comes back with its memory. */
 #define REJOIN_POLICIES(X)                                                                         \
     X(REPLAY, "replay-then-flush-if-lossy") /* the deletes it missed */                            \
@@ -104,6 +105,15 @@ struct table_limit {
     uint64_t requests; /* a second; 0: any number */
     uint64_t bytes;    /* the same */
     uint64_t burst_ms; /* so much of it at once; default 1000 */
+};
+
+/* The pool that has copies of another's requests. */
+enum shadow_requests { SHADOW_ALL, SHADOW_READS, SHADOW_WRITES };
+struct table_shadow {
+    char *name;       /* "": there is none */
+    unsigned percent; /* of the keys whose requests are copied; 0: none are */
+    enum shadow_requests requests;
+    unsigned pool; /* its index, or TABLE_NO_POOL, also if the table lacks it */
 };
 
 struct table_pool {
@@ -134,6 +144,7 @@ struct table_pool {
     uint64_t gutter_ttl_s; /* no item stays there longer; default 10 */
     unsigned gutter_pool;  /* its index, or TABLE_NO_POOL, also if the table lacks it */
     bool is_gutter;        /* of another pool */
+    struct table_shadow shadow;
     char *config_cluster;  /* where clients find proxies: HOST:PORT,...; "": not told */
     char *config_nodes;    /* the same as `config get cluster` has it */
     unsigned replicas; /* nodes that may have a copy of a hot key, the owner one of them; 1: none */

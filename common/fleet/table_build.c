@@ -118,6 +118,18 @@ put_json(bool *ok, json_t *object, const char *member, const char *text)
     }
 }
 
+static void
+put_shadow(bool *ok, json_t *object, const struct table_shadow *shadow)
+{
+    if (shadow->name != NULL && shadow->name[0] != '\0') {
+        json_t *json = json_object();
+        put_string(ok, json, "pool", shadow->name);
+        put_u64(ok, json, "percent", shadow->percent);
+        put_string(ok, json, "requests", shadow_words[shadow->requests]);
+        put(ok, object, "shadow", json);
+    }
+}
+
 static json_t *
 pool_json(bool *ok, const struct table_pool *pool)
 {
@@ -140,6 +152,7 @@ pool_json(bool *ok, const struct table_pool *pool)
     put_u64(ok, json, "miss_lease_ms", pool->miss_lease_ms);
     put_string(ok, json, "rejoin", rejoin_words[pool->rejoin]);
     put_string(ok, json, "gutter", pool->gutter);
+    put_shadow(ok, json, &pool->shadow);
     put_string(ok, json, "config_cluster", pool->config_cluster);
     put_u64(ok, json, "gutter_ttl_s", pool->gutter_ttl_s);
     if (pool->replicas > 1) {

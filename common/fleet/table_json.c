@@ -154,6 +154,29 @@ find_gutters(struct jsonread *r, struct table *table)
     }
 }
 
+/* As a gutter, it may come later. No chains, in which a copy could come back to where it
+ * came from. */
+static void
+find_shadows(struct jsonread *r, struct table *table)
+{
+    for (unsigned i = 0; i < table->pool_count && !r->failed; i++) {
+        struct table_pool *pool = &table->pools[i];
+        const char *name = pool->shadow.name;
+        const struct table_pool *shadow =
+            name[0] != '\0' ? table_pool_find(table, span_cstr(name)) : NULL;
+        if (shadow == NULL) {
+            continue;
+        }
+        char place[TABLE_READ_PLACE];
+        snprintf(place, sizeof(place), "pools.%s.shadow", pool->name);
+        if (shadow->shadow.name[0] != '\0') {
+            jsonread_fail(r, (struct jsonread_at){.place = place}, "pool",
+                          "names a pool that has a shadow of its own");
+        }
+        pool->shadow.pool = (unsigned)(shadow - table->pools);
+    }
+}
+
 static void
 read_head(struct jsonread *r, struct jsonread_at at, struct table *table)
 {
@@ -208,6 +231,7 @@ read_table(struct jsonread *r, struct span document)
     read_default_pool(r, top, table);
     read_routes(r, top, table);
     find_gutters(r, table);
+    find_shadows(r, table);
     json_decref(json);
     return table;
 }

@@ -101,6 +101,32 @@ read_gutter(struct jsonread *r, struct jsonread_at at, struct table_pool *pool)
 }
 
 static void
+read_shadow(struct jsonread *r, struct jsonread_at at, struct table_pool *pool)
+{
+    struct table_shadow *s = &pool->shadow;
+    s->pool = TABLE_NO_POOL;
+    s->name = mem_strdup("");
+    if (r->failed || json_object_get(at.object, "shadow") == NULL) {
+        return;
+    }
+    char place[TABLE_READ_PLACE];
+    snprintf(place, sizeof(place), "%s%sshadow", at.place, at.place[0] != '\0' ? "." : "");
+    struct jsonread_at of = {jsonread_object(r, at, "shadow"), place};
+    if (r->failed) {
+        return;
+    }
+    free(s->name);
+    s->name =
+        table_read_copy(jsonread_string(r, of, "pool", JSONREAD_REQUIRED, TABLE_READ_NAME_BYTES));
+    s->percent = (unsigned)jsonread_u64(r, of, "percent", JSONREAD_REQUIRED, 0, 100, 0);
+    s->requests = (enum shadow_requests)jsonread_word(r, of, "requests", shadow_words,
+                                                      WORD_COUNT(shadow_words), SHADOW_ALL);
+    if (!r->failed && strcmp(s->name, pool->name) == 0) {
+        jsonread_fail(r, of, "pool", "is the pool itself");
+    }
+}
+
+static void
 read_config_cluster(struct jsonread *r, struct jsonread_at at, struct table_pool *pool)
 {
     pool->config_cluster = table_read_copy(
@@ -267,6 +293,7 @@ table_read_settings(struct jsonread *r, struct jsonread_at at, const char *name,
     pool->rejoin = (enum rejoin_policy)jsonread_word(r, at, "rejoin", rejoin_words,
                                                      WORD_COUNT(rejoin_words), REJOIN_REPLAY);
     read_gutter(r, at, pool);
+    read_shadow(r, at, pool);
     read_config_cluster(r, at, pool);
     read_replicas(r, at, pool);
     read_near_cache(r, at, pool);

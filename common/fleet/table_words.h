@@ -8,6 +8,7 @@ static const char *const flush_all_words[] = {"deny", "allow"};
 static const char *const read_error_words[] = {"miss", "error"};
 static const char *const write_error_words[] = {"error", "not_stored"};
 static const char *const meta_error_words[] = {"ns", "raw"};
+static const char *const shadow_words[] = {"all", "reads", "writes"};
 #define X(id, word) word,
 static const char *const rejoin_words[] = {REJOIN_POLICIES(X)};
 #undef X

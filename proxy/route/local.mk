@@ -5,4 +5,5 @@ libmfroute_a_SOURCES = \
 	proxy/route/route_bound.c \
 	proxy/route/route_pool.c \
 	proxy/route/route_replicas.c \
+	proxy/route/route_shadow.c \
 	proxy/route/route_strip.c

@@ -19,6 +19,11 @@ unsigned route_owner(const struct table *table, unsigned pool, struct span key);
  * has it; it may be all. */
 size_t route_stripped(const struct table *table, struct span key);
 
+/* route_shadow.c: do requests for the key go to the pool's shadow too? A choice by key, the
+ * same in every proxy, and not by the ring's hash: a fifth of the keys is a fifth of each
+ * node's. What is chosen for a smaller share is for a larger one. */
+bool route_is_shadowed(const struct table_pool *pool, struct span key);
+
 /* route_bound.c: the pool that a client's listener is bound to, whatever the key; or
  * TABLE_NO_POOL if the table has none of that name: no route. */
 unsigned route_bound(const struct table *table, const char *pool);

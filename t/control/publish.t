@@ -120,6 +120,27 @@ like($plane->ctl_ok('route', 'list'), qr/^s:\s+sess, without the prefix$/m, 'as 
 $plane->ctl_ok('pool', 'set', 'main', '--config-cluster', 'proxy.example.com:11211');
 $table = $proxy->wait_table(sub { $_[0]{pools}{main}{config_cluster} });
 is($table->{pools}{main}{config_cluster}, 'proxy.example.com:11211', 'a pool may list its proxies');
+for my $bad (['sess', qr/shadow: expected an object/], ['sess:', qr/shadow: expected an object/],
+             ['sess:101', qr/shadow\.percent: expected a whole number from 0 to 100/],
+             ['sess:1:some', qr/shadow\.requests: expected one of all, reads, writes/],
+             ['main:1', qr/shadow\.pool: is the pool itself/]) {
+    ($status, $text) = $plane->ctl('pool', 'set', 'main', '--shadow', $bad->[0]);
+    is($status, 64, "a shadow of $bad->[0] is refused");
+    like($text, $bad->[1], '... and said why');
+}
+$plane->ctl_ok('pool', 'set', 'main', '--shadow', 'sess:10');
+$table = $proxy->wait_table(sub { $_[0]{pools}{main}{shadow} });
+is_deeply($table->{pools}{main}{shadow}, { pool => 'sess', percent => 10, requests => 'all' }, 'a pool may have a shadow');
+($status, $text) = $plane->ctl('pool', 'set', 'sess', '--shadow', 'other:1');
+like($text, qr/shadow: pool 'sess' is the shadow of 'main'/, 'but that has none');
+($status, $text) = $plane->ctl('pool', 'create', 'other', '--shadow', 'main:1');
+like($text, qr/shadow: pool 'main' has a shadow of its own/, 'nor is anybody a second one');
+$plane->ctl_ok('pool', 'set', 'main', '--shadow', 'sess:20:writes');
+$table = $proxy->wait_table(sub { $_[0]{pools}{main}{shadow}{percent} == 20 });
+is($table->{pools}{main}{shadow}{requests}, 'writes', 'it may be changed');
+$plane->ctl_ok('pool', 'set', 'main', '--shadow', '');
+$table = $proxy->wait_table(sub { !$_[0]{pools}{main}{shadow} });
+ok(!$table->{pools}{main}{shadow}, 'and taken away');
 $plane->ctl_ok('route', 'remove', 's:');
 $table = $proxy->wait_table(sub { !$_[0]{routes} });
 my $epoch = $table->{epoch};

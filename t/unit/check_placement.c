@@ -113,5 +113,72 @@ START_TEST(keys_go_where_the_ring_says)
 }
 END_TEST
 
+#define POOLS(main, other)                                                                         \
+    "{\"memfleet_table\":1,\"epoch\":1,\"default_pool\":\"main\",\"pools\":{\"main\":{" main       \
+    "\"nodes\":[" NODE("a", "127.0.0.1:1") "," NODE(                                               \
+        "b", "127.0.0.1:2") "]},\"other\":{\"nodes\":[" other "]}}}"
+#define SHADOW(percent) "\"shadow\":{\"pool\":\"other\",\"percent\":" percent "},"
+#define OTHERS          NODE("c", "127.0.0.1:3") "," NODE("x", "127.0.0.1:2")
+
+START_TEST(copies_have_places_of_their_own)
+{
+    struct placement *none = place(POOLS("", OTHERS), NULL);
+    ck_assert_uint_eq(none->node_count, 4);
+    ck_assert_uint_eq(none->shadow_count, 0);
+    struct placement *p = place(POOLS(SHADOW("5"), OTHERS), none);
+    unsigned main_pool = p->table->default_pool;
+    ck_assert_uint_eq(p->node_count, 4);
+    ck_assert_uint_eq(p->shadow_count, 1);
+    const unsigned *nodes = p->pools[main_pool].shadow_nodes;
+    ck_assert_ptr_null(p->pools[1 - main_pool].shadow_nodes);
+    ck_assert_uint_eq(nodes[0], 4);
+    ck_assert_uint_eq(nodes[1], PLACE_NONE); /* the pool has it itself */
+    const struct place_node *copy = &p->nodes[4];
+    ck_assert(copy->shadow && !copy->shared);
+    ck_assert_uint_eq(copy->same_as, PLACE_NEW);
+    ck_assert_str_eq(copy->pool->name, "other");
+    const struct place_node *own = &p->nodes[p->pools[1 - main_pool].nodes[0]];
+    ck_assert_str_eq(own->node->id, copy->node->id);
+    ck_assert(!own->shadow && !own->shared && own->journal != copy->journal);
+    ck_assert_uint_ne(own->same_as, PLACE_NEW);
+
+    struct placement *next = place(POOLS(SHADOW("6"), OTHERS), p);
+    ck_assert_uint_eq(next->nodes[4].same_as, 4);
+    ck_assert_ptr_eq(next->nodes[4].stats, p->nodes[4].stats);
+    struct placement *off = place(POOLS(SHADOW("0"), OTHERS), next);
+    ck_assert_uint_eq(off->shadow_count, 0);
+    placement_unref(&none);
+    placement_unref(&p);
+    placement_unref(&next);
+    placement_unref(&off);
+}
+END_TEST
+
+START_TEST(a_share_of_the_keys_is_shadowed)
+{
+    struct table_pool pool = {0};
+    unsigned shadowed = 0;
+    for (int i = 0; i < 10000; i++) {
+        char text[16];
+        snprintf(text, sizeof(text), "key%d", i);
+        struct span key = span_cstr(text);
+        bool before = false;
+        for (unsigned percent = 0; percent <= 100; percent += 10) {
+            pool.shadow.percent = percent;
+            bool now = route_is_shadowed(&pool, key);
+            ck_assert(now || !before); /* whoever is, stays so */
+            shadowed += now && percent == 30;
+            before = now;
+        }
+        ck_assert(before);
+        pool.shadow.percent = 0;
+        ck_assert(!route_is_shadowed(&pool, key));
+    }
+    ck_assert_uint_gt(shadowed, 2800);
+    ck_assert_uint_lt(shadowed, 3200);
+}
+END_TEST
+
 UNIT_MAIN("placement", nodes_are_known_again, pools_share_a_node,
-          a_name_that_does_not_resolve_costs_one_node, keys_go_where_the_ring_says)
+          a_name_that_does_not_resolve_costs_one_node, keys_go_where_the_ring_says,
+          copies_have_places_of_their_own, a_share_of_the_keys_is_shadowed)

@@ -57,6 +57,9 @@ START_TEST(what_is_left_out_has_a_default)
     ck_assert_uint_eq(pool->gutter_pool, TABLE_NO_POOL);
     ck_assert_uint_eq(pool->gutter_ttl_s, 10);
     ck_assert(!pool->is_gutter);
+    ck_assert_str_eq(pool->shadow.name, "");
+    ck_assert_uint_eq(pool->shadow.pool, TABLE_NO_POOL);
+    ck_assert_uint_eq(pool->shadow.percent, 0);
     ck_assert_uint_eq(pool->miss_lease_ms, 0);
     ck_assert_uint_eq(pool->replicas, 1);
     ck_assert_uint_eq(pool->replica_ttl_ms, 10000);
@@ -95,6 +98,7 @@ START_TEST(every_member_is_read)
         "\"coalesce\":false,\"miss_lease_ms\":13,\"rejoin\":\"flush\",\"gutter\":\"p\",\"gutter_"
         "ttl_s\":7,\"replicas\":3,\"replica_ttl_ms\":2000,"
         "\"limits\":{\"u:\":{\"bytes\":9,\"burst_ms\":10},\"\":{\"requests\":7}},"
+        "\"shadow\":{\"pool\":\"p\",\"percent\":7,\"requests\":\"writes\"},"
         "\"promote_percent\":20,\"replica_ttl_local_ms\":250,"
         "\"near_cache_bytes\":4096,\"near_cache_ttl_ms\":999,"
         "\"hot\":{\"prefixes\":[\"m:\"],\"keys\":[\"ab\",\"a\"]},"
@@ -129,6 +133,10 @@ START_TEST(every_member_is_read)
     ck_assert_uint_eq(q->gutter_pool, 0);
     ck_assert_uint_eq(q->gutter_ttl_s, 7);
     ck_assert(t->pools[0].is_gutter && !q->is_gutter);
+    ck_assert_str_eq(q->shadow.name, "p");
+    ck_assert_uint_eq(q->shadow.pool, 0);
+    ck_assert_uint_eq(q->shadow.percent, 7);
+    ck_assert_int_eq(q->shadow.requests, SHADOW_WRITES);
     ck_assert_uint_eq(q->miss_lease_ms, 13);
     ck_assert_uint_eq(q->replicas, 3);
     ck_assert_uint_eq(q->replica_ttl_ms, 2000);
@@ -261,6 +269,10 @@ static const struct {
     {"{" HEAD ",\"default_pool\":\"m\",\"pools\":{\"g\":{\"gutter\":\"m\",\"nodes\":[" NODE_A
      "]},\"m\":{\"gutter\":\"g\",\"nodes\":[" NODE_A "]}}}",
      "pools.g.gutter: names a pool that has a gutter of its own"},
+    {"{" HEAD ",\"default_pool\":\"m\",\"pools\":{\"g\":{\"shadow\":{\"pool\":\"m\",\"percent\":1},"
+     "\"nodes\":[" NODE_A "]},\"m\":{\"shadow\":{\"pool\":\"x\",\"percent\":0},\"nodes\":[" NODE_A
+     "]}}}",
+     "pools.g.shadow.pool: names a pool that has a shadow of its own"},
     {"{" HEAD ",\"routes\":[],\"pools\":{\"m\":" POOL "}}", "routes: expected an object"},
     {"{" HEAD ",\"routes\":{\"a:\":\"n\"},\"pools\":{\"m\":" POOL "}}",
      "routes.a:: there is no such pool"},
@@ -303,6 +315,14 @@ static const struct {
     {"\"rejoin\":\"x\"",
      "pools.m.rejoin: expected one of replay-then-flush-if-lossy, flush, trust"},
     {"\"gutter\":\"m\"", "pools.m.gutter: is the pool itself"},
+    {"\"shadow\":\"g\"", "pools.m.shadow: expected an object"},
+    {"\"shadow\":{\"percent\":1}", "pools.m.shadow.pool: missing"},
+    {"\"shadow\":{\"pool\":\"g\"}", "pools.m.shadow.percent: missing"},
+    {"\"shadow\":{\"pool\":\"m\",\"percent\":1}", "pools.m.shadow.pool: is the pool itself"},
+    {"\"shadow\":{\"pool\":\"g\",\"percent\":101}",
+     "pools.m.shadow.percent: expected a whole number from 0 to 100"},
+    {"\"shadow\":{\"pool\":\"g\",\"percent\":1,\"requests\":\"x\"}",
+     "pools.m.shadow.requests: expected one of all, reads, writes"},
     {"\"gutter\":7", "pools.m.gutter: expected a string"},
     {"\"gutter_ttl_s\":0", "pools.m.gutter_ttl_s: expected a whole number from 1 to 3600"},
     {"\"on_write_error\":\"x\"", "pools.m.on_write_error: expected one of error, not_stored"},
