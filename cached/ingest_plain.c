@@ -4,14 +4,14 @@
 #include "common/proto/request_plain.h"
 
 /* What somebody wants to hear of takes the way of all values. */
-static bool
+static inline bool
 is_observed(const struct conn *c)
 {
     return watch_wanted(c, WATCH_FETCHERS) || watch_wanted(c, WATCH_MUTATIONS) ||
            atomic_load_explicit(&c->worker->node->detail.enabled, memory_order_relaxed);
 }
 
-static void
+static inline void
 note_stores(struct worker *w, const struct store_key *keys, const struct store_put *puts,
             unsigned count)
 {
@@ -46,19 +46,22 @@ size_t
 ingest_plain_sets(struct conn *c, struct span input, uint64_t *requests)
 {
     struct worker *w = c->worker;
-    struct plain_set sets[STORE_SIGHTS];
     struct store_key keys[STORE_SIGHTS];
     struct store_put puts[STORE_SIGHTS];
-    unsigned max = *requests < STORE_SIGHTS ? (unsigned)*requests : STORE_SIGHTS;
-    unsigned n = is_observed(c) ? 0 : request_plain_sets(input, sets, max);
-    size_t done = 0;
-    for (unsigned i = 0; i < n; i++) {
-        keys[i] = store_key(sets[i].key);
-        puts[i].value = sets[i].value;
-        puts[i].flags = sets[i].flags;
-        puts[i].expiry_ms = node_expiry_ms(w->node, sets[i].exptime, w->now_ms);
-        puts[i].binary_key = false;
-        done += sets[i].bytes;
+    unsigned max = *requests < STORE_SIGHTS ? (unsigned)*requests : STORE_SIGHTS, n = 0;
+    if (is_observed(c)) {
+        return 0;
+    }
+    const char *at = input.ptr, *end = at + input.len, *next;
+    struct plain_set set;
+    while (n < max && (next = request_plain_set(at, end, &set)) != NULL) {
+        keys[n] = store_key(set.key);
+        puts[n].value = set.value;
+        puts[n].flags = set.flags;
+        puts[n].expiry_ms = node_expiry_ms(w->node, set.exptime, w->now_ms);
+        puts[n].binary_key = false;
+        at = next;
+        n++;
     }
     if (n > 0) {
         store_put(w->store, keys, puts, n, w->now_ms);
@@ -66,7 +69,7 @@ ingest_plain_sets(struct conn *c, struct span input, uint64_t *requests)
         metric_add(w->metrics, METRIC_ID_NODE_SETS, answer_sets(c, puts, n));
         *requests -= n;
     }
-    return done;
+    return (size_t)(at - input.ptr);
 }
 
 /* --- ms ------------------------------------------------------------------------- */

@@ -1,7 +1,5 @@
 #include "common/proto/request_plain.h"
 
-#define DIGITS_MAX 18 /* so that nothing overflows, in 64 bits with or without sign */
-
 /* --- mg ----------------------------------------------------------------------- */
 
 /* Of a letter that is a plain flag of mg, else 0. */
@@ -83,80 +81,12 @@ request_plain_mgs(struct span input, struct plain_mg *mgs, unsigned max)
 
 /* --- set ---------------------------------------------------------------------- */
 
-/* A number at `p`, with something behind it; where it ends, or NULL. */
-static inline const char *
-scan_digits(const char *p, const char *end, uint64_t *out)
-{
-    if (end - p < 2) {
-        return NULL;
-    }
-    const char *limit = end - p > DIGITS_MAX ? p + DIGITS_MAX : end - 1;
-    uint64_t n = (unsigned char)*p - (unsigned)'0';
-    if (n > 9) {
-        return NULL;
-    }
-    unsigned digit;
-    for (p++; (digit = (unsigned char)*p - (unsigned)'0') <= 9; p++) {
-        if (p == limit) {
-            return NULL;
-        }
-        n = n * 10 + digit;
-    }
-    *out = n;
-    return p;
-}
-
-/* The same with a blank before it. Flags and exptimes are mostly 0. */
-static inline const char *
-scan_number(const char *p, const char *end, uint64_t *out)
-{
-    if (end - p < 3 || *p != ' ') {
-        return NULL;
-    }
-    unsigned digit = (unsigned char)p[1] - (unsigned)'0',
-             next = (unsigned char)p[2] - (unsigned)'0';
-    if (digit <= 9 && next > 9) {
-        *out = digit;
-        return p + 2;
-    }
-    return scan_digits(p + 1, end, out);
-}
-
-/* A value of so many bytes at `p`, CRLF included. */
-static inline bool
-scan_value(const char *p, const char *end, uint64_t bytes, struct span *value)
-{
-    *value = (struct span){p, (size_t)bytes};
-    return (uint64_t)(end - p) >= bytes + 2 && bytes <= REQUEST_VALUE_MAX &&
-           memcmp(p + bytes, "\r\n", 2) == 0;
-}
-
-static bool
-scan_set(struct span input, struct plain_set *set)
-{
-    const char *p = input.ptr, *end = p + input.len;
-    if (input.len < 4 || memcmp(p, "set ", 4) != 0) {
-        return false;
-    }
-    set->key = plain_scan_key(p + 4, end);
-    uint64_t exptime, bytes;
-    if (set->key.len == 0 ||
-        (p = scan_number(set->key.ptr + set->key.len, end, &set->flags)) == NULL ||
-        (p = scan_number(p, end, &exptime)) == NULL || (p = scan_number(p, end, &bytes)) == NULL ||
-        !plain_is_crlf(p, end) || !scan_value(p + 2, end, bytes, &set->value)) {
-        return false;
-    }
-    set->exptime = (int64_t)exptime;
-    set->bytes = (size_t)(set->value.ptr + bytes + 2 - input.ptr);
-    return true;
-}
-
 unsigned
 request_plain_sets(struct span input, struct plain_set *sets, unsigned max)
 {
+    const char *p = input.ptr, *end = p + input.len;
     unsigned n = 0;
-    while (n < max && scan_set(input, &sets[n])) {
-        input = span_skip(input, sets[n].bytes);
+    while (n < max && (p = request_plain_set(p, end, &sets[n])) != NULL) {
         n++;
     }
     return n;
@@ -186,10 +116,10 @@ scan_ms_flag(const char *p, const char *end, struct plain_ms *ms)
         ms->opaque.len = (size_t)(p - ms->opaque.ptr);
         break;
     case 'T':
-        p = scan_digits(p, end, &number);
+        p = plain_scan_digits(p, end, &number);
         ms->ttl = (int64_t)number;
         return p;
-    case 'F': return scan_digits(p, end, &ms->client_flags);
+    case 'F': return plain_scan_digits(p, end, &ms->client_flags);
     case 'M': return p < end && (*p == 'S' || *p == 's') ? p + 1 : NULL;
     default: return NULL;
     }
@@ -222,9 +152,9 @@ scan_ms(struct span input, struct plain_ms *ms)
     ms->wire_key = plain_scan_key(p + 3, end);
     uint64_t bytes;
     if (ms->wire_key.len == 0 ||
-        (p = scan_number(ms->wire_key.ptr + ms->wire_key.len, end, &bytes)) == NULL ||
+        (p = plain_scan_number(ms->wire_key.ptr + ms->wire_key.len, end, &bytes)) == NULL ||
         (p = scan_ms_flags(p, end, ms)) == NULL || !plain_is_crlf(p, end) ||
-        !scan_value(p + 2, end, bytes, &ms->value)) {
+        !plain_scan_value(p + 2, end, bytes, &ms->value)) {
         return false;
     }
     ms->bytes = (size_t)(ms->value.ptr + bytes + 2 - input.ptr);

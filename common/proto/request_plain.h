@@ -77,6 +77,56 @@ request_plain_multiget(struct span input, void (*take)(void *arg, unsigned i, st
     return plain_is_crlf(p, end) ? n : 0;
 }
 
+#define PLAIN_DIGITS_MAX 18 /* so that nothing overflows, in 64 bits with or without sign */
+
+/* A number at `p`, with something behind it; where it ends, or NULL. */
+static inline const char *
+plain_scan_digits(const char *p, const char *end, uint64_t *out)
+{
+    if (end - p < 2) {
+        return NULL;
+    }
+    const char *limit = end - p > PLAIN_DIGITS_MAX ? p + PLAIN_DIGITS_MAX : end - 1;
+    uint64_t n = (unsigned char)*p - (unsigned)'0';
+    if (n > 9) {
+        return NULL;
+    }
+    unsigned digit;
+    for (p++; (digit = (unsigned char)*p - (unsigned)'0') <= 9; p++) {
+        if (p == limit) {
+            return NULL;
+        }
+        n = n * 10 + digit;
+    }
+    *out = n;
+    return p;
+}
+
+/* The same with a blank before it. Flags and exptimes are mostly 0. */
+static inline __attribute__((always_inline)) const char *
+plain_scan_number(const char *p, const char *end, uint64_t *out)
+{
+    if (end - p < 3 || *p != ' ') {
+        return NULL;
+    }
+    unsigned digit = (unsigned char)p[1] - (unsigned)'0',
+             next = (unsigned char)p[2] - (unsigned)'0';
+    if (digit <= 9 && next > 9) {
+        *out = digit;
+        return p + 2;
+    }
+    return plain_scan_digits(p + 1, end, out);
+}
+
+/* A value of so many bytes at `p`, CRLF included. */
+static inline __attribute__((always_inline)) bool
+plain_scan_value(const char *p, const char *end, uint64_t bytes, struct span *value)
+{
+    *value = (struct span){p, (size_t)bytes};
+    return (uint64_t)(end - p) >= bytes + 2 && bytes <= REQUEST_VALUE_MAX &&
+           memcmp(p + bytes, "\r\n", 2) == 0;
+}
+
 struct plain_set {
     struct span key;
     struct span value;
@@ -85,8 +135,32 @@ struct plain_set {
     size_t bytes; /* line and value block */
 };
 
-/* The plain sets that `input` begins with, one behind the other and each with its
- * whole value, CRLF included; at most `max`. Returns how many. */
+/* The plain set that stands at `p`, with its whole value. Returns the end of the value's
+ * CRLF, or NULL. */
+static inline __attribute__((always_inline)) const char *
+request_plain_set(const char *p, const char *end, struct plain_set *set)
+{
+    const char *from = p;
+    if (end - p < 4 || memcmp(p, "set ", 4) != 0) {
+        return NULL;
+    }
+    set->key = plain_scan_key(p + 4, end);
+    uint64_t exptime, bytes;
+    if (set->key.len == 0 ||
+        (p = plain_scan_number(set->key.ptr + set->key.len, end, &set->flags)) == NULL ||
+        (p = plain_scan_number(p, end, &exptime)) == NULL ||
+        (p = plain_scan_number(p, end, &bytes)) == NULL || !plain_is_crlf(p, end) ||
+        !plain_scan_value(p + 2, end, bytes, &set->value)) {
+        return NULL;
+    }
+    set->exptime = (int64_t)exptime;
+    p = set->value.ptr + bytes + 2;
+    set->bytes = (size_t)(p - from);
+    return p;
+}
+
+/* The plain sets that `input` begins with, one behind the other; at most `max`. Returns
+ * how many. */
 unsigned request_plain_sets(struct span input, struct plain_set *sets, unsigned max);
 
 /* Flags with which an mg changes nothing and tells nothing of the past. Only O has
