@@ -244,7 +244,7 @@ void account_for_swap(struct store_thread *th, const struct store_item *it, uint
 /* Puts `it`, of so many bytes, with these marks more, in the place of `old`, which is to
  * be buried. Most often a value is replaced by one of the same size, and the accounts stay
  * as they are. Returns the bytes of `old`. */
-static inline uint32_t
+static inline __attribute__((always_inline)) uint32_t
 swap_items(struct store_thread *th, struct store_item *it, unsigned marks, uint64_t value_bytes,
            uint32_t came, struct place old)
 {

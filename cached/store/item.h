@@ -302,7 +302,7 @@ void item_init(struct store_item *it, const struct item_base *base, struct span 
 
 /* The same for one that is narrow, with its value and all else that is known of it
  * by who has that at hand; `accessed_s`: since its base. */
-static inline void
+static inline __attribute__((always_inline)) void
 item_make(struct store_item *it, unsigned layout, struct span key, struct span value,
           uint64_t flags, uint64_t expiry_ms, uint32_t accessed_s)
 {

@@ -51,11 +51,11 @@ base_at(struct store *st, uint64_t cas_slack, uint64_t now_ms)
 
 /* May an item be made in a segment of this base? One that was opened long ago
  * would soon be out of reach of what its items count from it. */
-static bool
+static inline bool
 is_current(struct store *st, const struct item_base *base, uint64_t now_ms)
 {
     return base->generation == generation_at(st, now_ms) &&
-           now_ms / 1000 < (uint64_t)base->opened_s + SEGMENT_AGE_MAX_S;
+           now_ms < ((uint64_t)base->opened_s + SEGMENT_AGE_MAX_S) * 1000;
 }
 
 /* --- heads ------------------------------------------------------------------- */

@@ -30,7 +30,7 @@ struct row {
 /* --- where ------------------------------------------------------------------- */
 
 /* Without the lock; what is seen is a hint. */
-static inline void
+static inline __attribute__((always_inline)) void
 take_aim(struct store *st, const struct store_key *key, struct aim *aim)
 {
     aim->shard = shard_of(st, key->hash);
@@ -39,7 +39,7 @@ take_aim(struct store *st, const struct store_key *key, struct aim *aim)
 }
 
 /* The first item with the key's tag nearly always is the key's. */
-static inline void
+static inline __attribute__((always_inline)) void
 refine_aim(const struct segments *s, const struct store_key *key, struct aim *aim)
 {
     unsigned places = bucket_match(aim->home, bucket_tag(key->hash));
@@ -53,7 +53,7 @@ refine_aim(const struct segments *s, const struct store_key *key, struct aim *ai
 
 /* Under the lock. Whatever stands in a bucket then is linked, and no other linked item
  * has the same key. */
-static inline bool
+static inline __attribute__((always_inline)) bool
 find_aimed(const struct segments *s, const struct aim *aim, const struct store_key *key,
            struct place *out)
 {
@@ -68,7 +68,7 @@ find_aimed(const struct segments *s, const struct aim *aim, const struct store_k
 /* Under the lock: `it`, of `came` bytes, takes the place of a live item where that was
  * expected. Returns that one's segment, and in *went its bytes, which are to be dropped
  * without the lock; NULL if it cannot. */
-static inline struct segment *
+static inline __attribute__((always_inline)) struct segment *
 replace(struct store_thread *th, const struct row *row, const struct aim *aim,
         const struct store_key *key, struct store_item *it, uint32_t came, struct store_put *put,
         uint32_t *went)
@@ -134,7 +134,7 @@ put_elsewhere(struct store_thread *th, const struct store_key *key, struct store
     commit(th, &room, put, now_ms);
 }
 
-static inline void
+static inline __attribute__((always_inline)) void
 put_made(struct store_thread *th, const struct row *row, const struct aim *aim,
          const struct store_key *key, struct store_item *it, uint32_t bytes, struct store_put *put)
 {
@@ -164,7 +164,7 @@ put_made(struct store_thread *th, const struct row *row, const struct aim *aim,
 
 /* Layout and bytes of the first ones' items, up to one that is large or wide or too
  * large. */
-static inline unsigned
+static inline __attribute__((always_inline)) unsigned
 measure(const struct store *st, const struct store_key *keys, const struct store_put *puts,
         unsigned count, uint8_t *layouts, uint32_t *bytes)
 {
@@ -185,7 +185,7 @@ measure(const struct store *st, const struct store_key *keys, const struct store
     return n;
 }
 
-static inline struct row
+static inline __attribute__((always_inline)) struct row
 row_at(struct store *st, const struct store_item *first, uint64_t now_ms)
 {
     const struct item_base *base = base_of(st, first);
@@ -200,7 +200,7 @@ row_at(struct store *st, const struct store_item *first, uint64_t now_ms)
 }
 
 /* As many of the first ones as have room side by side; returns how many. */
-static unsigned
+static inline __attribute__((always_inline)) unsigned
 put_row(struct store_thread *th, const struct store_key *keys, struct store_put *puts,
         unsigned count, uint64_t now_ms)
 {
@@ -238,6 +238,21 @@ put_row(struct store_thread *th, const struct store_key *keys, struct store_put 
     return n;
 }
 
+/* For a set that comes alone, as most do, there is nothing to be counted and kept. */
+static __attribute__((noinline)) unsigned
+put_one(struct store_thread *th, const struct store_key *key, struct store_put *put,
+        uint64_t now_ms)
+{
+    return put_row(th, key, put, 1, now_ms);
+}
+
+static __attribute__((noinline)) unsigned
+put_several(struct store_thread *th, const struct store_key *keys, struct store_put *puts,
+            unsigned count, uint64_t now_ms)
+{
+    return put_row(th, keys, puts, count, now_ms);
+}
+
 /* --- the whole group -------------------------------------------------------------- */
 
 /* Finds room first, evicting if it must. */
@@ -261,11 +276,12 @@ store_put(struct store_thread *th, const struct store_key *keys, struct store_pu
           unsigned count, uint64_t now_ms)
 {
     ASSERT(count <= STORE_SIGHTS);
-    unsigned done = put_row(th, keys, puts, count, now_ms);
+    unsigned done =
+        count == 1 ? put_one(th, keys, puts, now_ms) : put_several(th, keys, puts, count, now_ms);
     while (__builtin_expect(done < count, 0)) {
         put_alone(th, &keys[done], &puts[done], now_ms);
         done++;
-        done += done < count ? put_row(th, keys + done, puts + done, count - done, now_ms) : 0;
+        done += done < count ? put_several(th, keys + done, puts + done, count - done, now_ms) : 0;
     }
     if (__builtin_expect(segments_over_limit(&th->st->segments), 0) && th->st->options.evict) {
         memory_enforce(th, count, now_ms); /* as much as each by itself */
