@@ -409,17 +409,22 @@ on_timer(void *arg)
 
 /* --- journals --------------------------------------------------------------------------- */
 
+/* While the key moves all copies are of its old owner's: of the new one none are made
+ * yet. What that has missed reaches no other, or two nodes, each with copies of the
+ * other's, would tell each other for ever. */
 static void
 delete_copies_of_owner(const struct roster *r, unsigned index, const struct backend *b,
                        struct span key)
 {
     const struct roster_pool *pool = &r->pools[index];
-    unsigned nodes[TABLE_REPLICAS_MAX];
+    unsigned nodes[ROUTE_COPIES_MAX];
+    struct table_move move;
     if (!fanout_is_hot(pool, key)) {
         return;
     }
-    unsigned count = route_replicas(r->placement->table, index, key, nodes);
-    for (unsigned i = 1; i < count && pool->backends[nodes[0]] == b; i++) {
+    (void)table_pool_moves(pool->table, key, &move);
+    unsigned count = route_copies(r->placement->table, index, key, nodes);
+    for (unsigned i = 0; i < count && pool->backends[move.from] == b; i++) {
         rejoin_remember(pool->backends[nodes[i]], key);
     }
 }

@@ -33,7 +33,7 @@ unsigned route_bound(const struct table *table, const char *pool);
  * TABLE_REPLICAS_MAX; returns how many. */
 unsigned route_replicas(const struct table *table, unsigned pool, struct span key, unsigned *out);
 
-/* The nodes that may have copies, without the owner; while the key moves by either
- * ring, without either owner. `out` has room for ROUTE_COPIES_MAX. */
+/* The nodes that may have copies, without the owner; while keys of the pool move by
+ * either ring, without either owner. `out` has room for ROUTE_COPIES_MAX. */
 #define ROUTE_COPIES_MAX (2 * TABLE_REPLICAS_MAX)
 unsigned route_copies(const struct table *table, unsigned pool, struct span key, unsigned *out);

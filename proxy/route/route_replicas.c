@@ -27,9 +27,8 @@ route_copies(const struct table *table, unsigned pool, struct span key, unsigned
     unsigned nodes[ROUTE_COPIES_MAX], count = 0;
     struct table_move move;
     unsigned n = table_pool_replicas(p, key, nodes);
-    if (table_pool_moves(p, key, &move)) {
-        n += table_pool_other_replicas(p, key, nodes + n);
-    }
+    (void)table_pool_moves(p, key, &move);
+    n += table_pool_other_replicas(p, key, nodes + n);
     for (unsigned i = 0; i < n; i++) {
         count = add(out, count, nodes[i], &move);
     }

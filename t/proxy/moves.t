@@ -15,7 +15,7 @@ sub publish {
     $epoch++;
     my %in = (old => 'before', aux => 'before', new => 'after');
     my @nodes = map { { id => $_, addr => $mock{$_}->addr, ($now ? (in_ring => $in{$_}) : ()), %{ $node{$_} // {} } } }
-        $now ? ('old', ($node{old} ? 'aux' : ()), 'new') : 'old';
+        $now ? ('old', ($node{old} && !$node{old}{in_ring} ? 'aux' : ()), 'new') : 'old';
     spew($file, JSON::PP->new->canonical->encode({
         memfleet_table => 1, min_reader => 2, epoch => $epoch,
         pools => { main => { request_timeout_ms => 10_000, %pool, nodes => \@nodes,
@@ -267,6 +267,20 @@ for my $try (['prepare', "set k 0 0 1\r\nx"], ['prepare', 'delete k'], ['warm', 
     wait_seen('new', qr/delete k/);
     wait_until(sub { journals() eq 'old:0 new:0' }, deadline(15), 'it has it');
 }
+# A hot key's old owner may have copies of it, and is told what the new one missed; but
+# they do not tell each other for ever.
+@pool{qw(replicas hot)} = (2, { prefixes => ['h'] });
+for my $step ('warm', 'active') {
+    anew($step, old => { in_ring => 'both' });
+    my ($hot) = grep { forget(); $c->set($_, 'x'); seen('new') =~ /set $_ / } map { "h$_" } 1 .. 50;
+    $mock{old}->mode('hang');
+    forget();
+    is($c->ask("set $hot 0 0 1\r\nx\r\n"), $late, "$step: a hot key, and the old owner hangs");
+    $mock{old}->mode('answer');
+    wait_seen('old', qr/delete $hot/);
+    wait_until(sub { journals() eq 'old:0 new:0' }, deadline(15), 'what was missed is delivered, and that is all');
+}
+delete @pool{qw(replicas hot)};
 anew('warm');
 $mock{old}->mode('hang');
 $mock{new}->busy('mg', $empty);
