@@ -11,11 +11,10 @@ use Memfleet;
 my @nodes = map { mfcached() } 1 .. 3;
 my $file = scratch_dir() . '/table.json';
 my $long = Memfleet::Deadline::sanitized() ? 20_000 : 10_000;
-spew($file, JSON::PP->new->canonical->encode({
-    memfleet_table => 1, epoch => 1,
-    pools => { main => { request_timeout_ms => $long, coalesce => JSON::PP::false(), replicas => 3, replica_ttl_ms => 60_000,
-                         hot => { keys => ['hot'], prefixes => ['n:'] },
-                         nodes => [map { { id => "n$_", addr => $nodes[$_]->addr } } 0 .. 2] } } }));
+publish_table($file, {
+    main => { request_timeout_ms => $long, coalesce => JSON::PP::false(), replicas => 3, replica_ttl_ms => 60_000,
+              hot => { keys => ['hot'], prefixes => ['n:'] },
+              nodes => [map { { id => "n$_", addr => $nodes[$_]->addr } } 0 .. 2] } });
 my ($one, $two) = map { mfproxy(args => ['--table', $file, '--threads', 2], listens => 1) } 1 .. 2;
 my @clients = map { $one->connect } 1 .. 8;
 my @others = map { $two->connect } 1 .. 8;

@@ -38,7 +38,7 @@ our @EXPORT = (
     qw(builddir srcdir program_path scratch_dir free_port),
     qw(start_program run_to_end mfcached mfproxy mfcontrol mfctl memcached_program),
     qw(has_option deadline wait_until sanitized http_get memcached_compare slurp spew skip_without),
-    qw(table_json trace_file mfreplay replay_sum python_with patient),
+    qw(table_json publish_table mock_nodes trace_file mfreplay replay_sum python_with patient),
     @Test::More::EXPORT,
 );
 
@@ -242,10 +242,27 @@ sub table_json {
     my @addrs = map { ref $_ ? $_->addr : $_ } @{ $opt{nodes} };
     my @ids = @{ $opt{ids} // \@addrs };
     my @nodes = map { { id => $ids[$_], addr => $addrs[$_] } } 0 .. $#addrs;
-    return JSON::PP->new->canonical->encode({
-        memfleet_table => 1, epoch => $opt{epoch} // 1, %{ $opt{table} // {} },
-        pools => { main => { %{ $opt{pool} // {} }, nodes => \@nodes } },
-    });
+    return _table_text({ main => { %{ $opt{pool} // {} }, nodes => \@nodes } },
+                       epoch => $opt{epoch} // 1, %{ $opt{table} // {} });
+}
+
+# The same for any pools, written to a file that a proxy may be watching: pools by
+# their names, and further members of the table (epoch 1 if none is given).
+sub publish_table {
+    my ($file, $pools, %table) = @_;
+    return spew($file, _table_text($pools, %table));
+}
+
+sub _table_text {
+    my ($pools, %table) = @_;
+    return JSON::PP->new->canonical->encode({ memfleet_table => 1, epoch => 1, %table, pools => $pools });
+}
+
+# What a pool of these mocks has in a table: nodes => [...], by the mocks' names, each
+# with the further members that a hash behind the name of the node says.
+sub mock_nodes {
+    my ($mocks, %more) = @_;
+    return nodes => [map { { id => $_->name, addr => $_->addr, %{ $more{ $_->name } // {} } } } @$mocks];
 }
 
 # The trace of t/data, unpacked; skips the test without xz.

@@ -8,14 +8,12 @@ use MockBackend;
 my $mock = MockBackend->start(name => 'm');
 my $file = scratch_dir() . '/table.json';
 
-sub pool { return { patient(table => 1), @_, nodes => [{ id => 'm', addr => $mock->addr }] } }
+sub pool { return { patient(table => 1), @_, mock_nodes([$mock]) } }
 
 sub publish {
     my ($epoch, %pools) = @_;
-    spew($file, JSON::PP->new->canonical->encode({
-        memfleet_table => 1, epoch => $epoch, default_pool => 'main', force => JSON::PP::true(),
-        pools => { more => pool(), %pools } }));
-    return;
+    return publish_table($file, { more => pool(), %pools }, epoch => $epoch, default_pool => 'main',
+                         force => JSON::PP::true());
 }
 
 publish(7, main => pool(config_cluster => '10.0.0.5:11211,proxy-2.example.com:11212,[2001:db8::1]:11211'));

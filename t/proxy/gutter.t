@@ -11,12 +11,11 @@ sub table_with {
     my ($nodes, $gutter, $ttl) = @_;
     my $file = scratch_dir() . '/table.json';
     my $n = 0;
-    spew($file, JSON::PP::encode_json({
-        memfleet_table => 1, epoch => 1, default_pool => 'main', pools => {
-            main => { gutter => 'aside', gutter_ttl_s => $ttl, hash_tag => '{}', request_timeout_ms => 500,
-                      nodes => [map { { id => 'n' . ++$n, addr => $_->addr } } @$nodes] },
-            aside => { request_timeout_ms => 500, nodes => [{ id => 'g', addr => $gutter->addr }] },
-        } }));
+    publish_table($file, {
+        main => { gutter => 'aside', gutter_ttl_s => $ttl, hash_tag => '{}', request_timeout_ms => 500,
+                  nodes => [map { { id => 'n' . ++$n, addr => $_->addr } } @$nodes] },
+        aside => { request_timeout_ms => 500, nodes => [{ id => 'g', addr => $gutter->addr }] },
+    }, default_pool => 'main');
     return $file;
 }
 

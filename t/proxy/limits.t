@@ -9,11 +9,7 @@ my $file = scratch_dir() . '/table.json';
 my $epoch = 0;
 sub publish {
     my (%pool) = @_;
-    $epoch++;
-    spew($file, JSON::PP->new->canonical->encode({
-        memfleet_table => 1, epoch => $epoch,
-        pools => { main => { patient(table => 1), %pool, nodes => [{ id => 'a', addr => $mock->addr }] } } }));
-    return;
+    return publish_table($file, { main => { patient(table => 1), %pool, mock_nodes([$mock]) } }, epoch => ++$epoch);
 }
 my $limits = { 'u:' => { requests => 1, burst_ms => 20_000 },   # twenty, and then one a second
                'b:' => { bytes => 100, burst_ms => 20_000 },    # two thousand

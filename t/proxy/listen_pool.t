@@ -12,16 +12,13 @@ my $file = "$dir/table.json";
 
 sub pool {
     my ($mock, %opt) = @_;
-    return { patient(table => 1), flush_all => 'allow', %opt,
-             nodes => [{ id => $mock->name, addr => $mock->addr }] };
+    return { patient(table => 1), flush_all => 'allow', %opt, mock_nodes([$mock]) };
 }
 
 sub publish {
     my ($epoch, %pools) = @_;
-    spew($file, JSON::PP->new->canonical->encode({
-        memfleet_table => 1, epoch => $epoch, default_pool => 'main', routes => { 's:' => 'more' },
-        force => JSON::PP::true(), pools => { main => pool($main), more => pool($more), %pools } }));
-    return;
+    return publish_table($file, { main => pool($main), more => pool($more), %pools }, epoch => $epoch,
+                         default_pool => 'main', routes => { 's:' => 'more' }, force => JSON::PP::true());
 }
 
 # The n-th process; what it listens at beside TCP without a pool.

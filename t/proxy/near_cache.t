@@ -12,12 +12,9 @@ my ($proxy, @c);
 
 sub publish {
     my (%pool) = @_;
-    $epoch++;
-    spew($file, JSON::PP->new->canonical->encode({
-        memfleet_table => 1, epoch => $epoch,
-        pools => { main => { patient(table => 1), near_cache_bytes => 1 << 20, near_cache_ttl_ms => 1000,
-                             %pool, nodes => [{ id => 'a', addr => $mock->addr }] } } }));
-    return;
+    return publish_table($file, { main => { patient(table => 1), near_cache_bytes => 1 << 20, near_cache_ttl_ms => 1000,
+                                            %pool, mock_nodes([$mock]) } },
+                         epoch => ++$epoch);
 }
 sub stat_of { return $c[0]->stats->{ $_[0] } }
 sub adopted {

@@ -10,13 +10,9 @@ my $file = scratch_dir() . '/table.json';
 my $epoch = 0;
 sub publish {
     my (%pool) = @_;
-    $epoch++;
-    spew($file, JSON::PP->new->canonical->encode({
-        memfleet_table => 1, epoch => $epoch,
-        pools => { main => { patient(table => 1), replicas => 3, promote_percent => 50,
-                             replica_ttl_local_ms => 1000, %pool,
-                             nodes => [map { { id => $_, addr => $mock{$_}->addr } } qw(a b c)] } } }));
-    return;
+    return publish_table($file, { main => { patient(table => 1), replicas => 3, promote_percent => 50,
+                                            replica_ttl_local_ms => 1000, %pool, mock_nodes([@mock{qw(a b c)}]) } },
+                         epoch => ++$epoch);
 }
 publish();
 my $proxy = mfproxy(args => ['--table', $file, '--threads', 2, '--http', '127.0.0.1:0'], listens => 2);

@@ -10,16 +10,13 @@ my $file = scratch_dir() . '/table.json';
 
 sub pool {
     my ($mock, %opt) = @_;
-    return { request_timeout_ms => 10_000, flush_all => 'allow', %opt,
-             nodes => [{ id => $mock->name, addr => $mock->addr }] };
+    return { request_timeout_ms => 10_000, flush_all => 'allow', %opt, mock_nodes([$mock]) };
 }
 
 sub publish {
     my ($epoch, $routes, %pools) = @_;
-    spew($file, JSON::PP->new->canonical->encode({
-        memfleet_table => 1, epoch => $epoch, default_pool => 'main', routes => $routes,
-        pools => { main => pool($main), sess => pool($sess), more => pool($more), %pools } }));
-    return;
+    return publish_table($file, { main => pool($main), sess => pool($sess), more => pool($more), %pools },
+                         epoch => $epoch, default_pool => 'main', routes => $routes);
 }
 
 publish(1, { 's:' => 'sess', 's:m:' => 'more' });

@@ -13,11 +13,8 @@ my ($behind, $whole) = map { mfcached() } 1 .. 2;
 
 sub publish {
     my ($epoch, $routes, %pools) = @_;
-    spew($file, JSON::PP->new->canonical->encode({
-        memfleet_table => 1, epoch => $epoch, default_pool => 'main', force => JSON::PP::true(),
-        routes => $routes,
-        pools => { map { ($_ => { patient(table => 1), %{ $pools{$_} } }) } keys %pools } }));
-    return;
+    return publish_table($file, { map { ($_ => { patient(table => 1), %{ $pools{$_} } }) } keys %pools },
+                         epoch => $epoch, default_pool => 'main', force => JSON::PP::true(), routes => $routes);
 }
 
 sub nodes {

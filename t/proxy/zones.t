@@ -10,11 +10,10 @@ my %mock = map { $_ => MockBackend->start(name => $_) } qw(a b c);
 my $dir = scratch_dir();
 
 # Nodes a, b and c stand in zones A, B and C.
-spew("$dir/table.json", JSON::PP->new->canonical->encode({
-    memfleet_table => 1, epoch => 1,
-    pools => { main => { patient(table => 1), coalesce => JSON::PP::false(), replicas => 3,
-                         replica_ttl_ms => 60_000, hot => { keys => ['hot'] },
-                         nodes => [map { { id => $_, addr => $mock{$_}->addr, zone => uc $_ } } qw(a b c)] } } }));
+publish_table("$dir/table.json", {
+    main => { patient(table => 1), coalesce => JSON::PP::false(), replicas => 3, replica_ttl_ms => 60_000,
+              hot => { keys => ['hot'] },
+              mock_nodes([@mock{qw(a b c)}], map { $_ => { zone => uc $_ } } qw(a b c)) } });
 
 sub proxy_in {
     my ($zone) = @_;
