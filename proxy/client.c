@@ -84,6 +84,7 @@ client_destroy(struct client **client)
     watcher_end(c);
     client_release(c, c->held);
     w->shed_bytes -= c->shed_bytes;
+    w->asking_clients -= c->asking;
     w->expected_bytes -= c->expected;
     if (c->closing && !c->ended) {
         discard_input(c);
@@ -552,6 +553,14 @@ is_over(const struct client *c)
     return c->doomed || ((c->closing || c->ended) && c->first == NULL && buf_len(&c->out) == 0);
 }
 
+static void
+note_asking(struct client *c)
+{
+    bool asking = c->first != NULL;
+    c->worker->asking_clients += (unsigned)asking - (unsigned)c->asking;
+    c->asking = asking;
+}
+
 void
 client_end_turn(struct client *c)
 {
@@ -570,6 +579,7 @@ client_end_turn(struct client *c)
         return;
     }
     note_half(c);
+    note_asking(c);
     want_events(c);
 }
 

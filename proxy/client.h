@@ -29,6 +29,7 @@ struct client {
     int fd;
     uint16_t frontend; /* by which it came */
     bool bound;        /* that one's pool has all its keys */
+    bool asking;       /* at the end of its last turn something was on its way */
     struct request_parser parser;
     struct buf in;
     struct buf out;

@@ -56,6 +56,7 @@ libmfproxy_a_SOURCES = \
 	proxy/proxy_watch.c \
 	proxy/proxy_worker.c proxy/proxy_worker.h \
 	proxy/rename.c proxy/rename.h \
+	proxy/gather.h \
 	proxy/retry_budget.h \
 	proxy/rejoin.c proxy/rejoin.h \
 	proxy/roster.c proxy/roster.h \

@@ -301,6 +301,7 @@ fill_limits(struct proxy *proxy)
         .zone = o->zone,
         .hash_seed = random_seed(),
         .threads = (unsigned)o->threads,
+        .gather_us = (unsigned)o->gather_us,
         .replay_rate = o->replay_rate / o->threads,
     };
     proxy->host = (struct worker_host){

@@ -44,6 +44,8 @@
       "System calls that wrote to backends.")                                                      \
     X(CLIENT_SENDS,     "client_sends_total",         COUNTER,                                     \
       "System calls that wrote to clients.")                                                       \
+    X(GATHERED,         "gathered_turns_total",       COUNTER,                                     \
+      "Turns under load behind which more was waited for (--gather-us).")                          \
     X(FAILED_DOWN,      "failed_down_total",          COUNTER,                                     \
       "Requests (a shard of a multiget is one) not sent because the node was DOWN.")               \
     X(FAILED_TIMEOUT,   "failed_timeout_total",       COUNTER,                                     \

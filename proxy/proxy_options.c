@@ -84,6 +84,9 @@ find_fault(const void *options)
     if (!rejoin_policy_find(span_cstr(o->rejoin), &rejoin)) {
         return "option --rejoin: expected " REJOIN_POLICIES_TEXT;
     }
+    if (o->gather_us > 1000) {
+        return "option --gather-us: expected 0 to 1000";
+    }
     if (o->replay_rate == 0) {
         return "option --replay-rate: expected at least 1";
     }

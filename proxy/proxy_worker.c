@@ -186,6 +186,17 @@ write_journals(struct worker *w)
     }
 }
 
+static void
+gather_more(struct worker *w, unsigned busy_clients)
+{
+    unsigned asking = w->asking_clients;
+    if (gather_pays(&w->gather, asking > busy_clients ? asking : busy_clients, worker_now_us(w)) &&
+        w->limits->gather_us > 0) {
+        worker_count(w, METRIC_ID_GATHERED, 1);
+        loop_gather(w->loop, w->limits->gather_us);
+    }
+}
+
 /* Backends first: one that fails to send answers clients. Clients then may go
  * on parsing what back-pressure held up, which gives backends more to send; so
  * again, until nobody has anything left. Each has at most one send a round, and
@@ -194,6 +205,7 @@ static void
 end_turn(void *arg)
 {
     struct worker *w = arg;
+    unsigned clients = 0;
     while (!list_empty(&w->busy_backends) || !list_empty(&w->busy_clients)) {
         struct list *link;
         while ((link = list_pop_front(&w->busy_backends)) != NULL) {
@@ -204,8 +216,10 @@ end_turn(void *arg)
                 write_journals(w);
             }
             client_end_turn(LIST_ENTRY(link, struct client, busy_link));
+            clients++;
         }
     }
+    gather_more(w, clients);
 }
 
 /* --- from other threads ----------------------------------------------------------- */

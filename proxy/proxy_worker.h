@@ -16,6 +16,7 @@
 #include "proxy/coalesce.h"
 #include "proxy/fanout.h"
 #include "proxy/frontend.h"
+#include "proxy/gather.h"
 #include "proxy/lookup_key.h"
 #include "proxy/moving.h"
 #include "proxy/multiget.h"
@@ -43,6 +44,7 @@ struct worker_limits {
     const char *zone;         /* the proxy's; "" if not given */
     uint64_t hash_seed;       /* of lookup_key.hash; secret, one for all workers */
     unsigned threads;         /* workers */
+    unsigned gather_us;       /* a turn under load takes at least so long; 0: none does */
     uint64_t replay_rate;     /* deletes a second, of a worker to one node that rejoins */
 };
 
@@ -94,10 +96,12 @@ struct worker {
     unsigned rosters;       /* the current one, and those with requests on their way */
     bool clear_told;        /* of the current roster */
     struct list clients;
-    struct list watchers; /* of them, those who watch */
+    struct list watchers;      /* of them, those who watch */
     struct list backends;      /* of all rosters */
     struct list busy_clients;  /* have something to do at the end of this turn */
     struct list busy_backends; /* have something to send at the end of this turn */
+    unsigned asking_clients;   /* something of theirs is on its way */
+    struct gather gather;
     unsigned crowded_backends; /* nearly at max_inflight: clients stop pipelining */
     bool journals_unwritten;   /* some backends' have something that must be in its file */
     uint32_t split_round;      /* marks the backends of the multiget being split */

@@ -12,6 +12,11 @@ t_unit_check_flight_SOURCES = t/unit/check_flight.c t/unit/unit.h
 t_unit_check_flight_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_flight_LDADD = $(PROXY_UNIT_LIBS)
 
+UNIT_TESTS += t/unit/check_gather
+t_unit_check_gather_SOURCES = t/unit/check_gather.c t/unit/unit.h
+t_unit_check_gather_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_gather_LDADD = $(PROXY_UNIT_LIBS)
+
 UNIT_TESTS += t/unit/check_form
 t_unit_check_form_SOURCES = t/unit/check_form.c t/unit/unit.h
 t_unit_check_form_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

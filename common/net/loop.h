@@ -54,6 +54,11 @@ void loop_forget_longest_turn(struct loop *loop);
 /* Turns that took a millisecond or more of it. Any thread. */
 uint64_t loop_slow_turns(const struct loop *loop);
 
+/* The next turn begins no sooner than `us` after this one began, so that what comes
+ * meanwhile is done together. Holds for one turn; own thread, within a turn. Whatever
+ * comes waits so long, timers and posts too: for a thread that has much to do. */
+void loop_gather(struct loop *loop, unsigned us);
+
 /* Runs fn(arg) on the loop's thread in a coming turn, in order of posting. */
 void loop_post(struct loop *loop, void (*fn)(void *arg), void *arg);
 

@@ -83,6 +83,7 @@ for my $case (
     [['--servers', 'a:1', '--threads', 0], qr/--threads/],
     [['--servers', 'a:1', '--ring', 'nothing'], qr/nothing/],
     [['--servers', 'a:1', '--log-level', 'loud'], qr/--log-level/],
+    [['--servers', 'a:1', '--gather-us', '1001'], qr/--gather-us: expected 0 to 1000/],
     [['--servers', 'a:1', '--coalesce', 'maybe'], qr/--coalesce: expected on or off/],
     [['--servers', 'a:1', 'rest'], qr/no arguments/],
     [['--servers', '127.0.0.1:1', '--listen', 'nowhere.invalid:1'], qr/cannot listen on nowhere\.invalid/],

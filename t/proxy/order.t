@@ -16,6 +16,7 @@ for my $i (1 .. 100) {
     push @{ $keys{$owner} }, "k$i";
 }
 my ($ka, $kb) = ($keys{a}[0], $keys{b}[0]);
+is($c->stats->{gathered_turns_total}, 0, 'a client that is alone is never kept waiting for others');
 
 sub value {
     my ($key, $owner) = @_;

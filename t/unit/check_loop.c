@@ -135,6 +135,38 @@ START_TEST(the_time_stands_still_within_a_turn)
 }
 END_TEST
 
+static void
+come_later(void *arg)
+{
+    take_time((void *)1);
+    loop_stop(loop);
+}
+
+static void
+gather_2_ms(void *arg)
+{
+    take_time((void *)0);
+    loop_gather(loop, 2000);
+    loop_post(loop, come_later, NULL);
+}
+
+/* Though there is something to do at once. */
+START_TEST(a_turn_that_gathers_keeps_the_next_waiting)
+{
+    loop = loop_create();
+    loop_post(loop, gather_2_ms, NULL);
+    loop_run(loop);
+    ck_assert_uint_ge(times[1], times[0] + 2000);
+    uint64_t before = clock_mono_us();
+    for (int i = 0; i < 5; i++) {
+        loop_post(loop, on_stop, NULL);
+        loop_run(loop);
+    }
+    ck_assert_uint_lt(clock_mono_us() - before, 1000000);
+    expect("");
+}
+END_TEST
+
 enum { CROWD = 8 };
 
 static int told;
@@ -679,11 +711,12 @@ START_TEST(a_signal_is_an_event)
 END_TEST
 
 UNIT_MAIN("loop", a_long_turn_is_told_by_its_cpu_time, the_time_is_that_of_this_turn,
-          the_time_stands_still_within_a_turn, many_that_are_ready_have_more_than_one_turn,
-          stopped_before_it_runs, a_lost_peer_raises_no_signal, posts_run_in_order,
-          posts_that_never_ran_are_freed, posts_of_many_threads_all_run,
-          hooks_run_in_the_order_of_adding, a_hook_added_before_the_loop_runs_needs_no_event,
-          a_hook_removes_itself, a_hook_removes_the_one_before_and_the_one_behind,
+          the_time_stands_still_within_a_turn, a_turn_that_gathers_keeps_the_next_waiting,
+          many_that_are_ready_have_more_than_one_turn, stopped_before_it_runs,
+          a_lost_peer_raises_no_signal, posts_run_in_order, posts_that_never_ran_are_freed,
+          posts_of_many_threads_all_run, hooks_run_in_the_order_of_adding,
+          a_hook_added_before_the_loop_runs_needs_no_event, a_hook_removes_itself,
+          a_hook_removes_the_one_before_and_the_one_behind,
           a_hook_added_by_the_last_one_runs_in_the_same_turn, a_hook_that_comes_back_runs_again,
           readiness_is_told_again_until_it_is_over, what_is_not_wanted_is_not_told,
           a_callback_ends_itself_and_another_that_is_due, reading_is_told_before_writing,
