@@ -11,6 +11,7 @@ mfchaos_SOURCES = \
 	t/chaos/chaosmodel.c t/chaos/chaosmodel.h \
 	t/chaos/chaosmove.c t/chaos/chaosmove.h \
 	t/chaos/chaosmover.c t/chaos/chaosmover.h \
+	t/chaos/chaosnet.c t/chaos/chaosnet.h \
 	t/chaos/chaosplan.c t/chaos/chaosplan.h \
 	t/chaos/chaosrun.c t/chaos/chaosrun.h \
 	t/chaos/chaostable.c t/chaos/chaostable.h \

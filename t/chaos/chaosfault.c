@@ -39,7 +39,7 @@ static void
 heal_link(struct chaos_faults *fs, unsigned proxy, unsigned node)
 {
     fs->link_until_us[proxy][node] = 0;
-    chaos_link_set(fs->fleet->links, fs->fleet->link_of[proxy][node], LINK_OPEN);
+    chaos_wire_set(fs->fleet, proxy, node, LINK_OPEN);
 }
 
 static void
@@ -104,7 +104,7 @@ harm_link(struct chaos_faults *fs, const struct chaos_fault *fault, enum chaos_l
         return false;
     }
     *until = clock_mono_us() + fault->lasts_us;
-    chaos_link_set(fs->fleet->links, fs->fleet->link_of[fault->proxy][fault->node], state);
+    chaos_wire_set(fs->fleet, fault->proxy, fault->node, state);
     return true;
 }
 
@@ -156,9 +156,7 @@ harm(struct chaos_faults *fs, const struct chaos_fault *fault)
     case FAULT_NODE_KILL:
     case FAULT_NODE_END:
     case FAULT_FREEZE: return harm_node(fs, fault);
-    case FAULT_CUT:
-        chaos_link_cut(fs->fleet->links, fs->fleet->link_of[fault->proxy][fault->node]);
-        return true;
+    case FAULT_CUT: chaos_wire_cut(fs->fleet, fault->proxy, fault->node); return true;
     case FAULT_STALL: return harm_link(fs, fault, LINK_STALLED);
     case FAULT_MUTE: return harm_link(fs, fault, LINK_MUTE);
     case FAULT_DEAF: return harm_link(fs, fault, LINK_DEAF);

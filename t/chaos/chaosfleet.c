@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #define START_LIMIT_US 30000000
 #define ASK_LIMIT_US   1000000
 #define ARGS_MAX       32
+#define NODE_PORT      11211
 
 static void
 pause_ms(unsigned ms)
@@ -51,6 +53,17 @@ exec_program(const struct chaos_fleet *f, const struct chaos_process *p, const c
 }
 
 static struct addr
+local_addr(unsigned port)
+{
+    struct addr addr = {.len = sizeof(struct sockaddr_in)};
+    struct sockaddr_in *in = (struct sockaddr_in *)(void *)&addr.sa;
+    in->sin_family = AF_INET;
+    in->sin_port = htons((uint16_t)port);
+    in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return addr;
+}
+
+static struct addr
 socket_addr(const struct chaos_process *p)
 {
     struct addr addr = {.len = sizeof(struct sockaddr_un)};
@@ -64,11 +77,10 @@ socket_addr(const struct chaos_process *p)
 static void
 await_listener(struct chaos_process *p)
 {
-    struct addr addr = socket_addr(p);
     uint64_t limit = clock_mono_us() + START_LIMIT_US;
     while (clock_mono_us() < limit) {
         struct soak_conn c;
-        if (soak_conn_open(&c, &addr)) {
+        if (soak_conn_open(&c, &p->addr)) {
             soak_conn_close(&c, false);
             return;
         }
@@ -143,15 +155,24 @@ chaos_fleet_look(struct chaos_fleet *f)
 
 /* --- nodes -------------------------------------------------------------------------------- */
 
+/* In a namespace all ports are ours. */
+static unsigned
+node_port(unsigned node)
+{
+    return NODE_PORT + node;
+}
+
 void
 chaos_node_start(struct chaos_fleet *f, unsigned node)
 {
     struct chaos_process *p = &f->nodes[node];
-    char threads[16];
-    const char *args[ARGS_MAX] = {"mfcached", "-s", p->socket, "-m",   "32",
-                                  "-U",       "0",  "-t",      threads};
-    unsigned n = 9;
+    char threads[16], port[16];
+    const char *args[ARGS_MAX] = {"mfcached", "-m", "32", "-U", "0", "-t", threads};
+    unsigned n = 7;
     snprintf(threads, sizeof(threads), "%u", f->setup.node_threads);
+    snprintf(port, sizeof(port), "%u", node_port(node));
+    args[n++] = f->setup.network ? "-p" : "-s";
+    args[n++] = f->setup.network ? port : p->socket;
     if (geteuid() == 0) {
         args[n++] = "-u";
         args[n++] = "root";
@@ -172,11 +193,10 @@ chaos_node_end(struct chaos_fleet *f, unsigned node, int signal)
 bool
 chaos_node_flush(struct chaos_fleet *f, unsigned node)
 {
-    struct addr addr = socket_addr(&f->nodes[node]);
     struct soak_conn c;
     uint64_t limit = clock_mono_us() + ASK_LIMIT_US;
     bool done = false;
-    if (f->nodes[node].pid == 0 || !soak_conn_open(&c, &addr)) {
+    if (f->nodes[node].pid == 0 || !soak_conn_open(&c, &f->nodes[node].addr)) {
         return false;
     }
     buf_printf(&c.out, "flush_all\r\n");
@@ -222,6 +242,28 @@ chaos_proxy_end(struct chaos_fleet *f, unsigned proxy, int signal)
     f->run->doors[proxy].closed = true;
     end(f, &f->proxies[proxy], signal);
     chaos_proxy_ended(f->run->model, proxy);
+}
+
+/* --- wires ---------------------------------------------------------------------------- */
+
+void
+chaos_wire_set(struct chaos_fleet *f, unsigned proxy, unsigned node, enum chaos_link_state state)
+{
+    if (f->net != NULL) {
+        chaos_net_set(f->net, proxy, node, state);
+    } else {
+        chaos_link_set(f->links, f->link_of[proxy][node], state);
+    }
+}
+
+void
+chaos_wire_cut(struct chaos_fleet *f, unsigned proxy, unsigned node)
+{
+    if (f->net != NULL) {
+        chaos_net_cut(f->net, proxy, node);
+    } else {
+        chaos_link_cut(f->links, f->link_of[proxy][node]);
+    }
 }
 
 /* --- tables ------------------------------------------------------------------------------------
@@ -352,6 +394,20 @@ name_process(const struct chaos_fleet *f, struct chaos_process *p, const char *k
     snprintf(p->socket, sizeof(p->socket), "%s/%s", f->dir, p->name);
     snprintf(p->log, sizeof(p->log), "%s/%s.log", f->dir, p->name);
     snprintf(p->extra, sizeof(p->extra), "%s/%s.extra", f->dir, p->name);
+    p->addr = socket_addr(p);
+}
+
+static void
+make_wire(struct chaos_fleet *f, unsigned proxy, unsigned node)
+{
+    char host[CHAOS_NET_ADDR_MAX] = "127.0.0.1";
+    unsigned port = node_port(node);
+    if (f->setup.network) {
+        chaos_net_host(host, proxy, node);
+    } else {
+        f->link_of[proxy][node] = chaos_link_add(f->links, f->nodes[node].socket, &port);
+    }
+    snprintf(f->addrs[proxy][node], sizeof(f->addrs[proxy][node]), "%s:%u", host, port);
 }
 
 static void
@@ -369,25 +425,33 @@ make_dir(struct chaos_fleet *f)
 void
 chaos_fleet_start(struct chaos_fleet *f)
 {
+    char log[128];
     make_dir(f);
+    snprintf(log, sizeof(log), "%s/nft.log", f->dir);
+    f->net = f->setup.network ? chaos_net_create(log) : NULL;
     f->node_count = f->setup.nodes + (f->setup.gutter_ttl_s > 0);
     for (unsigned i = 0; i < f->node_count; i++) {
         name_process(f, &f->nodes[i], "node", i);
+        if (f->setup.network) {
+            f->nodes[i].addr = local_addr(node_port(i));
+        }
         f->ring.weights[i] = 1;
         f->ring.names[i] = i;
     }
     for (unsigned p = 0; p < f->setup.proxies; p++) {
         name_process(f, &f->proxies[p], "proxy", p);
-        f->run->doors[p].addr = socket_addr(&f->proxies[p]);
+        f->run->doors[p].addr = f->proxies[p].addr;
         f->run->doors[p].closed = true;
         for (unsigned n = 0; n < f->node_count; n++) {
-            f->link_of[p][n] = chaos_link_add(f->links, f->nodes[n].socket, &f->ports[p][n]);
+            make_wire(f, p, n);
         }
     }
     for (unsigned i = 0; i < f->node_count; i++) {
         chaos_node_start(f, i);
     }
-    chaos_links_start(f->links);
+    if (f->links != NULL) {
+        chaos_links_start(f->links);
+    }
     f->epoch = 1;
     for (unsigned p = 0; p < f->setup.proxies; p++) {
         chaos_table_write(f, p);
@@ -437,6 +501,10 @@ chaos_fleet_stop(struct chaos_fleet *f)
     for (unsigned i = f->node_count; i-- > 0;) {
         end(f, &f->nodes[i], SIGTERM);
         judge_log(f, &f->nodes[i]);
+    }
+    if (f->net != NULL && !chaos_net_destroy(&f->net)) {
+        f->setup.keep = true;
+        chaos_wrong(f->run, "nft has failed, see %s/nft.log", f->dir);
     }
     for (unsigned i = 0; !f->setup.keep && i < f->setup.proxies; i++) {
         remove_files(&f->proxies[i]);

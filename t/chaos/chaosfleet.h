@@ -6,6 +6,7 @@
 #include "common/core/buf.h"
 #include "t/chaos/chaoslink.h"
 #include "t/chaos/chaosmove.h"
+#include "t/chaos/chaosnet.h"
 #include "t/chaos/chaosrun.h"
 
 #include <sys/types.h>
@@ -23,6 +24,7 @@ struct chaos_setup {
     uint64_t near_ms;       /* near_cache_ttl_ms; 0: no near cache */
     uint64_t promote;       /* promote_percent, with 3 replicas; 0: no replicas */
     uint64_t hot;           /* so many keys are listed as hot, with 3 replicas */
+    bool network;           /* wires are the kernel's: chaosnet.h */
     bool alone;             /* no coalescing */
     bool warm;              /* nodes keep their items in a file */
     bool keep;              /* the folder, for who wants to read logs */
@@ -31,6 +33,7 @@ struct chaos_setup {
 struct chaos_process {
     char name[16];
     char socket[128], log[128], extra[128]; /* extra: its table, or memory file */
+    struct addr addr;                       /* where it is asked */
     pid_t pid;
 };
 
@@ -38,10 +41,11 @@ struct chaos_fleet {
     struct chaos_setup setup;
     struct chaos_run *run;
     struct chaos_links *links;
+    struct chaos_net *net; /* with setup.network; then there are no links */
     char dir[96];
     unsigned node_count; /* with the gutter's, which is the last */
     struct chaos_process nodes[CHAOS_NODES_MAX], proxies[CHAOS_PROXIES_MAX];
-    unsigned ports[CHAOS_PROXIES_MAX][CHAOS_NODES_MAX];
+    char addrs[CHAOS_PROXIES_MAX][CHAOS_NODES_MAX][CHAOS_NET_ADDR_MAX + 8];
     unsigned link_of[CHAOS_PROXIES_MAX][CHAOS_NODES_MAX];
     uint64_t epoch;
     struct chaos_ring ring;
@@ -77,6 +81,12 @@ void chaos_fleet_pay(struct chaos_fleet *f);
 bool chaos_fleet_settled(const struct chaos_fleet *f);
 /* Which proxies follow it by now. */
 void chaos_fleet_settle(struct chaos_fleet *f);
+
+/* The wire between a proxy and a node is such from now on; or its connections are
+ * reset. */
+void chaos_wire_set(struct chaos_fleet *f, unsigned proxy, unsigned node,
+                    enum chaos_link_state state);
+void chaos_wire_cut(struct chaos_fleet *f, unsigned proxy, unsigned node);
 
 /* What a proxy answers to "stats..."; false if nothing whole within a second. */
 bool chaos_fleet_ask(struct chaos_fleet *f, unsigned proxy, const char *command, struct buf *out);

@@ -11,9 +11,9 @@ put_node(struct buf *out, const struct chaos_fleet *f, unsigned proxy, unsigned 
          unsigned weight, const char *in_ring)
 {
     buf_printf(out,
-               "\n{\"id\": \"n%u\", \"addr\": \"127.0.0.1:%u\", \"ring_name\": \"n%u:1\", "
+               "\n{\"id\": \"n%u\", \"addr\": \"%s\", \"ring_name\": \"n%u:1\", "
                "\"in_ring\": \"%s\", \"weight\": %u}",
-               node, f->ports[proxy][node], name, in_ring, weight);
+               node, f->addrs[proxy][node], name, in_ring, weight);
 }
 
 static void

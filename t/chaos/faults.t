@@ -32,5 +32,7 @@ cmp_ok($moves->{fills}, '>', 5, 'and warm');
 $moves = chaos('keys that move while much fails', seconds => 6,
                args => [@small, '--hot', 4, '--gutter', 1, '--faults', 'move,freeze,cut,stall,mute,deaf,slow']);
 cmp_ok($moves->{move}, '>', 0, 'once at least');
+chaos('packets are lost, one way or both', seconds => 5,
+      args => ['--network', @small, '--faults', 'stall,mute,deaf,refuse,cut,move']);
 
 done_testing;

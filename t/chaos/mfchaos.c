@@ -22,8 +22,11 @@
 #include <stdlib.h>
 
 #define CLIENTS_MAX    64
-#define COPY_SLACK_MS  1000
-#define GUTTER_SLACK_S 2 /* nodes count in whole seconds */
+#define STATUS_SKIPPED 77
+/* The kernel may lack what makes packets slow; and bytes come as it likes. */
+#define NOT_OF_NETWORKS (1u << FAULT_SLOW | 1u << FAULT_SPLIT)
+#define COPY_SLACK_MS   1000
+#define GUTTER_SLACK_S  2 /* nodes count in whole seconds */
 
 /* clang-format off */
 #define MFCHAOS_OPTIONS(X)                                                                         \
@@ -46,6 +49,8 @@
     X(0, "alone", BOOL, alone, "", NULL,                                                           \
       "without coalescing: writes through another proxy are judged, too")  \
     X(0, "second-reads", BOOL, second_reads, "", NULL, "clients of the second proxy only read")    \
+    X(0, "network", BOOL, network, "", NULL,                                                       \
+      "wires of the kernel's, in a network namespace; status 77 if there may be none")  \
     X('w', "warm", BOOL, warm, "", NULL, "nodes keep their items in a file (-e)")                  \
     X(0, "bin-dir", STRING, bin_dir, "DIR", ".", "where mfproxy and mfcached are")                 \
     X(0, "keep", BOOL, keep, "", NULL, "keep the programs' logs")                                  \
@@ -145,10 +150,13 @@ chaos(const struct options *o, unsigned allowed)
                                           .near_ms = o->near_ms,
                                           .promote = o->promote,
                                           .hot = o->hot,
+                                          .network = o->network,
                                           .alone = o->alone,
                                           .warm = o->warm,
                                           .keep = o->keep}};
-    fleet.links = chaos_links_create(o->seed, o->timeout_ms * 1500);
+    if (!o->network) {
+        fleet.links = chaos_links_create(o->seed, o->timeout_ms * 1500);
+    }
     chaos_fleet_start(&fleet);
     struct chaos_faults faults = {
         .fleet = &fleet,
@@ -168,7 +176,9 @@ chaos(const struct options *o, unsigned allowed)
         chaos_check_calm(run);
     }
     chaos_fleet_stop(&fleet);
-    chaos_links_destroy(&fleet.links);
+    if (fleet.links != NULL) {
+        chaos_links_destroy(&fleet.links);
+    }
     print_sums(run, &faults, near, copies, fills);
     int status = run->wrongs > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     chaos_model_destroy(&run->model);
@@ -201,7 +211,11 @@ fault_of(const void *options)
     if (o->promote > 100) {
         return "--promote: at most 100";
     }
-    return chaos_faults_parse(o->faults) == 0 ? "--faults: see --help for their names" : NULL;
+    unsigned faults = chaos_faults_parse(o->faults);
+    if (o->network && (faults & ~NOT_OF_NETWORKS) == 0) {
+        return "--network: neither slow nor split";
+    }
+    return faults == 0 ? "--faults: see --help for their names" : NULL;
 }
 
 int
@@ -216,7 +230,13 @@ main(int argc, char **argv)
     o.seed = o.seed != 0 ? o.seed : random_seed() % 1000000007;
     printf("seed=%" PRIu64 "\n", o.seed);
     fflush(stdout);
-    int status = chaos(&o, chaos_faults_parse(o.faults));
+    unsigned allowed = chaos_faults_parse(o.faults);
+    const char *why = o.network ? chaos_net_enter() : NULL;
+    if (why != NULL) {
+        printf("mfchaos: %s\n", why);
+        return STATUS_SKIPPED;
+    }
+    int status = chaos(&o, o.network ? allowed & ~NOT_OF_NETWORKS : allowed);
     options_deinit(&table, &o);
     return status;
 }

@@ -31,12 +31,15 @@ my @parts = (
     ['keys that move, hot ones, a near cache, a gutter', '--nodes', 5, '--hot', 6, '--near-cache', '100ms',
      '--gutter', 1, '--request-timeout', '50ms', '--warm'],
     ['keys that move, and other proxies', '--nodes', 4, '--alone', '--faults', 'move,cut,stall,mute,freeze'],
+    ['networks', '--network', '--request-timeout', '50ms', '--faults', 'stall,mute,deaf,refuse,cut'],
+    ['networks, and keys that move', '--network', '--nodes', 5, '--gutter', 1, '--hot', 4, '--warm'],
     ['a patient pool', '--request-timeout', '400ms'],
 );
 my $faults = 0;
 for my $part (@parts) {
     my ($name, @args) = @$part;
     my $sums = chaos($name, seconds => $seconds / @parts, args => [@args, '--seed', $seed++]);
+    next if !$sums;
     cmp_ok($sums->{hits}, '>', 100, "$name: values were read");
     $faults += $sums->{faults};
 }
