@@ -122,16 +122,53 @@ multiget_put(struct multiget *m, uint32_t key, struct span head, struct span res
 
 /* --- what comes most often -------------------------------------------------------- */
 
+/* Flags and length of a value are mostly those of the one before it, too. */
+struct line_end {
+    uint64_t text, mask; /* what stands behind the key and its blank, if that is short */
+    size_t bytes;        /* from there to the end of the VALUE; 0: none is known */
+};
+
+static void
+remember_line_end(struct line_end *known, const char *p, const char *after)
+{
+    const char *newline = memchr(p, '\n', sizeof(known->text));
+    if (newline != NULL) {
+        memcpy(&known->text, p, sizeof(known->text));
+        memset(&known->mask, 0xff, (size_t)(newline + 1 - p));
+        known->bytes = (size_t)(after - p);
+    }
+}
+
+/* reply_plain_rest(); of a value without bytes nothing is remembered, since it may be
+ * the last that there is to read. */
+static inline const char *
+find_rest(struct line_end *known, const char *p, const char *end)
+{
+    uint64_t text;
+    if (known->bytes > 0 && (size_t)(end - p) >= known->bytes) {
+        memcpy(&text, p, sizeof(text));
+        if (((text ^ known->text) & known->mask) == 0 &&
+            memcmp(p + known->bytes - 2, "\r\n", 2) == 0) {
+            return p + known->bytes;
+        }
+    }
+    const char *after = reply_plain_rest(p, end);
+    if (known->bytes == 0 && after != NULL && (size_t)(after - p) >= sizeof(text)) {
+        remember_line_end(known, p, after);
+    }
+    return after;
+}
+
 /* The key from `key` on whose VALUE stands at `p`, if nobody has joined it or those
  * before; else MULTIGET_END. *after is where the VALUE ends. */
 static inline uint32_t
 find_alone(const struct multiget *m, uint32_t key, const char *p, const char *end,
-           const char **after)
+           struct line_end *known, const char **after)
 {
     while (key != MULTIGET_END && m->keys[key].lead.flight == NULL) {
         struct span name = multiget_key_span(m, key);
         if (reply_plain_begins(p, end, name)) {
-            *after = reply_plain_rest(p + 6 + name.len + 1, end);
+            *after = find_rest(known, p + 6 + name.len + 1, end);
             return *after != NULL ? key : MULTIGET_END;
         }
         key = m->keys[key].next;
@@ -162,9 +199,10 @@ multiget_take_run(struct multiget *m, uint32_t shard, struct span input,
     uint32_t first = s->unanswered, next = first;
     *run = (struct multiget_run){0};
     size_t base = buf_len(&s->values);
+    struct line_end known = {0};
     while (end - p > 6 && *p == 'V') {
         const char *after;
-        uint32_t found = find_alone(m, next, p, end, &after);
+        uint32_t found = find_alone(m, next, p, end, &known, &after);
         if (found == MULTIGET_END) {
             break;
         }

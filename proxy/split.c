@@ -1,4 +1,5 @@
 #include "proxy/split.h"
+#include "common/core/hash.h"
 #include "common/core/mem.h"
 #include "proxy/answer.h"
 #include "proxy/backend.h"
@@ -343,6 +344,35 @@ add_key(struct split *s, struct span key)
     read_key(s, &read, node);
 }
 
+/* The same for a key of which it is known that it is a usual one's pool. */
+static inline void
+add_key_of_usual_pool(const struct split *s, struct span bytes, unsigned pool)
+{
+    struct worker *w = s->worker;
+    struct lookup_key key = {bytes, hash_span_seeded(bytes, w->limits->hash_seed), pool};
+    worker_note_read(w, &key);
+    unsigned node =
+        s->pool->slow_ring ? way_owner(w->roster, &key) : table_pool_owner(s->pool->table, bytes);
+    if (!add_usual_key(s, &key, node)) {
+        struct coalesce_read read = {.key = key, .form = s->form};
+        read.mark = write_marks_read(w->host->writes, key.hash);
+        read_key(s, &read, node);
+    }
+}
+
+/* Where all keys of this client lead to, as they are; or TABLE_NO_POOL if that
+ * depends on the key. */
+static unsigned
+pool_of_all_keys(const struct client *c)
+{
+    const struct roster *r = c->worker->roster;
+    const struct table *table = r->placement->table;
+    if (c->bound) {
+        return r->bound_pools[c->frontend];
+    }
+    return table->strips || table->routes.count > 0 ? TABLE_NO_POOL : table->default_pool;
+}
+
 static void
 begin_round(struct worker *w)
 {
@@ -427,8 +457,16 @@ split_plain_get(struct client *c, const struct span *keys, unsigned count)
     if (!begin(&s, count)) {
         return;
     }
+    unsigned pool = pool_of_all_keys(c);
+    if (pool != TABLE_NO_POOL) {
+        enter_pool(&s, &w->roster->pools[pool]);
+    }
     for (unsigned i = 0; i < count; i++) {
-        add_key(&s, keys[i]);
+        if (pool != TABLE_NO_POOL && s.usual) {
+            add_key_of_usual_pool(&s, keys[i], pool);
+        } else {
+            add_key(&s, keys[i]);
+        }
     }
     end_lines(&s);
     answer_complete(s.pending);

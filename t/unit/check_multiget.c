@@ -182,6 +182,32 @@ START_TEST(a_run_of_values_is_taken_at_once)
 }
 END_TEST
 
+/* What was seen of one is not taken for granted of the next. */
+START_TEST(values_of_a_run_that_are_alike_or_nearly)
+{
+    ask("a:0 b:0 c:0 d:0 e:0");
+    run_is(0,
+           "VALUE a 0 3\r\nAAA\r\nVALUE b 0 3\r\n\r\nB\r\nVALUE c 0 31\r\n"
+           "ccccccccccccccccccccccccccccccc\r\nVALUE d 1 3\r\nDDD\r\nVALUE e 0 3 5\r\nEEE\r\n",
+           "END\r\n");
+    merges_to("VALUE a 0 3\r\nAAA\r\nVALUE b 0 3\r\n\r\nB\r\nVALUE c 0 31\r\n"
+              "ccccccccccccccccccccccccccccccc\r\nVALUE d 1 3\r\nDDD\r\n"
+              "VALUE e 0 3 5\r\nEEE\r\n");
+    ask("a:0 b:0");
+    run_is(0, "VALUE a 0 3\r\nAAA\r\n", "VALUE b 0 3\r\nBBBB\r\n");
+    merges_to("VALUE a 0 3\r\nAAA\r\n");
+    ask("a:0 b:0");
+    run_is(0, "VALUE a 0 3\r\nAAA\r\n", "VALUE b 0 3\r\nBBB\r");
+    merges_to("VALUE a 0 3\r\nAAA\r\n");
+    ask("a:0 b:0 c:0");
+    run_is(0, "VALUE a 0 0\r\n\r\nVALUE b 0 0\r\n\r\nVALUE c 0 0\r\n\r\n", "");
+    merges_to("VALUE a 0 0\r\n\r\nVALUE b 0 0\r\n\r\nVALUE c 0 0\r\n\r\n");
+    ask("a:0 b:0");
+    run_is(0, "VALUE a 0 1\r\nA\r\n", "VALUE b 0 1");
+    merges_to("VALUE a 0 1\r\nA\r\n");
+}
+END_TEST
+
 START_TEST(what_is_unusual_is_no_run)
 {
     static const char *const lines[] = {
@@ -338,7 +364,7 @@ END_TEST
 
 UNIT_MAIN("multiget", merges_in_the_clients_order, what_is_not_answered_is_a_miss,
           doubled_keys_are_answered_each, strange_answers_are_noticed,
-          a_run_of_values_is_taken_at_once, what_is_unusual_is_no_run,
-          a_run_ends_where_somebody_waits, guests_stand_in_the_clients_order,
-          every_key_is_passed_once, keys_that_begin_alike, a_cleared_one_begins_anew,
-          any_split_merges_as_one_server_would_answer)
+          a_run_of_values_is_taken_at_once, values_of_a_run_that_are_alike_or_nearly,
+          what_is_unusual_is_no_run, a_run_ends_where_somebody_waits,
+          guests_stand_in_the_clients_order, every_key_is_passed_once, keys_that_begin_alike,
+          a_cleared_one_begins_anew, any_split_merges_as_one_server_would_answer)
