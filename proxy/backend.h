@@ -85,6 +85,7 @@ struct backend {
     uint64_t request_timeout_us;
     enum rejoin_policy rejoin_policy;
     bool shadow; /* for copies: nobody waits, and no metric of nodes tells of it */
+    uint32_t tail_us; /* tail_estimate.h: of its answers to reads of hot keys */
     struct node_stats *stats;
     uint64_t stats_requests; /* not yet added to stats->requests */
     bool retired;            /* in no roster: ends when nothing is on its way */

@@ -5,13 +5,16 @@
 #include "proxy/backend.h"
 #include "proxy/client.h"
 #include "proxy/fanout.h"
+#include "proxy/hedge.h"
 #include "proxy/multiget.h"
 #include "proxy/near.h"
 #include "proxy/pending.h"
 #include "proxy/proxy_worker.h"
 #include "proxy/roster.h"
+#include "proxy/tail_estimate.h"
 #include "proxy/tell.h"
 #include "proxy/way.h"
+#include "proxy/write_marks.h"
 
 #define WHOLE              UINT32_MAX /* the waiter is the pending, not a part of it */
 #define OWN_STALL_US       50000
@@ -291,6 +294,22 @@ form_at_copy(uint8_t form)
     return form & FORM_META ? form : (uint8_t)(FORM_META | FORM_VALUE | FORM_FLAGS | with_cas);
 }
 
+/* What is asked by such a way, and the command that it is. */
+static uint8_t
+form_by_way(uint8_t form, const struct way_to_copy *to)
+{
+    return to->owner ? form : form_at_copy(form) | (to->cas != 0 ? FORM_CAS : 0);
+}
+
+static struct leg *
+queue_by_way(struct worker *w, struct flight *f, const struct way_to_copy *to, size_t mark)
+{
+    enum proto_command cmd = to->owner ? command_of(f->at.form) : CMD_MG;
+    struct leg *leg = way_queue_fetch(&to->way, w, cmd, mark);
+    leg->lead.flight = f;
+    return leg;
+}
+
 /* A flight to a copy. NULL, and nothing is done, if there are too many or the
  * system has no memory. */
 static struct flight *
@@ -300,8 +319,7 @@ fly_to_copy(struct worker *w, const struct coalesce_read *read, const struct way
     const struct way *way = &to->way;
     size_t mark = backend_mark(way->backend);
     struct flight *f = NULL;
-    uint8_t form = form_at_copy(read->form) | (to->cas != 0 ? FORM_CAS : 0);
-    if (form_put_request(&way->backend->out, form, read->key.bytes)) {
+    if (form_put_request(&way->backend->out, form_by_way(read->form, to), read->key.bytes)) {
         f = open_flight(&w->coalesce, read, way->backend);
     }
     if (f == NULL) {
@@ -311,9 +329,10 @@ fly_to_copy(struct worker *w, const struct coalesce_read *read, const struct way
     if (!shared) {
         flight_unlist(&w->coalesce.flights, f);
     }
-    f->at_copy = true;
+    f->at_copy = !to->owner;
     f->copy_cas = to->cas;
-    way_queue_fetch(way, w, CMD_MG, mark)->lead.flight = f;
+    f->first = &queue_by_way(w, f, to, mark)->lead;
+    hedge_await(&w->hedge, f, way->backend);
     return f;
 }
 
@@ -337,6 +356,60 @@ coalesce_read_copy_part(struct pending *p, const struct coalesce_read *read,
         (void)wait_for(p, f, part);
     }
     return f != NULL;
+}
+
+/* --- asking another, too ------------------------------------------------------------------ */
+
+/* Of two that were asked only the other is left. */
+static void
+keep_other(struct flight *f, const struct lead *lead)
+{
+    if (lead == f->first) {
+        f->first = f->second;
+        f->at.target = f->second_target;
+        f->at_copy = f->second_at_copy;
+        f->copy_cas = f->second_cas;
+    }
+    f->second = NULL;
+}
+
+static bool
+somebody_waits(const struct flight *f)
+{
+    LIST_EACH (link, &f->waiters) {
+        if (LIST_ENTRY(link, struct waiter, link)->pending->client != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+coalesce_hedge(struct coalesce *co, struct flight *f)
+{
+    struct worker *w = co->worker;
+    struct backend *slow = (struct backend *)f->at.target;
+    struct lookup_key key;
+    struct way_to_copy to;
+    slow->tail_us = tail_learn(slow->tail_us, true);
+    if (!somebody_waits(f) || write_marks_read(w->host->writes, f->at.hash) != f->at.mark ||
+        !retry_budget_admits(&w->retry_budget) ||
+        !lookup_key_again(w, flight_key_of(f), f->pool_id, &key) ||
+        w->roster->pools[key.pool].moves || !fanout_find_other(w, &key, f->at.form, slow, &to)) {
+        return;
+    }
+    size_t mark = backend_mark(to.way.backend);
+    if (!form_put_request(&to.way.backend->out, form_by_way(f->at.form, &to), key.bytes)) {
+        backend_undo(to.way.backend, mark);
+        return;
+    }
+    struct leg *leg = queue_by_way(w, f, &to, mark);
+    leg_is_retry(w, leg);
+    f->second = &leg->lead;
+    f->second_target = to.way.backend;
+    f->second_at_copy = !to.owner;
+    f->second_cas = to.cas;
+    worker_count(w, METRIC_ID_HEDGES, 1);
 }
 
 /* Asks for the flight's key on behalf of its waiters, by the table that is in use
@@ -408,6 +481,11 @@ coalesce_fail(struct coalesce *co, struct lead *lead, enum failure failure, bool
         return;
     }
     lead->flight = NULL;
+    if (f->second != NULL) {
+        keep_other(f, lead);
+        return;
+    }
+    hedge_cancel(f);
     drop_the_late(co, f, failure);
     if (f->waiting == 0 || begun || f->retried || !retry_budget_admits(&w->retry_budget)) {
         end(co, f, failure);
@@ -595,12 +673,12 @@ land_shared(struct coalesce *co, struct flight *f, const struct reply_piece *pie
 /* What fill.c has stored, whole and not stale? Where others may have stored another,
  * that is seen by its CAS value. */
 static bool
-is_copy(const struct flight *f, const struct reply_piece *piece)
+is_copy(const struct flight *f, uint64_t copy_cas, const struct reply_piece *piece)
 {
     struct fetched fetched;
     uint64_t cas;
     fetched_read(piece, &fetched);
-    if (f->copy_cas != 0 && !(fetched_cas(&fetched, &cas) && cas == f->copy_cas)) {
+    if (copy_cas != 0 && !(fetched_cas(&fetched, &cas) && cas == copy_cas)) {
         return false;
     }
     bool with_value = (form_at_copy(f->at.form) & FORM_VALUE) != 0;
@@ -610,19 +688,49 @@ is_copy(const struct flight *f, const struct reply_piece *piece)
 
 /* Its copy is not there. */
 static void
+note_missed(struct coalesce *co, const struct flight *f, const struct backend *target)
+{
+    struct lookup_key key;
+    if (lookup_key_again(co->worker, flight_key_of(f), f->pool_id, &key)) {
+        fanout_missed(co->worker, &key, target);
+    }
+}
+
+static void
 ask_owner(struct coalesce *co, struct flight *f)
 {
     enum failure failure = FAILURE_OVERLOADED;
-    struct lookup_key key;
-    if (lookup_key_again(co->worker, flight_key_of(f), f->pool_id, &key)) {
-        fanout_missed(co->worker, &key, f->at.target);
-    }
+    note_missed(co, f, f->at.target);
     drop_the_gone(co, f);
     if (f->waiting == 0) {
         flight_close(&co->flights, &f);
     } else if (launch(co->worker, f, &failure) == NULL) {
         end(co, f, failure);
     }
+}
+
+/* Of two that were asked this one has answered. True if that is to be told; else the other
+ * is waited for. */
+static bool
+comes_first(struct coalesce *co, struct flight *f, struct lead *lead,
+            const struct reply_piece *piece)
+{
+    bool second = lead == f->second;
+    bool at_copy = second ? f->second_at_copy : f->at_copy;
+    if (at_copy && !is_copy(f, second ? f->second_cas : f->copy_cas, piece)) {
+        note_missed(co, f, second ? f->second_target : f->at.target);
+        keep_other(f, lead);
+        return false;
+    }
+    if (reply_is_error(piece->kind)) {
+        keep_other(f, lead);
+        return false;
+    }
+    struct lead *other = second ? f->first : f->second;
+    other->flight = NULL; /* what comes is dropped by its position */
+    keep_other(f, other);
+    worker_count(co->worker, METRIC_ID_HEDGE_WINS, second);
+    return true;
 }
 
 void
@@ -639,11 +747,15 @@ coalesce_land_slowly(struct coalesce *co, struct lead *lead, const struct reply_
     }
     bool current = f->at.listed; /* so the pool is one of the table in use */
     lead->flight = NULL;
+    if (f->second != NULL && !comes_first(co, f, lead, piece)) {
+        return;
+    }
+    hedge_answered(f, (struct backend *)f->at.target);
     if (f->waiting == 0 && f->near_of == 0 && *large_slot(co, f->at.hash) != f->at.hash) {
         flight_close(&co->flights, &f); /* who joined has left */
         return;
     }
-    if (f->at_copy && !is_copy(f, piece)) {
+    if (f->at_copy && !is_copy(f, f->copy_cas, piece)) {
         ask_owner(co, f);
         return;
     }

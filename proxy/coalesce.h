@@ -109,6 +109,9 @@ bool coalesce_read_copy(struct pending *p, const struct coalesce_read *read,
 bool coalesce_read_copy_part(struct pending *p, const struct coalesce_read *read,
                              const struct way_to_copy *to, uint32_t part, bool shared);
 
+/* The flight has waited long: asks another of the key's nodes, if that may be. */
+void coalesce_hedge(struct coalesce *co, struct flight *f);
+
 /* May others have joined it, or still join? */
 static inline bool
 coalesce_is_led(const struct lead *lead)

@@ -12,6 +12,7 @@
 #include "proxy/proxy_worker.h"
 #include "proxy/roster.h"
 #include "proxy/way.h"
+#include "proxy/write_marks.h"
 
 /* A write of a hot key. */
 struct fan_write {
@@ -127,6 +128,29 @@ fanout_heat_of(const struct roster_pool *pool, const struct lookup_key *key)
     return promoted_has(pool->promoted, key) ? FANOUT_PROMOTED : FANOUT_COLD;
 }
 
+static struct way_to_copy
+way_to(const struct worker *w, const struct copied_key *k, unsigned i)
+{
+    struct backend *b = backend_of(w, k, i);
+    struct roster_pool *pool = &w->roster->pools[k->pool];
+    return (struct way_to_copy){.way = {.pool = pool, .backend = b, .owner = b, .open = true},
+                                .cas = k->at[i].cas,
+                                .owner = i == 0};
+}
+
+/* Is there a copy to ask if the owner should be slow? Not instead of an answer that gives
+ * who is told it something: the right to fill an item (W), or a lease of a miss. */
+static bool
+may_be_hedged(const struct roster_pool *pool, uint8_t form, const struct copied_key *k,
+              const struct copy_load *load, uint64_t now)
+{
+    struct copy_load others[TABLE_REPLICAS_MAX];
+    memcpy(others, load, k->count * sizeof(load[0]));
+    others[0].open = false;
+    return (form & FORM_META) == 0 && pool->miss_lease_us == 0 &&
+           copies_choose(k, others, now, 0) != COPIES_NONE;
+}
+
 bool
 fanout_find_copy(const struct client *c, const struct coalesce_read *read, struct way_to_copy *to)
 {
@@ -150,13 +174,37 @@ fanout_find_copy(const struct client *c, const struct coalesce_read *read, struc
     look_at_all(w, k, load);
     fill_what_is_missing(w, k, load);
     unsigned i = copies_choose(k, load, now, random_next(&w->rng));
-    if (i == COPIES_NONE || i == 0) {
+    if (i == COPIES_NONE || (i == 0 && !may_be_hedged(pool, read->form, k, load, now))) {
         return false;
     }
-    struct backend *b = backend_of(w, k, i);
-    to->way = (struct way){.pool = pool, .backend = b, .owner = b, .open = true};
-    to->cas = k->at[i].cas;
-    worker_count(w, METRIC_ID_REPLICA_READS, 1);
+    *to = way_to(w, k, i);
+    worker_count(w, METRIC_ID_REPLICA_READS, i > 0);
+    return true;
+}
+
+bool
+fanout_find_other(struct worker *w, const struct lookup_key *key, uint8_t form,
+                  const struct backend *but, struct way_to_copy *to)
+{
+    struct copies *copies = w->roster->copies;
+    struct copied_key *k = copies != NULL ? copies_find(copies, key) : NULL;
+    if (k == NULL || journal_blocks(backend_of(w, k, 0)->journal, key->bytes)) {
+        return false;
+    }
+    if (k->local) {
+        copies_outdate(k, write_marks_read(w->host->writes, key->hash));
+    }
+    struct copy_load load[TABLE_REPLICAS_MAX];
+    look_at_all(w, k, load);
+    for (unsigned i = 0; i < k->count; i++) {
+        bool owner_gives = i == 0 && (form & FORM_META) != 0; /* W, which must not get lost */
+        load[i].open &= backend_of(w, k, i) != but && !owner_gives;
+    }
+    unsigned i = copies_choose(k, load, clock_mono_us(), random_next(&w->rng));
+    if (i == COPIES_NONE) {
+        return false;
+    }
+    *to = way_to(w, k, i);
     return true;
 }
 

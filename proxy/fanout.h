@@ -52,11 +52,17 @@ bool fanout_is_hot(const struct roster_pool *pool, struct span key);
 enum fanout_heat { FANOUT_COLD, FANOUT_LISTED, FANOUT_PROMOTED };
 enum fanout_heat fanout_heat_of(const struct roster_pool *pool, const struct lookup_key *key);
 
-/* Is the read best sent to a copy of its key? Then *to is the way there. Begins
- * to fill copies that are missing. The pool has replicas, and read->mark is known.
- * Requests are queued at any of the key's nodes: no line may be half written there. */
+/* Is the read best sent to a copy of its key, or is there one to ask if the owner turns
+ * out to be slow? Then *to is the way. Begins to fill copies that are missing. The pool has
+ * replicas, and read->mark is known. Requests are queued at any of the key's nodes: no line may be
+ * half written there. */
 bool fanout_find_copy(const struct client *c, const struct coalesce_read *read,
                       struct way_to_copy *to);
+
+/* Another of the hot key's nodes than `but`, to ask for it as well. False if none may be
+ * asked. */
+bool fanout_find_other(struct worker *w, const struct lookup_key *key, uint8_t form,
+                       const struct backend *but, struct way_to_copy *to);
 
 /* No copy was found there. */
 void fanout_missed(struct worker *w, const struct lookup_key *key, const struct backend *b);

@@ -91,6 +91,7 @@ make(struct flight_table *t, const struct lookup_key *key, uint8_t form, uint32_
     struct flight *f = borrow(t);
     memset(f, 0, offsetof(struct flight, key)); /* a spare has what its last use left */
     list_init(&f->waiters);
+    list_init(&f->hedge_due);
     memcpy(f->key, key->bytes.ptr, key->bytes.len);
     f->at.hash = key->hash;
     f->at.key = f->key;
@@ -224,7 +225,8 @@ flight_close(struct flight_table *t, struct flight **flight)
 {
     struct flight *f = *flight;
     *flight = NULL;
-    ASSERT(f->waiting == 0);
+    ASSERT(f->waiting == 0 && f->second == NULL);
+    list_remove(&f->hedge_due);
     flight_unlist(t, f);
     if (t->spare_count == SPARES_MAX) {
         free(f);

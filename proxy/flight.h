@@ -55,7 +55,15 @@ struct flight {
     bool retried; /* asked for again because the first request failed */
     bool leased;  /* it brought a miss, and whoever waits, waits for a write */
     uint64_t lease_until_us;
-    uint64_t copy_cas;  /* at_copy: it must have this CAS value; 0: any */
+    uint64_t copy_cas; /* at_copy: it must have this CAS value; 0: any */
+    /* The caller's, of a flight that may be asked for at a second node (hedge.h). */
+    struct list hedge_due; /* until that is decided */
+    uint64_t hedge_due_us;
+    struct lead *first;        /* the leg's that was asked first */
+    struct lead *second;       /* and of the second; NULL: there is none, or it is the only one */
+    const void *second_target; /* as at.target, at_copy and copy_cas are of the first */
+    bool second_at_copy;
+    uint64_t second_cas;
     uint32_t near_of;   /* the caller's: whose near cache keeps what it brings; 0: none */
     uint64_t asked_us;  /* and when it was asked for */
     const void *holder; /* the caller's: who was told the miss and shall write */

@@ -18,6 +18,7 @@ libmfproxy_a_SOURCES = \
 	proxy/frontend.c proxy/frontend.h \
 	proxy/gutter.c proxy/gutter.h \
 	proxy/health.c proxy/health.h \
+	proxy/hedge.c proxy/hedge.h \
 	proxy/journal.c proxy/journal.h \
 	proxy/journal_dir.c proxy/journal_dir.h \
 	proxy/journal_file.c proxy/journal_file.h \
@@ -63,6 +64,7 @@ libmfproxy_a_SOURCES = \
 	proxy/shadow.c proxy/shadow.h \
 	proxy/split.c proxy/split.h \
 	proxy/successor.c proxy/successor.h \
+	proxy/tail_estimate.h \
 	proxy/tell.c proxy/tell.h \
 	proxy/watcher.c proxy/watcher.h \
 	proxy/way.c proxy/way.h \

@@ -86,6 +86,10 @@
       "Reads of hot keys, of a multiget each key, sent to a copy.")                                \
     X(REPLICA_MISSES,   "replica_misses_total",       COUNTER,                                     \
       "Of them, those that found no copy and asked the owner.")                                    \
+    X(HEDGES,           "hedges_total",               COUNTER,                                     \
+      "Reads of hot keys that waited long and were asked at another of their nodes, too.")         \
+    X(HEDGE_WINS,       "hedge_wins_total",           COUNTER,                                     \
+      "Of them, those that the other answered first.")                                             \
     X(REPLICA_FILLS,    "replica_fills_total",        COUNTER, "Copies of hot keys made.")         \
     X(REPLICA_REFUSED,  "replica_fills_refused_total", COUNTER,                                    \
       "Copies not made because the key was written meanwhile.")                                    \

@@ -39,6 +39,7 @@ worker_create(unsigned index, const struct worker_limits *limits, const struct w
     objpool_init(&w->renames, sizeof(struct rename));
     coalesce_init(&w->coalesce, w);
     fanout_init(&w->fanout, w);
+    hedge_init(&w->hedge, w);
     moving_init(&w->moving, w);
     w->hotkeys = hotkeys_create(w->rng);
     w->hotkeys_distance = 1;
@@ -112,6 +113,7 @@ worker_destroy(struct worker **worker)
     }
     coalesce_deinit(&w->coalesce);
     fanout_deinit(&w->fanout);
+    hedge_deinit(&w->hedge);
     moving_deinit(&w->moving);
     shadow_deinit(&w->shadow);
     hotkeys_destroy(&w->hotkeys);

@@ -17,6 +17,7 @@
 #include "proxy/fanout.h"
 #include "proxy/frontend.h"
 #include "proxy/gather.h"
+#include "proxy/hedge.h"
 #include "proxy/lookup_key.h"
 #include "proxy/moving.h"
 #include "proxy/multiget.h"
@@ -84,6 +85,7 @@ struct worker {
     struct multiget_pool multigets;
     struct coalesce coalesce;
     struct fanout fanout;
+    struct hedge hedge;
     struct moving_set moving;
     struct shadow shadow;
     struct hotkeys *hotkeys;

@@ -25,6 +25,7 @@ struct way {
 struct way_to_copy {
     struct way way;
     uint64_t cas; /* it is the one that is meant if it has this CAS value; 0: any */
+    bool owner;   /* it is no copy, but the owner's */
 };
 
 /* The way to the owner of `key`, or to its gutter, if that may be used so and the

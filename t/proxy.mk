@@ -32,6 +32,11 @@ t_unit_check_health_SOURCES = t/unit/check_health.c t/unit/unit.h
 t_unit_check_health_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_health_LDADD = $(PROXY_UNIT_LIBS)
 
+UNIT_TESTS += t/unit/check_tail_estimate
+t_unit_check_tail_estimate_SOURCES = t/unit/check_tail_estimate.c t/unit/unit.h
+t_unit_check_tail_estimate_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_tail_estimate_LDADD = $(PROXY_UNIT_LIBS)
+
 UNIT_TESTS += t/unit/check_gutter
 t_unit_check_gutter_SOURCES = t/unit/check_gutter.c t/unit/unit.h
 t_unit_check_gutter_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
@@ -107,6 +112,7 @@ PROXY_TESTS = \
 	t/proxy/failures.t \
 	t/proxy/given_up.t \
 	t/proxy/gutter.t \
+	t/proxy/hedge.t \
 	t/proxy/hotkeys.t \
 	t/proxy/journal.t \
 	t/proxy/journal_dir.t \
