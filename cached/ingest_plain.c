@@ -27,7 +27,7 @@ note_stores(struct worker *w, const struct store_key *keys, const struct store_p
 /* --- set ------------------------------------------------------------------------ */
 
 /* Returns how many were stored. */
-static inline unsigned
+static inline __attribute__((always_inline)) unsigned
 answer_sets(struct conn *c, const struct store_put *puts, unsigned count)
 {
     unsigned stored = 0;
@@ -40,6 +40,15 @@ answer_sets(struct conn *c, const struct store_put *puts, unsigned count)
         }
     }
     return stored;
+}
+
+static inline __attribute__((always_inline)) void
+put_sets(struct conn *c, const struct store_key *keys, struct store_put *puts, unsigned count)
+{
+    struct worker *w = c->worker;
+    store_put(w->store, keys, puts, count, w->now_ms);
+    note_stores(w, keys, puts, count);
+    metric_add(w->metrics, METRIC_ID_NODE_SETS, answer_sets(c, puts, count));
 }
 
 size_t
@@ -63,12 +72,12 @@ ingest_plain_sets(struct conn *c, struct span input, uint64_t *requests)
         at = next;
         n++;
     }
-    if (n > 0) {
-        store_put(w->store, keys, puts, n, w->now_ms);
-        note_stores(w, keys, puts, n);
-        metric_add(w->metrics, METRIC_ID_NODE_SETS, answer_sets(c, puts, n));
-        *requests -= n;
+    if (n == 1) { /* as most are, and one is no loop */
+        put_sets(c, keys, puts, 1);
+    } else if (n > 1) {
+        put_sets(c, keys, puts, n);
     }
+    *requests -= n;
     return (size_t)(at - input.ptr);
 }
 

@@ -211,11 +211,13 @@ put_row(struct store_thread *th, const struct store_key *keys, struct store_put 
     for (unsigned i = 0; i < count; i++) {
         take_aim(st, &keys[i], &aims[i]);
     }
-    unsigned n = measure(st, keys, puts, count, layouts, bytes);
-    struct store_item *it = items_carve(th, bytes, n, now_ms, &n);
+    unsigned fitting, measured = measure(st, keys, puts, count, layouts, bytes);
+    struct store_item *it = items_carve(th, bytes, measured, now_ms, &fitting);
+    const unsigned n = fitting;
     if (n == 0) {
         return 0;
     }
+    ASSERT(n <= count); /* so of one it is one, as the compiler should know */
     for (unsigned i = 0; i < n; i++) {
         refine_aim(&st->segments, &keys[i], &aims[i]);
     }
@@ -236,14 +238,6 @@ put_row(struct store_thread *th, const struct store_key *keys, struct store_put 
         cleaner_work(th, all, now_ms);
     }
     return n;
-}
-
-/* For a set that comes alone, as most do, there is nothing to be counted and kept. */
-static __attribute__((noinline)) unsigned
-put_one(struct store_thread *th, const struct store_key *key, struct store_put *put,
-        uint64_t now_ms)
-{
-    return put_row(th, key, put, 1, now_ms);
 }
 
 static __attribute__((noinline)) unsigned
@@ -276,8 +270,9 @@ store_put(struct store_thread *th, const struct store_key *keys, struct store_pu
           unsigned count, uint64_t now_ms)
 {
     ASSERT(count <= STORE_SIGHTS);
-    unsigned done =
-        count == 1 ? put_one(th, keys, puts, now_ms) : put_several(th, keys, puts, count, now_ms);
+    /* Most come alone: then no loop is left of put_row(). */
+    unsigned done = count == 1 ? put_row(th, keys, puts, 1, now_ms)
+                               : put_several(th, keys, puts, count, now_ms);
     while (__builtin_expect(done < count, 0)) {
         put_alone(th, &keys[done], &puts[done], now_ms);
         done++;

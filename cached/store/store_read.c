@@ -387,11 +387,23 @@ see(struct store_thread *th, const struct store_key *keys, unsigned count, bool 
     }
 }
 
+static __attribute__((noinline)) void
+see_several(struct store_thread *th, const struct store_key *keys, unsigned count, uint64_t now_ms,
+            struct store_sight *sights)
+{
+    see(th, keys, count, false, now_ms, sights);
+}
+
+/* Most come alone: then no loop is left of see(). */
 void
 store_see(struct store_thread *th, const struct store_key *keys, unsigned count, uint64_t now_ms,
           struct store_sight *sights)
 {
-    see(th, keys, count, false, now_ms, sights);
+    if (count == 1) {
+        see(th, keys, 1, false, now_ms, sights);
+    } else {
+        see_several(th, keys, count, now_ms, sights);
+    }
 }
 
 void
