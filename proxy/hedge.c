@@ -6,7 +6,8 @@
 #include "proxy/proxy_worker.h"
 #include "proxy/tail_estimate.h"
 
-#define OWN_STALL_US 50000
+#define OWN_STALL_US       50000
+#define OWN_STALL_GRACE_US 10000
 
 static void on_timer(void *arg);
 
@@ -32,17 +33,22 @@ first_due(const struct hedge *h)
 }
 
 static void
-run_timer(struct hedge *h)
+wake_at(struct hedge *h, uint64_t due_us)
 {
-    if (list_empty(&h->due)) {
-        return;
-    }
-    uint64_t due_us = first_due(h)->hedge_due_us, now = worker_now_us(h->worker);
+    uint64_t now = worker_now_us(h->worker);
     if (h->timer_due_us != 0 && h->timer_due_us <= due_us) {
         return;
     }
     h->timer_due_us = due_us;
     loop_timer_start(&h->timer, due_us > now ? (due_us - now + 999) / 1000 : 0);
+}
+
+static void
+run_timer(struct hedge *h)
+{
+    if (!list_empty(&h->due)) {
+        wake_at(h, first_due(h)->hedge_due_us);
+    }
 }
 
 /* Nodes are mostly alike, so the place is near the end. */
@@ -74,7 +80,8 @@ hedge_cancel(struct flight *f)
     list_remove(&f->hedge_due);
 }
 
-/* When the timer comes much too late we were not running, and nobody was slow. */
+/* When the timer comes much too late we were not running: what the nodes answered meanwhile
+ * is read first, as in backend.c. */
 static void
 on_timer(void *arg)
 {
@@ -82,12 +89,16 @@ on_timer(void *arg)
     uint64_t now = worker_now_us(h->worker);
     bool stalled = now > h->timer_due_us + OWN_STALL_US;
     h->timer_due_us = 0;
+    if (stalled && !h->excused) {
+        h->excused = true;
+        wake_at(h, now + OWN_STALL_GRACE_US);
+        return;
+    }
+    h->excused = false;
     while (!list_empty(&h->due) && first_due(h)->hedge_due_us <= now) {
         struct flight *f = first_due(h);
         list_remove(&f->hedge_due);
-        if (!stalled) {
-            coalesce_hedge(&h->worker->coalesce, f);
-        }
+        coalesce_hedge(&h->worker->coalesce, f);
     }
     run_timer(h);
 }

@@ -21,6 +21,7 @@ struct hedge {
     struct list due; /* flights, the next to be asked for again first */
     struct loop_timer timer;
     uint64_t timer_due_us; /* 0: not running */
+    bool excused;          /* the timer came late, and time was given for it */
 };
 
 void hedge_init(struct hedge *h, struct worker *w);
