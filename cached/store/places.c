@@ -12,6 +12,13 @@ bit_of(uint32_t place)
     return (uint64_t)1 << place % BITS;
 }
 
+static void
+mark_busy(struct places *p, uint32_t place)
+{
+    p->busy[place / BITS] |= bit_of(place);
+    p->some[place / BITS / BITS] |= bit_of(place / BITS);
+}
+
 void
 places_init(struct places *p, uint32_t count)
 {
@@ -20,7 +27,8 @@ places_init(struct places *p, uint32_t count)
     *p = (struct places){.words = words, .cold_below = words};
     p->busy = mem_zalloc(words * sizeof(p->busy[0]));
     p->warm = mem_zalloc(words * sizeof(p->warm[0]));
-    p->busy[0] = 1;
+    p->some = mem_zalloc((words + BITS - 1) / BITS * sizeof(p->some[0]));
+    mark_busy(p, 0);
 }
 
 void
@@ -28,6 +36,7 @@ places_deinit(struct places *p)
 {
     free(p->busy);
     free(p->warm);
+    free(p->some);
 }
 
 /* --- one --------------------------------------------------------------------- */
@@ -66,7 +75,7 @@ places_take(struct places *p, bool *warm)
     }
     if (place != 0) {
         p->warm[place / BITS] &= ~bit_of(place);
-        p->busy[place / BITS] |= bit_of(place);
+        mark_busy(p, place);
     }
     return place;
 }
@@ -78,7 +87,7 @@ places_take_this(struct places *p, uint32_t place)
     if ((p->busy[word] | p->warm[word]) & bit_of(place)) {
         return false;
     }
-    p->busy[word] |= bit_of(place);
+    mark_busy(p, place);
     return true;
 }
 
@@ -88,6 +97,9 @@ places_give(struct places *p, uint32_t place, bool warm)
     uint32_t word = place / BITS;
     ASSERT(p->busy[word] & bit_of(place));
     p->busy[word] &= ~bit_of(place);
+    if (p->busy[word] == 0) {
+        p->some[word / BITS] &= ~bit_of(word);
+    }
     p->busy_below = word < p->busy_below ? word : p->busy_below;
     if (warm) {
         p->warm[word] |= bit_of(place);
@@ -104,33 +116,37 @@ places_cool(struct places *p, uint32_t place)
     return warm;
 }
 
+/* The lowest bit that is set from `from` on, below `end`; else `end`. */
+static uint32_t
+next_bit(const uint64_t *bits, uint32_t from, uint32_t end)
+{
+    for (uint32_t word = from / BITS; word * BITS < end; word++) {
+        uint64_t set = bits[word];
+        set &= word == from / BITS ? ~(uint64_t)0 << from % BITS : ~(uint64_t)0;
+        if (set != 0) {
+            return word * BITS + (uint32_t)__builtin_ctzll(set);
+        }
+    }
+    return end;
+}
+
+/* Between the single places and the runs there is little but thousands of empty words. */
 uint32_t
 places_next_busy(const struct places *p, uint32_t place)
 {
-    uint32_t next = place + 1;
-    uint32_t word = next / BITS;
+    uint32_t word = (place + 1) / BITS;
     if (word >= p->words) {
         return 0;
     }
-    uint64_t busy = p->busy[word] & ~(uint64_t)0 << next % BITS;
-    while (busy == 0) {
-        if (++word == p->words) {
-            return 0;
-        }
-        busy = p->busy[word];
+    uint64_t busy = p->busy[word] & ~(uint64_t)0 << (place + 1) % BITS;
+    if (busy == 0) {
+        word = next_bit(p->some, word + 1, p->words);
+        busy = word < p->words ? p->busy[word] : 0;
     }
-    return word * BITS + (uint32_t)__builtin_ctzll(busy);
+    return busy == 0 ? 0 : word * BITS + (uint32_t)__builtin_ctzll(busy);
 }
 
 /* --- runs -------------------------------------------------------------------- */
-
-static void
-mark_busy(struct places *p, uint32_t first, uint32_t n)
-{
-    for (uint32_t place = first; place < first + n; place++) {
-        p->busy[place / BITS] |= bit_of(place);
-    }
-}
 
 /* How many of the places below bit `end` of this word are as `end` - 1 is, in a
  * row; 1 at least. */
@@ -143,24 +159,37 @@ streak_below(uint64_t word, uint32_t end)
     return same < end ? same : end;
 }
 
-uint32_t
-places_take_run(struct places *p, uint32_t n)
+/* The first of the highest `n` bits in a row that are `value`, in words from `low` up to
+ * `high`; or 0. */
+static uint32_t
+highest_row(const uint64_t *bits, bool value, uint32_t low, uint32_t high, uint32_t n)
 {
-    uint32_t free_row = 0;
-    for (uint32_t word = p->words; word-- > 0;) {
+    uint32_t row = 0;
+    for (uint32_t word = high; word-- > low;) {
         for (uint32_t end = BITS; end > 0;) {
-            uint32_t streak = streak_below(p->busy[word], end);
-            bool busy = p->busy[word] >> (end - 1) & 1;
+            uint32_t streak = streak_below(bits[word], end);
+            bool fits = (bits[word] >> (end - 1) & 1) == value;
             end -= streak;
-            free_row = busy ? 0 : free_row + streak;
-            if (free_row >= n) {
-                uint32_t first = word * BITS + end + free_row - n;
-                mark_busy(p, first, n);
-                return first;
+            row = fits ? row + streak : 0;
+            if (row >= n) {
+                return word * BITS + end + row - n;
             }
         }
     }
     return 0;
+}
+
+uint32_t
+places_take_run(struct places *p, uint32_t n)
+{
+    uint32_t first = highest_row(p->warm, true, p->cold_below, p->cold_from, n);
+    if (first == 0) {
+        first = highest_row(p->busy, false, 0, p->words, n);
+    }
+    for (uint32_t i = 0; first != 0 && i < n; i++) {
+        mark_busy(p, first + i);
+    }
+    return first;
 }
 
 /* --- giving back ------------------------------------------------------------- */

@@ -6,7 +6,8 @@
  *
  * What is taken alone and what is taken in runs grow towards each other, so
  * that scattered single places do not cut up the room that runs need. A free
- * place is warm while its memory is resident; warm ones are taken first.
+ * place is warm while its memory is resident; warm ones are taken first, and so
+ * are runs of them.
  *
  * Place 0 is never given out: it stands for none. */
 #pragma once
@@ -16,6 +17,7 @@
 struct places {
     uint64_t *busy; /* a bit for each place */
     uint64_t *warm; /* free, and resident */
+    uint64_t *some; /* a bit for each word of `busy` that is not 0 */
     uint32_t words;
     uint32_t busy_below; /* all words below are busy */
     uint32_t cold_below; /* no word below has a warm place */
@@ -34,8 +36,8 @@ uint32_t places_take(struct places *p, bool *warm);
 /* This one; it is busy from now on. False if it was already, or is warm. */
 bool places_take_this(struct places *p, uint32_t place);
 
-/* The first of the highest `n` free places in a row, or 0. They are busy from now
- * on, and the warm ones still marked as that, for places_cool(). */
+/* The first of the highest `n` warm places in a row, else of the highest free ones, or 0.
+ * They are busy from now on, and the warm ones still marked as that, for places_cool(). */
 uint32_t places_take_run(struct places *p, uint32_t n);
 
 /* True if the place was warm; then it no longer is. */

@@ -87,6 +87,45 @@ START_TEST(runs_come_highest_first)
 }
 END_TEST
 
+START_TEST(warm_runs_come_first)
+{
+    places_init(&p, COUNT);
+    for (uint32_t i = 1; i <= 100; i++) {
+        take(false);
+    }
+    places_give(&p, 20, true);
+    places_give(&p, 21, true);
+    places_give(&p, 22, false);
+    places_give(&p, 63, true);
+    places_give(&p, 64, true);
+    ck_assert_uint_eq(places_take_run(&p, 3), COUNT - 3);
+    ck_assert_uint_eq(places_take_run(&p, 2), 63);
+    ck_assert(places_cool(&p, 63) && places_cool(&p, 64));
+    ck_assert_uint_eq(places_take_run(&p, 2), 20);
+    ck_assert(places_cool(&p, 20) && places_cool(&p, 21));
+    ck_assert_uint_eq(places_take_run(&p, 2), COUNT - 5);
+    places_deinit(&p);
+}
+END_TEST
+
+/* Some words of `busy` apart, and words of words. */
+START_TEST(busy_places_are_found_far_apart)
+{
+    static const uint32_t at[] = {63, 64, 5000, 64 * 64 - 1, 64 * 64 * 3, 64 * 64 * 4 - 1};
+    places_init(&p, 64 * 64 * 4);
+    ck_assert_uint_eq(places_next_busy(&p, 0), 0);
+    for (unsigned i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+        ck_assert(places_take_this(&p, at[i]));
+        ck_assert_uint_eq(places_next_busy(&p, 0), at[i]);
+        ck_assert_uint_eq(places_next_busy(&p, at[i] - 1), at[i]);
+        ck_assert_uint_eq(places_next_busy(&p, at[i]), 0);
+        places_give(&p, at[i], false);
+        ck_assert_uint_eq(places_next_busy(&p, 0), 0);
+    }
+    places_deinit(&p);
+}
+END_TEST
+
 START_TEST(the_highest_warm_places_are_chilled)
 {
     places_init(&p, COUNT);
@@ -117,11 +156,11 @@ enum state { COLD, WARM, BUSY };
 static enum state model[COUNT];
 
 static uint32_t
-model_run(uint32_t n)
+model_row(uint32_t n, bool warm)
 {
     for (uint32_t first = COUNT - n; first > 0; first--) {
         uint32_t i = 0;
-        while (i < n && model[first + i] != BUSY) {
+        while (i < n && (warm ? model[first + i] == WARM : model[first + i] != BUSY)) {
             i++;
         }
         if (i == n) {
@@ -129,6 +168,13 @@ model_run(uint32_t n)
         }
     }
     return 0;
+}
+
+static uint32_t
+model_run(uint32_t n)
+{
+    uint32_t first = model_row(n, true);
+    return first != 0 ? first : model_row(n, false);
 }
 
 static uint32_t
@@ -218,5 +264,6 @@ START_TEST(agrees_with_a_plain_array)
 END_TEST
 
 UNIT_MAIN("places", single_places_come_lowest_first, a_certain_place_can_be_had_once,
-          warm_places_come_first, runs_come_highest_first, the_highest_warm_places_are_chilled,
+          warm_places_come_first, runs_come_highest_first, warm_runs_come_first,
+          busy_places_are_found_far_apart, the_highest_warm_places_are_chilled,
           agrees_with_a_plain_array)
