@@ -343,6 +343,12 @@ aim(struct conn *c, struct iovec *iov)
     int n = 0;
     if (c->ingest != NULL) {
         n = ingest_rooms(c->ingest, iov);
+        if (c->ingest->total > STORE_PIECE_BYTES) {
+            store_value_grows(c->worker->store, STORE_PIECE_BYTES);
+        }
+        if (!ingest_nearly_full(c->ingest)) {
+            return n;
+        }
     }
     if (buf_len(&c->in) > 0) {
         char *room = buf_room(&c->in, READ_ROOM_BYTES);

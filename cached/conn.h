@@ -86,6 +86,7 @@ struct conn {
     struct get_rest get;
     struct dump *dump;   /* a listing of all items that goes on, or NULL */
     struct watch *watch; /* what it is told, or NULL; then its input means nothing */
+    uint64_t room_effort; /* spent on room for the value that comes next */
     uint64_t half_since_ms;
     uint64_t look_ms;      /* while it has unsent output: when to look at it again */
     uint32_t memory_bytes; /* that it takes, as counted (conn_memory.h) */

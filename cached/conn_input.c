@@ -92,6 +92,9 @@ static size_t
 execute(struct conn *c, const struct request *r, struct span input)
 {
     if (command_has_value(r->cmd)) {
+        if (!ingest_has_room(c, r)) {
+            return 0;
+        }
         return r->line_bytes + begin_value(c, r, span_skip(input, r->line_bytes));
     }
     switch (command_shape(r->cmd)) {
@@ -120,7 +123,7 @@ refuse_and_close(struct conn *c, const struct request *r, struct span input)
 }
 
 /* Reads one command line from the head of `input` and executes it. Returns the
- * bytes done with; 0 if the line is not whole. */
+ * bytes done with; 0 if the line is not whole, or waits for room. */
 static size_t
 take_command(struct conn *c, struct span input)
 {
@@ -171,10 +174,18 @@ take_held_value(struct conn *c, struct span input)
     return n;
 }
 
+/* For the value of the command that `input` begins with. */
+static bool
+waits_for_room(const struct conn *c)
+{
+    return c->room_effort > 0;
+}
+
 size_t
 conn_consume(struct conn *c, struct span input, uint64_t requests, bool *stopped)
 {
     size_t used = 0;
+    uint64_t effort = store_effort(c->worker->store);
     *stopped = false;
     while ((used < input.len || c->dump != NULL) && c->watch == NULL && !c->closing &&
            !c->out.out_of_memory) {
@@ -195,9 +206,13 @@ conn_consume(struct conn *c, struct span input, uint64_t requests, bool *stopped
         } else {
             size_t n = take_requests(c, rest, &requests);
             if (n == 0) {
+                *stopped = waits_for_room(c);
                 break;
             }
             used += n;
+            if (store_effort(c->worker->store) - effort > STORE_EFFORT_TURN) {
+                requests = 0;
+            }
         }
     }
     if (c->watch != NULL && !c->closing) {

@@ -77,6 +77,41 @@ refuse(struct conn *c, const struct store_key *key, const struct ingest *in,
     conn_swallow(c, in->total, in->noreply ? PROTO_OK : ingest_refusal(outcome));
 }
 
+static bool
+is_joining(const struct request *r)
+{
+    switch (r->cmd) {
+    case CMD_APPEND:
+    case CMD_PREPEND: return true;
+    case CMD_MS: return r->meta.mode == MODE_APPEND || r->meta.mode == MODE_PREPEND;
+    default: return false;
+    }
+}
+
+/* What is there already, which joining makes a copy of. */
+static uint64_t
+bytes_to_join(struct worker *w, const struct request *r)
+{
+    static const struct store_lookup peek = {.peek = true};
+    struct store_key key = store_key(r->key);
+    struct store_view view;
+    if (store_get(w->store, &key, &peek, w->now_ms, &view) != STORE_OK) {
+        return 0;
+    }
+    uint64_t bytes = view.value.len;
+    store_release(w->store, &view.item);
+    return bytes;
+}
+
+bool
+ingest_has_room(struct conn *c, const struct request *r)
+{
+    struct worker *w = c->worker;
+    uint64_t bytes = r->value_bytes + (is_joining(r) ? bytes_to_join(w, r) : 0);
+    return bytes < STORE_ROOMY_FROM ||
+           store_make_way(w->store, r->key.len, bytes, &c->room_effort, w->now_ms);
+}
+
 bool
 ingest_begin(struct conn *c, const struct request *r, struct ingest *in)
 {

@@ -44,12 +44,17 @@ ingest_refusal(enum store_outcome outcome)
 #define INGEST_ROOMS 2
 
 /* Where the next bytes go, and how many at most: what is missing of the value,
- * and what is missing of its CRLF. Returns how many of the two are there. */
+ * and what is missing of its CRLF. Returns how many of the two are there. Of a long value
+ * a piece is enough for a turn, since its pages may have to be made. */
 static inline int
 ingest_rooms(struct ingest *in, struct iovec *iov)
 {
     uint64_t value_bytes = in->total - STORE_TRAILER_BYTES;
     int n = 0;
+    if (in->got + STORE_PIECE_BYTES < value_bytes) {
+        iov[0] = (struct iovec){in->room.value + in->got, STORE_PIECE_BYTES};
+        return 1;
+    }
     if (in->got < value_bytes) {
         iov[n++] = (struct iovec){in->room.value + in->got, (size_t)(value_bytes - in->got)};
     }
@@ -57,6 +62,17 @@ ingest_rooms(struct ingest *in, struct iovec *iov)
     iov[n++] = (struct iovec){in->end + of_end, STORE_TRAILER_BYTES - of_end};
     return n;
 }
+
+/* Does ingest_rooms() have room for all that is missing? */
+static inline bool
+ingest_nearly_full(const struct ingest *in)
+{
+    return in->got + STORE_PIECE_BYTES + STORE_TRAILER_BYTES >= in->total;
+}
+
+/* Is there room for the value of this command, or is none to be had? Else the connection
+ * yields, and asks again. */
+bool ingest_has_room(struct conn *c, const struct request *r);
 
 /* All bytes are there: stores or refuses, and replies. */
 void ingest_finish(struct conn *c, struct ingest *in);

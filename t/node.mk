@@ -133,6 +133,7 @@ NODE_TESTS = \
 	t/node/meta_marks.t \
 	t/node/options.t \
 	t/node/pipeline.t \
+	t/node/room_in_turns.t \
 	t/node/rss.t \
 	t/node/set_groups.t \
 	t/node/slow_readers.t \

@@ -253,6 +253,7 @@ go_on(struct cleaning *c, uint64_t bytes)
     struct segment *seg = c->taken[c->at];
     unsigned speed = c->counting ? COUNTING_SPEED : 1;
     uint64_t looked = each_item(c, seg, c->counting ? count_worth : decide, bytes * speed) / speed;
+    c->th->effort += seg->large ? 1 : looked;
     if (c->offset < seg->end) {
         return looked + 1;
     }
@@ -374,6 +375,18 @@ cleaner_go_on(struct store_thread *th, uint64_t now_ms)
         left -= looked < left ? looked : left;
     }
     return c->count > 0;
+}
+
+uint64_t
+cleaner_slice(struct store_thread *th, uint64_t bytes, uint64_t now_ms)
+{
+    struct cleaning *c = th->cleaning;
+    c->now_ms = now_ms;
+    uint64_t all = 0;
+    while (all < bytes && (c->count > 0 || begin_round(c))) {
+        all += go_on(c, bytes - all);
+    }
+    return all;
 }
 
 /* --- moving together --------------------------------------------------------- */

@@ -60,6 +60,7 @@ struct store_thread {
     struct head moved;    /* what the cleaner keeps */
     unsigned sweep_shard; /* the sweep's place among this caller's shards */
     bool sweep_unfinished;
+    uint64_t effort; /* store_effort() */
     struct band_counts bands[STORE_BANDS];
     struct cleaning *cleaning; /* cleaner.c: the round that it is at */
 };
@@ -101,6 +102,9 @@ item_band(const struct store_item *it)
  * The caller writes the value, then links it, and gives it to item_finish(). */
 struct store_item *item_create(struct store_thread *th, const struct store_key *key,
                                uint64_t value_bytes, unsigned layout, uint64_t now_ms);
+/* The same for a value that is at hand, and written at once. */
+struct store_item *item_create_copy(struct store_thread *th, const struct store_key *key,
+                                    uint64_t value_bytes, unsigned layout, uint64_t now_ms);
 /* Room for the first items of these sizes, as many of them as the thread's open
  * segment has room for, side by side and with one hold for all; NULL if for none. The
  * caller makes each of them (item_make()), whatever becomes of it. */
@@ -155,6 +159,9 @@ uint64_t cleaner_make_room(struct store_thread *th, uint64_t now_ms);
 void cleaner_work(struct store_thread *th, uint64_t bytes, uint64_t now_ms);
 /* A slice of a round that has begun. True if it is not over. */
 bool cleaner_go_on(struct store_thread *th, uint64_t now_ms);
+/* Looks at about so many bytes, in as many rounds as that takes. Returns at how many; 0 if
+ * there is nothing to clean. */
+uint64_t cleaner_slice(struct store_thread *th, uint64_t bytes, uint64_t now_ms);
 /* Gives up a round that has begun, for a thread that does not run. */
 void cleaner_drop(struct store_thread *th);
 /* Moves the living out of a segment that is mostly dead; looks at so many.

@@ -271,7 +271,7 @@ prepare_layout(struct store_thread *th, const struct store_key *key, unsigned la
     struct store_item *it;
     while ((it = find_lacking(th, key, layout, now_ms)) != NULL) {
         unsigned wanted = (item_marks(it) & ITEM_LAYOUT) | layout;
-        struct store_item *to = item_create(th, key, item_value_bytes(it), wanted, now_ms);
+        struct store_item *to = item_create_copy(th, key, item_value_bytes(it), wanted, now_ms);
         if (!replace_held(th, key, it, to, now_ms)) {
             layout |= ITEM_WIDE; /* its CAS value is from long ago */
         }

@@ -237,6 +237,75 @@ item_create(struct store_thread *th, const struct store_key *key, uint64_t value
     return it;
 }
 
+struct store_item *
+item_create_copy(struct store_thread *th, const struct store_key *key, uint64_t value_bytes,
+                 unsigned layout, uint64_t now_ms)
+{
+    struct store_item *it = item_create(th, key, value_bytes, layout, now_ms);
+    th->effort += value_bytes;
+    if (it != NULL && value_bytes >= th->st->segments.segment_bytes / 2) {
+        segments_shed(&th->st->segments, value_bytes);
+    }
+    return it;
+}
+
+/* --- room made over several turns ------------------------------------------------ */
+
+#define SLICE_BYTES     32768 /* a turn: some hundred microseconds */
+#define SLICE_MIN_BYTES 16384 /* what a turn counts as, so that they come to an end */
+#define EFFORT_SHARE    16    /* of the room; four times what it takes in a store as any other */
+
+static bool
+comes_in_slices(const struct store *st, uint64_t key_bytes, uint64_t value_bytes, size_t bytes)
+{
+    uint64_t nominal = key_bytes + value_bytes + STORE_TRAILER_BYTES + STORE_ITEM_OVERHEAD;
+    return st->options.evict && segments_is_large(&st->segments, bytes) &&
+           nominal <= st->options.item_max_bytes &&
+           bytes <= atomic_load_explicit(&st->segments.limit, memory_order_relaxed);
+}
+
+/* A slice of cleaning. False if that is of no use, or enough was done. */
+static bool
+make_some_room(struct store_thread *th, size_t bytes, uint64_t *effort, uint64_t now_ms)
+{
+    struct segments *s = &th->st->segments;
+    if (*effort >= bytes * EFFORT_SHARE || segments_stuck(s)) {
+        return false;
+    }
+    uint64_t looked = cleaner_slice(th, SLICE_BYTES, now_ms);
+    *effort += looked > SLICE_MIN_BYTES ? looked : SLICE_MIN_BYTES;
+    return looked > 0 || segments_awaits_readers(s);
+}
+
+/* Whoever stores beside it pays for what he takes himself, so what is free only grows. */
+bool
+store_make_way(struct store_thread *th, uint64_t key_bytes, uint64_t value_bytes, uint64_t *effort,
+               uint64_t now_ms)
+{
+    struct segments *s = &th->st->segments;
+    unsigned layout = ITEM_HAS_EXPIRY | ITEM_WIDE | ITEM_LONG_VALUE;
+    size_t bytes = segments_round(s, item_bytes_for(layout, key_bytes, value_bytes));
+    if (!comes_in_slices(th->st, key_bytes, value_bytes, bytes) ||
+        segments_have_room(s, (uint32_t)bytes) || !make_some_room(th, bytes, effort, now_ms) ||
+        segments_have_room(s, (uint32_t)bytes)) {
+        *effort = 0;
+        return true;
+    }
+    return false;
+}
+
+void
+store_value_grows(struct store_thread *th, uint64_t bytes)
+{
+    segments_shed(&th->st->segments, bytes);
+}
+
+uint64_t
+store_effort(const struct store_thread *th)
+{
+    return th->effort;
+}
+
 /* The base of what moves next: nobody but its thread puts a segment there. */
 static struct item_base
 moved_base(struct store_thread *th, uint64_t now_ms)

@@ -12,10 +12,11 @@
 #define LIMBO_SHARE         64     /* of the limit: what may pass it for waiting */
 #define PASS_SHARE          64     /* of the limit: what was paid for may pass it so far */
 #define LIMBO_SEGMENTS      8
-#define WARM_SHARE          32         /* of the limit: free memory that is kept resident */
-#define HOPS_MAX            512        /* held segments that are skipped in one search */
-#define TRIM_SHARE          16         /* of a segment: less is not worth a system call */
-#define SHED_MAX            (8u << 20) /* at once: a third of a millisecond */
+#define WARM_SHARE          32           /* of the limit: free memory that is kept resident */
+#define HOPS_MAX            512          /* held segments that are skipped in one search */
+#define TRIM_SHARE          16           /* of a segment: less is not worth a system call */
+#define SHED_MAX            (8u << 20)   /* at once: a third of a millisecond */
+#define SHED_FOR_LARGE      (128u << 10) /* the rest as its pages are touched */
 
 /* --- geometry ---------------------------------------------------------------- */
 
@@ -294,7 +295,7 @@ segments_take_large(struct segments *s, const struct item_base *base, uint32_t b
         guard_hold(holder, number);
         seg->state = SEGMENT_SEALED;
         list_push_back(&s->queue, &seg->link);
-        shed(s, charged, UINT64_MAX);
+        shed(s, charged < SHED_FOR_LARGE ? charged : SHED_FOR_LARGE, UINT64_MAX);
     }
     pthread_mutex_unlock(&s->lock);
     return seg;
@@ -483,6 +484,23 @@ segments_give_back(struct segments *s, uint64_t bytes)
     bool more = surplus(s, keep) > 0;
     pthread_mutex_unlock(&s->lock);
     return more;
+}
+
+void
+segments_shed(struct segments *s, uint64_t bytes)
+{
+    pthread_mutex_lock(&s->lock);
+    shed(s, bytes, UINT64_MAX);
+    pthread_mutex_unlock(&s->lock);
+}
+
+bool
+segments_have_room(struct segments *s, uint32_t bytes)
+{
+    pthread_mutex_lock(&s->lock);
+    bool have = fits(s, whole_pages(s, bytes));
+    pthread_mutex_unlock(&s->lock);
+    return have;
 }
 
 bool

@@ -144,7 +144,9 @@ segment_memory(const struct segments *s, const struct segment *seg)
  * With `force` the limit is no reason. */
 struct segment *segments_take(struct segments *s, const struct item_base *base, bool force);
 /* A run for one item of so many bytes: SEALED from the start, and held by
- * `holder`. With `force` NULL means that no such run is free. */
+ * `holder`. With `force` NULL means that no such run is free. Not all that is free and
+ * resident elsewhere is given back for it at once: who touches its pages calls
+ * segments_shed() before. */
 struct segment *segments_take_large(struct segments *s, const struct item_base *base,
                                     uint32_t bytes, bool force, struct guard *holder);
 
@@ -187,6 +189,13 @@ void segments_put_back(struct segments *s, struct segment *seg);
 /* Frees what has waited long enough in limbo; returns the bytes that still
  * wait. */
 uint64_t segments_reclaim(struct segments *s);
+
+/* Gives free memory back to the system as far as it and what is used are more than the
+ * limit together, up to about so many bytes. */
+void segments_shed(struct segments *s, uint64_t bytes);
+
+/* Would a run for so many bytes be had without `force`? */
+bool segments_have_room(struct segments *s, uint32_t bytes);
 
 /* Would the next one that is taken be memory that the system has yet to provide? */
 bool segments_would_grow(struct segments *s);

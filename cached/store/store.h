@@ -224,6 +224,23 @@ struct store_write {
     bool binary_key; /* remembered for views */
 };
 
+/* Before store_reserve() of a value of STORE_ROOMY_FROM bytes or more: is there room? If
+ * not, some was made, and the caller asks again in a coming turn with the same *effort, 0 at
+ * first. True as well if it cannot be had so: store_reserve() tells. */
+bool store_make_way(struct store_thread *th, uint64_t key_bytes, uint64_t value_bytes,
+                    uint64_t *effort, uint64_t now_ms);
+#define STORE_ROOMY_FROM 2000
+
+/* So many bytes of a reserved value of more than STORE_PIECE_BYTES are about to arrive. Its
+ * pages are touched for the first time then, and may cost some microseconds each. */
+void store_value_grows(struct store_thread *th, uint64_t bytes);
+#define STORE_PIECE_BYTES 131072
+
+/* Bytes that this thread has looked at, moved or copied, other than what it was given to
+ * store: how long its calls took. STORE_EFFORT_TURN is some tenths of a millisecond. */
+uint64_t store_effort(const struct store_thread *th);
+#define STORE_EFFORT_TURN 131072
+
 /* Finds room, evicting if it must: STORE_OK, STORE_TOO_LARGE or
  * STORE_NO_MEMORY. The reserved memory counts against the limit. `write` is what
  * the commit will be given. */

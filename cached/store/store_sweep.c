@@ -55,9 +55,9 @@ visit_shard(const struct segments *s, struct shard *sh, uint64_t position, unsig
 /* --- sweeping ---------------------------------------------------------------- */
 
 #define SWEEP_DROPS_MAX 256
-#define SHRINKS_MAX     16         /* of the table in a slice */
-#define COMPACT_LOOKS   64         /* segments */
-#define GIVE_BACK_BYTES (1u << 20) /* a call */
+#define SHRINKS_MAX     16     /* of the table in a slice */
+#define COMPACT_LOOKS   64     /* segments */
+#define GIVE_BACK_BYTES 131072 /* a call */
 
 struct sweep {
     struct store_thread *th;

@@ -151,6 +151,10 @@ join_values(struct store_thread *th, const struct store_key *key, struct store_i
     if (*why != STORE_OK) {
         return NULL;
     }
+    th->effort += old_bytes + piece_bytes;
+    if (old_bytes + piece_bytes > STORE_PIECE_BYTES) {
+        store_value_grows(th, old_bytes + piece_bytes);
+    }
     bool behind = w->mode == STORE_APPEND;
     memcpy(behind ? r.value : r.value + piece_bytes, item_value(old), old_bytes);
     memcpy(behind ? r.value + old_bytes : r.value, item_value(piece), piece_bytes);
@@ -263,7 +267,7 @@ make_anew(struct store_thread *th, const struct store_key *key, struct store_ite
 {
     struct store_item *old = *fresh;
     unsigned layout = (item_marks(old) & ITEM_LAYOUT) | ITEM_WIDE;
-    *fresh = item_create(th, key, item_value_bytes(old), layout, now_ms);
+    *fresh = item_create_copy(th, key, item_value_bytes(old), layout, now_ms);
     if (*fresh != NULL) {
         memcpy(item_value(*fresh), item_value(old), item_value_bytes(old));
         item_seal(*fresh);
