@@ -243,8 +243,8 @@ item_create_copy(struct store_thread *th, const struct store_key *key, uint64_t 
 {
     struct store_item *it = item_create(th, key, value_bytes, layout, now_ms);
     th->effort += value_bytes;
-    if (it != NULL && value_bytes >= th->st->segments.segment_bytes / 2) {
-        segments_shed(&th->st->segments, value_bytes);
+    if (it != NULL && value_bytes > STORE_PIECE_BYTES) {
+        store_value_grows(th, item_value(it), value_bytes);
     }
     return it;
 }
@@ -295,9 +295,9 @@ store_make_way(struct store_thread *th, uint64_t key_bytes, uint64_t value_bytes
 }
 
 void
-store_value_grows(struct store_thread *th, uint64_t bytes)
+store_value_grows(struct store_thread *th, const char *from, uint64_t bytes)
 {
-    segments_shed(&th->st->segments, bytes);
+    segments_grow(&th->st->segments, from, bytes);
 }
 
 uint64_t

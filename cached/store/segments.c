@@ -12,11 +12,13 @@
 #define LIMBO_SHARE         64     /* of the limit: what may pass it for waiting */
 #define PASS_SHARE          64     /* of the limit: what was paid for may pass it so far */
 #define LIMBO_SEGMENTS      8
-#define WARM_SHARE          32           /* of the limit: free memory that is kept resident */
-#define HOPS_MAX            512          /* held segments that are skipped in one search */
-#define TRIM_SHARE          16           /* of a segment: less is not worth a system call */
-#define SHED_MAX            (8u << 20)   /* at once: a third of a millisecond */
-#define SHED_FOR_LARGE      (128u << 10) /* the rest as its pages are touched */
+#define WARM_SHARE          32         /* of the limit: free memory that is kept resident */
+#define HOPS_MAX            512        /* held segments that are skipped in one search */
+#define TRIM_SHARE          16         /* of a segment: less is not worth a system call */
+#define SHED_MAX            (8u << 20) /* at once: a third of a millisecond */
+#define SLACK_SHARE         512        /* of the limit: so much may be resident beyond it */
+#define SLACK_MAX           (256u << 10)
+#define SLACKS_FAR          16 /* and never so many times as much */
 
 /* --- geometry ---------------------------------------------------------------- */
 
@@ -144,26 +146,51 @@ surplus(const struct segments *s, uint64_t keep)
     return s->warm_bytes > keep ? s->warm_bytes - keep : 0;
 }
 
-/* Gives up to about `bytes` of free memory back to the system: what is more than
- * `keep`, and what would make more than the limit resident. */
+/* Gives one range of free memory back to the system, of about so many bytes at most.
+ * Returns how many. */
+static uint64_t
+shed_range(struct segments *s, uint64_t bytes)
+{
+    uint32_t n, most = (uint32_t)((bytes + s->segment_bytes - 1) >> s->segment_shift);
+    uint32_t first = places_chill(&s->places, most, &n);
+    ASSERT(first != 0); /* warm_bytes says that there is one */
+    uint64_t given = 0;
+    for (uint32_t i = first; i < first + n; i++) {
+        given += s->all[i].bytes;
+        s->all[i].bytes = 0;
+    }
+    give_up(s, &s->all[first], 0, (size_t)n << s->segment_shift);
+    s->warm_bytes -= given;
+    return given;
+}
+
+/* Gives up to about `bytes` of what is more than `keep` back. */
 static void
 shed(struct segments *s, uint64_t bytes, uint64_t keep)
 {
     bytes = bytes < SHED_MAX ? bytes : SHED_MAX;
     uint64_t over;
     while (bytes > 0 && (over = surplus(s, keep)) > 0) {
-        uint64_t wanted = bytes < over ? bytes : over;
-        uint32_t n, most = (uint32_t)((wanted + s->segment_bytes - 1) >> s->segment_shift);
-        uint32_t first = places_chill(&s->places, most, &n);
-        ASSERT(first != 0); /* warm_bytes says that there is one */
-        uint64_t given = 0;
-        for (uint32_t i = first; i < first + n; i++) {
-            given += s->all[i].bytes;
-            s->all[i].bytes = 0;
-        }
-        give_up(s, &s->all[first], 0, (size_t)n << s->segment_shift);
-        s->warm_bytes -= given;
+        uint64_t given = shed_range(s, bytes < over ? bytes : over);
         bytes -= bytes < given ? bytes : given;
+    }
+}
+
+/* When memory was taken that may not be resident: what makes more than the limit resident
+ * goes back, one range at a time and not the smallest ones. Where the system is a guest, a
+ * page of a small range may cost 40 us and one of a range of more than 33 pages 2, since
+ * then the processor forgets all addresses at once. */
+static void
+shed_some(struct segments *s)
+{
+    uint64_t slack = atomic_load_explicit(&s->limit, memory_order_relaxed) / SLACK_SHARE;
+    slack = slack < SLACK_MAX ? slack : SLACK_MAX;
+    uint64_t over = surplus(s, UINT64_MAX);
+    if (over > slack) {
+        shed_range(s, SLACK_MAX);
+    }
+    while (surplus(s, UINT64_MAX) > slack * SLACKS_FAR) {
+        shed_range(s, SLACK_MAX);
     }
 }
 
@@ -190,14 +217,16 @@ set_up(struct segments *s, struct segment *seg, uint32_t bytes, uint32_t run)
     atomic_fetch_add_explicit(&s->used, bytes, memory_order_relaxed);
 }
 
-/* Touches the pages of a segment, which will be filled before long, all at once: each
- * by itself would cost a fault, and where the system is a guest these cost more than all
- * else of a set. An older kernel refuses, and then they are. */
+/* Touches pages that will be filled before long, all at once: each by itself would cost a
+ * fault, and where the system is a guest these cost more than all else of a set. An older
+ * kernel refuses, and then they are. */
 static void
-touch(struct segments *s, const struct segment *seg)
+touch_pages(const struct segments *s, const char *from, uint64_t bytes)
 {
 #ifdef MADV_POPULATE_WRITE
-    madvise(segment_memory(s, seg), s->segment_bytes, MADV_POPULATE_WRITE);
+    uintptr_t page = s->page_bytes, begin = (uintptr_t)from / page * page;
+    uintptr_t end = ((uintptr_t)from + bytes + page - 1) / page * page;
+    madvise((void *)begin, end - begin, MADV_POPULATE_WRITE);
 #endif
 }
 
@@ -235,11 +264,11 @@ segments_take(struct segments *s, const struct item_base *base, bool force)
         seg->large = false;
         seg->state = SEGMENT_OPEN;
         atomic_store_explicit(&seg->live, 0, memory_order_relaxed);
-        shed(s, s->segment_bytes, UINT64_MAX);
+        shed_some(s);
     }
     pthread_mutex_unlock(&s->lock);
     if (cold && seg != NULL) {
-        touch(s, seg);
+        touch_pages(s, segment_memory(s, seg), s->segment_bytes);
     }
     return seg;
 }
@@ -295,7 +324,7 @@ segments_take_large(struct segments *s, const struct item_base *base, uint32_t b
         guard_hold(holder, number);
         seg->state = SEGMENT_SEALED;
         list_push_back(&s->queue, &seg->link);
-        shed(s, charged < SHED_FOR_LARGE ? charged : SHED_FOR_LARGE, UINT64_MAX);
+        shed_some(s);
     }
     pthread_mutex_unlock(&s->lock);
     return seg;
@@ -487,11 +516,12 @@ segments_give_back(struct segments *s, uint64_t bytes)
 }
 
 void
-segments_shed(struct segments *s, uint64_t bytes)
+segments_grow(struct segments *s, const char *from, uint64_t bytes)
 {
     pthread_mutex_lock(&s->lock);
-    shed(s, bytes, UINT64_MAX);
+    shed_some(s);
     pthread_mutex_unlock(&s->lock);
+    touch_pages(s, from, bytes);
 }
 
 bool

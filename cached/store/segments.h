@@ -25,7 +25,7 @@
  * pages that items reach into, the rest is given back. A segment is given out
  * only if that stays within the limit; what sits in limbo may pass it by a
  * little, because a reader who was interrupted must not hold up the writers. And
- * what is used and what is warm together are no more than that either.
+ * what is used and what is warm together are, but for a little, no more than that either.
  *
  * Locks: `lock` covers states, links and lists, is taken once for a segment
  * and not for an item, and no other lock is taken under it. `live` is atomic. */
@@ -144,9 +144,8 @@ segment_memory(const struct segments *s, const struct segment *seg)
  * With `force` the limit is no reason. */
 struct segment *segments_take(struct segments *s, const struct item_base *base, bool force);
 /* A run for one item of so many bytes: SEALED from the start, and held by
- * `holder`. With `force` NULL means that no such run is free. Not all that is free and
- * resident elsewhere is given back for it at once: who touches its pages calls
- * segments_shed() before. */
+ * `holder`. With `force` NULL means that no such run is free. Whoever fills it calls
+ * segments_grow() before. */
 struct segment *segments_take_large(struct segments *s, const struct item_base *base,
                                     uint32_t bytes, bool force, struct guard *holder);
 
@@ -190,9 +189,9 @@ void segments_put_back(struct segments *s, struct segment *seg);
  * wait. */
 uint64_t segments_reclaim(struct segments *s);
 
-/* Gives free memory back to the system as far as it and what is used are more than the
- * limit together, up to about so many bytes. */
-void segments_shed(struct segments *s, uint64_t bytes);
+/* Before so many bytes of a run are written for the first time: makes them resident, and
+ * gives what is free and resident elsewhere back for it. */
+void segments_grow(struct segments *s, const char *from, uint64_t bytes);
 
 /* Would a run for so many bytes be had without `force`? */
 bool segments_have_room(struct segments *s, uint32_t bytes);

@@ -231,10 +231,10 @@ bool store_make_way(struct store_thread *th, uint64_t key_bytes, uint64_t value_
                     uint64_t *effort, uint64_t now_ms);
 #define STORE_ROOMY_FROM 2000
 
-/* So many bytes of a reserved value of more than STORE_PIECE_BYTES are about to arrive. Its
- * pages are touched for the first time then, and may cost some microseconds each. */
-void store_value_grows(struct store_thread *th, uint64_t bytes);
-#define STORE_PIECE_BYTES 131072
+/* Before so many bytes are written to a reserved value of more than STORE_PIECE_BYTES. Its
+ * pages may have to be made then, at some microseconds each. */
+void store_value_grows(struct store_thread *th, const char *from, uint64_t bytes);
+#define STORE_PIECE_BYTES 65536
 
 /* Bytes that this thread has looked at, moved or copied, other than what it was given to
  * store: how long its calls took. STORE_EFFORT_TURN is some tenths of a millisecond. */

@@ -153,7 +153,7 @@ join_values(struct store_thread *th, const struct store_key *key, struct store_i
     }
     th->effort += old_bytes + piece_bytes;
     if (old_bytes + piece_bytes > STORE_PIECE_BYTES) {
-        store_value_grows(th, old_bytes + piece_bytes);
+        store_value_grows(th, r.value, old_bytes + piece_bytes);
     }
     bool behind = w->mode == STORE_APPEND;
     memcpy(behind ? r.value : r.value + piece_bytes, item_value(old), old_bytes);
