@@ -11,8 +11,6 @@
 #include "cached/store/engine.h"
 #include "common/core/assert.h"
 
-#define ENFORCE_ROUNDS 2
-
 /* Where a key's item probably is. */
 struct aim {
     struct shard *shard;
@@ -281,6 +279,6 @@ store_put(struct store_thread *th, const struct store_key *keys, struct store_pu
         done += done < count ? put_several(th, keys + done, puts + done, count - done, now_ms) : 0;
     }
     if (__builtin_expect(segments_over_limit(&th->st->segments), 0) && th->st->options.evict) {
-        memory_enforce(th, ENFORCE_ROUNDS, now_ms); /* each frees more than a group takes */
+        memory_enforce(th, count, now_ms); /* as much as each by itself */
     }
 }
