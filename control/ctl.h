@@ -63,7 +63,7 @@
 /*    letter  name     type      field    argument  default  one sentence */
 #define CTL_OPTIONS(X)                                                                             \
     ETCD_ARGUMENTS(X)                                                                              \
-    X(0,   "json",     BOOL,     json,    "",       NULL,    "answer in JSON")
+    X(0,   "json",     BOOL,     json,    "",       NULL,    "answer in JSON; also behind the command")
 /* clang-format on */
 
 enum ctl_exit {

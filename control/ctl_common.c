@@ -70,6 +70,23 @@ ctl_arguments_deinit(struct ctl_arguments *a)
     *a = (struct ctl_arguments){0};
 }
 
+/* --json is of all commands, so it may stand behind their words, too. Returns how
+ * many are left of argv. */
+static int
+take_json(struct ctl *ctl, int argc, char **argv)
+{
+    int kept = 0;
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0) {
+            ctl->options.json = true;
+        } else {
+            argv[kept++] = argv[i];
+        }
+    }
+    argv[kept] = NULL;
+    return kept;
+}
+
 enum ctl_exit
 ctl_parse(struct ctl *ctl, const struct option_table *table, int argc, char **argv, void *into,
           unsigned want, struct ctl_arguments *out)
@@ -80,6 +97,7 @@ ctl_parse(struct ctl *ctl, const struct option_table *table, int argc, char **ar
     named.program = program;
     named.version = MEMFLEET_VERSION;
     *out = (struct ctl_arguments){0};
+    argc = take_json(ctl, argc, argv);
     int first = 0;
     while (first < argc && !is_option(argv[first])) {
         add_argument(out, argv[first++]);

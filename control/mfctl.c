@@ -1,5 +1,6 @@
 /* mfctl.c - main(): global options, then the words of a command, found in the
  * table of ctl.h. */
+#include "common/core/buf.h"
 #include "common/core/log.h"
 #include "common/core/mem.h"
 #include "common/core/version.h"
@@ -79,6 +80,26 @@ find_command(int argc, char **argv, int *words)
     return NULL;
 }
 
+/* The first word of several commands: they are named. */
+static void
+complain_of_command(const struct ctl *ctl, const char *word)
+{
+    struct buf found = BUF_EMPTY;
+    size_t n = strlen(word);
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (strncmp(commands[i].words, word, n) == 0 && commands[i].words[n] == ' ') {
+            buf_printf(&found, "%s%s", buf_len(&found) > 0 ? ", " : "", commands[i].words);
+        }
+    }
+    if (buf_len(&found) > 0) {
+        ctl_complain(ctl, "there is no command '%s' alone, only %.*s", word,
+                     SPAN_FMT(buf_span(&found)));
+    } else {
+        ctl_complain(ctl, "there is no command '%s' (see mfctl --help)", word);
+    }
+    buf_deinit(&found);
+}
+
 enum ctl_exit
 ctl_help(struct ctl *ctl, int argc, char **argv)
 {
@@ -89,7 +110,7 @@ ctl_help(struct ctl *ctl, int argc, char **argv)
     }
     const struct command *c = find_command(argc, argv, &words);
     if (c == NULL || words != argc) {
-        ctl_complain(ctl, "there is no command '%s' (see mfctl --help)", argv[0]);
+        complain_of_command(ctl, argv[0]);
         return CTL_USAGE;
     }
     printf("mfctl %s%s\n%s\n\n", c->words, c->arguments, c->help);
@@ -137,7 +158,7 @@ run(struct ctl *ctl, int argc, char **argv)
     const struct command *c = find_command(argc, argv, &words);
     if (c == NULL) {
         if (argc > 0) {
-            ctl_complain(ctl, "there is no command '%s' (see mfctl --help)", argv[0]);
+            complain_of_command(ctl, argv[0]);
         } else {
             ctl_complain(ctl, "expected a command (see mfctl --help)");
         }

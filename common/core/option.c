@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LETTERS_MAX 256
-#define LONG_BASE   1000 /* getopt values of rows: LONG_BASE + index */
-#define HELP_COLUMN 30
+#define LETTERS_MAX   256
+#define LONG_BASE     1000 /* getopt values of rows: LONG_BASE + index */
+#define HELP_COLUMN   30
+#define HELP_WIDTH    80
+#define HELP_TEXT_MAX 1024
 
 static const char *
 expected(enum option_type type)
@@ -145,6 +147,33 @@ options_deinit(const struct option_table *table, void *into)
     }
 }
 
+/* How much of `text` stands in one line. A line that began with an option would be
+ * taken for the next row, by readers and by docs/manpage.awk. */
+static size_t
+line_of(const char *text)
+{
+    size_t len = strlen(text), n = HELP_WIDTH - HELP_COLUMN;
+    if (len <= n) {
+        return len;
+    }
+    while (n > 0 && (text[n] != ' ' || text[n + 1] == '-')) {
+        n--;
+    }
+    return n > 0 ? n : strcspn(text, " ");
+}
+
+static void
+print_wrapped(const char *text, FILE *out)
+{
+    size_t n = line_of(text);
+    fprintf(out, "%.*s\n", (int)n, text);
+    for (text += n; *text != '\0'; text += n) {
+        text += strspn(text, " ");
+        n = line_of(text);
+        fprintf(out, "%*s%.*s\n", HELP_COLUMN, "", (int)n, text);
+    }
+}
+
 static void
 print_row(const struct option_row *row, const char *lead, FILE *out)
 {
@@ -166,17 +195,19 @@ print_row(const struct option_row *row, const char *lead, FILE *out)
         fputc('\n', out);
         n = 0;
     }
-    fprintf(out, "%*s%s", HELP_COLUMN - n, "", row->help);
-    if (row->fallback != NULL && has_arg) {
-        fprintf(out, " (default: %s)", row->fallback);
-    }
-    fputc('\n', out);
+    char text[HELP_TEXT_MAX];
+    bool has_default = has_arg && row->fallback != NULL && row->fallback[0] != '\0';
+    snprintf(text, sizeof(text), "%s%s%s%s", row->help, has_default ? " (default: " : "",
+             has_default ? row->fallback : "", has_default ? ")" : "");
+    fprintf(out, "%*s", HELP_COLUMN - n, "");
+    print_wrapped(text, out);
 }
 
 void
 options_print_help(const struct option_table *table, FILE *out)
 {
-    fprintf(out, "Usage: %s %s\n%s\n\nOptions:\n", table->program, table->usage, table->summary);
+    fprintf(out, "Usage: %s%s%s\n%s\n\nOptions:\n", table->program,
+            table->usage[0] != '\0' ? " " : "", table->usage, table->summary);
     for (size_t i = 0; i < table->count; i++) {
         print_row(&table->rows[i], "", out);
     }

@@ -270,12 +270,14 @@ file_is_good(struct follower *f, char **error)
     char why[TABLE_ERROR_MAX];
     struct buf document = BUF_EMPTY;
     struct table *table = NULL;
-    if (read_file(f, &document, why)) {
+    bool read = read_file(f, &document, why); /* else `why` names the file */
+    if (read) {
         table = table_parse(buf_span(&document), why);
     }
     bool good = table != NULL;
     if (!good) {
-        *error = mem_printf("table file %s: %s", f->options.table_file, why);
+        *error = mem_printf("table file %s%s%s", read ? f->options.table_file : "",
+                            read ? ": " : "", why);
     }
     buf_deinit(&document);
     table_unref(&table);

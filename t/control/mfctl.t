@@ -36,7 +36,8 @@ sub complains {
 delete @ENV{qw(MEMFLEET_ETCD MEMFLEET_CLUSTER)};
 complains(64, qr/^mfctl: expected a command/);
 complains(64, qr/^mfctl: there is no command 'frobnicate'/, 'frobnicate');
-complains(64, qr/^mfctl: there is no command 'pool'/, 'pool');
+complains(64, qr/^mfctl: there is no command 'route' alone, only route set, route remove, route list$/, 'route');
+complains(64, qr/^mfctl: there is no command 'rout' \(see/, 'rout');
 complains(64, qr/^mfctl pool create: expected --etcd URL or MEMFLEET_ETCD/, 'pool', 'create', 'x');
 complains(64, qr/expected --cluster NAME/, '--etcd', 'http://127.0.0.1:1', 'status');
 complains(64, qr/expected --cluster NAME/, '--etcd', 'http://127.0.0.1:1', '--cluster', 'a/b', 'status');

@@ -20,7 +20,7 @@ sub top {
 
 sub top_json {
     my (@args) = @_;
-    my ($status, $text) = mfctl('--json', 'top', @args);
+    my ($status, $text) = mfctl('top', @args, '--json');
     return ($status, map { JSON::PP::decode_json($_) } split /\n/, $text);
 }
 

@@ -12,7 +12,8 @@
     X('I', "max-item-size", SIZE, item, "BYTES", "1m", "largest item")                             \
     X('t', NULL, NUMBER, threads, "N", "4", "threads")                                             \
     X(0, "timeout", DURATION, timeout_ms, "TIME", "250ms", "how long to wait")                     \
-    X('u', "user", STRING, user, "NAME", NULL, "whom to run as")                                   \
+    X('u', "user", STRING, user, "NAME", NULL,                                                     \
+      "whom to run as, if that is not to be who starts it --listen")                               \
     X('d', "daemon", BOOL, daemon, "", NULL, "go to the background")                               \
     X('v', "verbose", COUNT, verbose, "", NULL, "say more")
 
@@ -195,6 +196,9 @@ START_TEST(help_and_version_end_the_program)
         "  -t N                        threads (default: 4)\n",
         "      --timeout=TIME          how long to wait (default: 250ms)\n",
         "  -v, --verbose               say more\n",
+        /* no line begins with an option but its own */
+        "  -u, --user=NAME             whom to run as, if that is not to be who starts\n"
+        "                              it --listen\n",
         "  -h, --help                  print this and exit\n",
         "  -o hash_power=N             size of the table (default: 16)\n",
         "\nThe end.\n",
