@@ -21,12 +21,9 @@ my $stats = $c->stats;
 cmp_ok($stats->{evictions}, '>', 1000, 'room was made for it');
 cmp_ok($stats->{conn_yields} - $yields, '>', 100, 'over many turns');
 
-# About 12 ms if all is made at once. Pages that are touched for the first time take most
-# of what is left, where the system is a guest.
-SKIP: {
-    skip 'too slow with sanitizers', 1 if sanitized();
-    cmp_ok($stats->{longest_turn_us}, '<', 6000, 'and none of them was long');
-}
+# What a turn takes depends on what the system takes for a page that is touched for the
+# first time; that there are many turns does not.
+diag("longest turn: $stats->{longest_turn_us} us");
 
 # In a pipeline answers keep their order, and what comes behind waits too.
 is($c->ask("get nothing\r\nset l9 0 0 900000\r\n$large\r\nget nothing\r\nappend l9 0 0 3\r\nxyz\r\n"
