@@ -94,7 +94,7 @@ unsigned
 chaos_move_sources(const struct chaos_ring *ring, unsigned nodes)
 {
     unsigned sources = 0;
-    for (unsigned i = 0; i < nodes; i++) {
+    for (unsigned i = 0; i < nodes && i < CHAOS_NODES_MAX; i++) {
         sources |= (ring->before[i] > 0 ? 1u : 0) << i;
     }
     return sources;
