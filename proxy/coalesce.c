@@ -4,32 +4,19 @@
 #include "proxy/answer.h"
 #include "proxy/backend.h"
 #include "proxy/client.h"
-#include "proxy/fanout.h"
+#include "proxy/coalesce_copies.h"
 #include "proxy/hedge.h"
 #include "proxy/multiget.h"
 #include "proxy/near.h"
 #include "proxy/pending.h"
 #include "proxy/proxy_worker.h"
 #include "proxy/roster.h"
-#include "proxy/tail_estimate.h"
 #include "proxy/tell.h"
 #include "proxy/way.h"
 #include "proxy/write_marks.h"
 
-#define WHOLE              UINT32_MAX /* the waiter is the pending, not a part of it */
 #define OWN_STALL_US       50000
 #define OWN_STALL_GRACE_US 10000
-
-/* A pending, or a key of its multiget, that waits for a flight. */
-struct waiter {
-    struct list link; /* flight->waiters */
-    struct list due;  /* coalesce->due */
-    struct flight *flight;
-    struct pending *pending;
-    uint64_t deadline_us;
-    uint32_t part;
-    struct buf ask;
-};
 
 static void on_timer(void *arg);
 static void run_out(struct coalesce *co, struct waiter *it);
@@ -142,8 +129,8 @@ wake_at(struct coalesce *co, uint64_t due_us)
     loop_timer_start(&co->timer, due_us > now ? (due_us - now + 999) / 1000 : 0);
 }
 
-static struct waiter *
-wait_for(struct pending *p, struct flight *f, uint32_t part)
+struct waiter *
+coalesce_wait_for(struct pending *p, struct flight *f, uint32_t part)
 {
     struct worker *w = p->worker;
     struct waiter *it = objpool_borrow(&w->coalesce.waiters);
@@ -161,8 +148,8 @@ wait_for(struct pending *p, struct flight *f, uint32_t part)
     return it;
 }
 
-static void
-keep_ask(struct pending *p, struct waiter *it, struct span ask)
+void
+coalesce_keep_ask(struct pending *p, struct waiter *it, struct span ask)
 {
     if (ask.len > 0) {
         it->ask = bufpool_borrow(&p->worker->bufs);
@@ -176,14 +163,14 @@ void
 coalesce_wait(struct pending *p, struct flight *f, struct span ask)
 {
     worker_count(p->worker, METRIC_ID_COALESCED, 1);
-    keep_ask(p, wait_for(p, f, WHOLE), ask);
+    coalesce_keep_ask(p, coalesce_wait_for(p, f, WHOLE), ask);
 }
 
 void
 coalesce_wait_part(struct pending *p, struct flight *f, uint32_t part)
 {
     worker_count(p->worker, METRIC_ID_COALESCED, 1);
-    (void)wait_for(p, f, part);
+    (void)coalesce_wait_for(p, f, part);
 }
 
 void
@@ -192,9 +179,8 @@ coalesce_too_many(struct coalesce *co)
     worker_count(co->worker, METRIC_ID_FLIGHT_OVERFLOWS, 1);
 }
 
-/* NULL if there are too many. */
-static struct flight *
-open_flight(struct coalesce *co, const struct coalesce_read *read, const struct backend *target)
+struct flight *
+coalesce_open(struct coalesce *co, const struct coalesce_read *read, const struct backend *target)
 {
     struct flight *f = flight_open(&co->flights, &read->key, read->form, read->mark);
     if (f == NULL) {
@@ -214,7 +200,7 @@ void
 coalesce_lead_kept(struct coalesce *co, struct lead *lead, const struct coalesce_read *read,
                    const struct backend *target, bool shared)
 {
-    lead->flight = open_flight(co, read, target);
+    lead->flight = coalesce_open(co, read, target);
     if (lead->flight != NULL && !shared) {
         flight_unlist(&co->flights, lead->flight);
     }
@@ -277,139 +263,13 @@ first_waiter(const struct flight *f)
 
 /* --- asking again ------------------------------------------------------------------------ */
 
-static enum proto_command
-command_of(uint8_t form)
+enum proto_command
+coalesce_command_of(uint8_t form)
 {
     if (form & FORM_META) {
         return CMD_MG;
     }
     return form & FORM_CAS ? CMD_GETS : CMD_GET;
-}
-
-/* Copies are asked in meta, which says whether there is one. */
-static uint8_t
-form_at_copy(uint8_t form)
-{
-    uint8_t with_cas = form & FORM_CAS;
-    return form & FORM_META ? form : (uint8_t)(FORM_META | FORM_VALUE | FORM_FLAGS | with_cas);
-}
-
-/* What is asked by such a way, and the command that it is. */
-static uint8_t
-form_by_way(uint8_t form, const struct way_to_copy *to)
-{
-    return to->owner ? form : form_at_copy(form) | (to->cas != 0 ? FORM_CAS : 0);
-}
-
-static struct leg *
-queue_by_way(struct worker *w, struct flight *f, const struct way_to_copy *to, size_t mark)
-{
-    enum proto_command cmd = to->owner ? command_of(f->at.form) : CMD_MG;
-    struct leg *leg = way_queue_fetch(&to->way, w, cmd, mark);
-    leg->lead.flight = f;
-    return leg;
-}
-
-/* A flight to a copy. NULL, and nothing is done, if there are too many or the
- * system has no memory. */
-static struct flight *
-fly_to_copy(struct worker *w, const struct coalesce_read *read, const struct way_to_copy *to,
-            bool shared)
-{
-    const struct way *way = &to->way;
-    size_t mark = backend_mark(way->backend);
-    struct flight *f = NULL;
-    if (form_put_request(&way->backend->out, form_by_way(read->form, to), read->key.bytes)) {
-        f = open_flight(&w->coalesce, read, way->backend);
-    }
-    if (f == NULL) {
-        backend_undo(way->backend, mark);
-        return NULL;
-    }
-    if (!shared) {
-        flight_unlist(&w->coalesce.flights, f);
-    }
-    f->at_copy = !to->owner;
-    f->copy_cas = to->cas;
-    f->first = &queue_by_way(w, f, to, mark)->lead;
-    hedge_await(&w->hedge, f, way->backend);
-    return f;
-}
-
-bool
-coalesce_read_copy(struct pending *p, const struct coalesce_read *read,
-                   const struct way_to_copy *to, struct span ask, bool shared)
-{
-    struct flight *f = fly_to_copy(p->worker, read, to, shared);
-    if (f != NULL) {
-        keep_ask(p, wait_for(p, f, WHOLE), ask);
-    }
-    return f != NULL;
-}
-
-bool
-coalesce_read_copy_part(struct pending *p, const struct coalesce_read *read,
-                        const struct way_to_copy *to, uint32_t part, bool shared)
-{
-    struct flight *f = fly_to_copy(p->worker, read, to, shared);
-    if (f != NULL) {
-        (void)wait_for(p, f, part);
-    }
-    return f != NULL;
-}
-
-/* --- asking another, too ------------------------------------------------------------------ */
-
-/* Of two that were asked only the other is left. */
-static void
-keep_other(struct flight *f, const struct lead *lead)
-{
-    if (lead == f->first) {
-        f->first = f->second;
-        f->at.target = f->second_target;
-        f->at_copy = f->second_at_copy;
-        f->copy_cas = f->second_cas;
-    }
-    f->second = NULL;
-}
-
-static bool
-somebody_waits(const struct flight *f)
-{
-    LIST_EACH (link, &f->waiters) {
-        if (LIST_ENTRY(link, struct waiter, link)->pending->client != NULL) {
-            return true;
-        }
-    }
-    return false;
-}
-
-void
-coalesce_hedge(struct coalesce *co, struct flight *f)
-{
-    struct worker *w = co->worker;
-    struct backend *slow = (struct backend *)f->at.target;
-    struct lookup_key key;
-    struct way_to_copy to;
-    slow->tail_us = tail_learn(slow->tail_us, true);
-    if (!somebody_waits(f) || write_marks_read(w->host->writes, f->at.hash) != f->at.mark ||
-        !retry_budget_admits(&w->retry_budget) ||
-        !lookup_key_again(w, flight_key_of(f), f->pool_id, &key) ||
-        w->roster->pools[key.pool].moves || !fanout_find_other(w, &key, f->at.form, slow, &to)) {
-        return;
-    }
-    size_t mark = backend_mark(to.way.backend);
-    if (!form_put_request(&to.way.backend->out, form_by_way(f->at.form, &to), key.bytes)) {
-        backend_undo(to.way.backend, mark);
-        return;
-    }
-    struct leg *leg = queue_by_way(w, f, &to, mark);
-    leg_is_retry(w, leg);
-    f->second = &leg->lead;
-    f->second_target = to.way.backend;
-    f->second_at_copy = !to.owner;
-    f->second_cas = to.cas;
-    worker_count(w, METRIC_ID_HEDGES, 1);
 }
 
 /* Asks for the flight's key on behalf of its waiters, by the table that is in use
@@ -441,7 +301,7 @@ launch(struct worker *w, struct flight *f, enum failure *failure)
         *failure = FAILURE_OVERLOADED;
         return NULL;
     }
-    struct leg *leg = way_queue_fetch(&way, w, command_of(f->at.form), mark);
+    struct leg *leg = way_queue_fetch(&way, w, coalesce_command_of(f->at.form), mark);
     leg->lead.flight = f;
     f->at.target = way.backend;
     f->at_copy = false;
@@ -482,7 +342,7 @@ coalesce_fail(struct coalesce *co, struct lead *lead, enum failure failure, bool
     }
     lead->flight = NULL;
     if (f->second != NULL) {
-        keep_other(f, lead);
+        coalesce_keep_other(f, lead);
         return;
     }
     hedge_cancel(f);
@@ -670,67 +530,17 @@ land_shared(struct coalesce *co, struct flight *f, const struct reply_piece *pie
     }
 }
 
-/* What fill.c has stored, whole and not stale? Where others may have stored another,
- * that is seen by its CAS value. */
-static bool
-is_copy(const struct flight *f, uint64_t copy_cas, const struct reply_piece *piece)
-{
-    struct fetched fetched;
-    uint64_t cas;
-    fetched_read(piece, &fetched);
-    if (copy_cas != 0 && !(fetched_cas(&fetched, &cas) && cas == copy_cas)) {
-        return false;
-    }
-    bool with_value = (form_at_copy(f->at.form) & FORM_VALUE) != 0;
-    return piece->kind == (with_value ? REPLY_VA : REPLY_HD) && !fetched.won && !fetched.stale &&
-           !fetched.taken;
-}
-
-/* Its copy is not there. */
-static void
-note_missed(struct coalesce *co, const struct flight *f, const struct backend *target)
-{
-    struct lookup_key key;
-    if (lookup_key_again(co->worker, flight_key_of(f), f->pool_id, &key)) {
-        fanout_missed(co->worker, &key, target);
-    }
-}
-
 static void
 ask_owner(struct coalesce *co, struct flight *f)
 {
     enum failure failure = FAILURE_OVERLOADED;
-    note_missed(co, f, f->at.target);
+    coalesce_note_missed(co, f, f->at.target);
     drop_the_gone(co, f);
     if (f->waiting == 0) {
         flight_close(&co->flights, &f);
     } else if (launch(co->worker, f, &failure) == NULL) {
         end(co, f, failure);
     }
-}
-
-/* Of two that were asked this one has answered. True if that is to be told; else the other
- * is waited for. */
-static bool
-comes_first(struct coalesce *co, struct flight *f, struct lead *lead,
-            const struct reply_piece *piece)
-{
-    bool second = lead == f->second;
-    bool at_copy = second ? f->second_at_copy : f->at_copy;
-    if (at_copy && !is_copy(f, second ? f->second_cas : f->copy_cas, piece)) {
-        note_missed(co, f, second ? f->second_target : f->at.target);
-        keep_other(f, lead);
-        return false;
-    }
-    if (reply_is_error(piece->kind)) {
-        keep_other(f, lead);
-        return false;
-    }
-    struct lead *other = second ? f->first : f->second;
-    other->flight = NULL; /* what comes is dropped by its position */
-    keep_other(f, other);
-    worker_count(co->worker, METRIC_ID_HEDGE_WINS, second);
-    return true;
 }
 
 void
@@ -747,7 +557,7 @@ coalesce_land_slowly(struct coalesce *co, struct lead *lead, const struct reply_
     }
     bool current = f->at.listed; /* so the pool is one of the table in use */
     lead->flight = NULL;
-    if (f->second != NULL && !comes_first(co, f, lead, piece)) {
+    if (f->second != NULL && !coalesce_comes_first(co, f, lead, piece)) {
         return;
     }
     hedge_answered(f, (struct backend *)f->at.target);
@@ -755,7 +565,7 @@ coalesce_land_slowly(struct coalesce *co, struct lead *lead, const struct reply_
         flight_close(&co->flights, &f); /* who joined has left */
         return;
     }
-    if (f->at_copy && !is_copy(f, f->copy_cas, piece)) {
+    if (f->at_copy && !coalesce_is_copy(f, f->copy_cas, piece)) {
         ask_owner(co, f);
         return;
     }

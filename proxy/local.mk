@@ -7,6 +7,7 @@ libmfproxy_a_SOURCES = \
 	proxy/bufpool.c proxy/bufpool.h \
 	proxy/client.c proxy/client.h \
 	proxy/coalesce.c proxy/coalesce.h \
+	proxy/coalesce_copies.c proxy/coalesce_copies.h \
 	proxy/config_cluster.c proxy/config_cluster.h \
 	proxy/copies.c proxy/copies.h \
 	proxy/dispatch.c proxy/dispatch.h \
