@@ -75,6 +75,7 @@ main(int argc, char **argv)
     options.pid_file = NULL;
     struct node *node = node_create(&options);
     if (node != NULL) {
+        daemon_ready();
         node_run(node);
     }
     if (pid_file != NULL) {

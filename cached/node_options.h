@@ -19,7 +19,7 @@
     X('l', "listen",          STRINGS,   listen,            "ADDR",   NULL,                        \
       "address or address:port to listen on; may be repeated (default: all)")                      \
     X('d', "daemon",          BOOL,      daemon,            "",       NULL,                        \
-      "run in the background")                                                                     \
+      "run in the background; returns when it serves, or fails")                                   \
     X('r', "enable-coredumps", BOOL,     coredumps,         "",       NULL,                        \
       "raise the limit of core files")                                                             \
     X('u', "user",            STRING,    user,              "USER",   NULL,                        \

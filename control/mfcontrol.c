@@ -20,6 +20,7 @@ main(int argc, char **argv)
     static struct control control;
     bool started = control_start(&control, &options);
     if (started) {
+        daemon_ready();
         control_run(&control);
     }
     control_stop(&control);

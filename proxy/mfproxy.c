@@ -33,6 +33,7 @@ main(int argc, char **argv)
                    (!pid_late || daemon_write_pid("mfproxy", options.pid_file));
     if (started) {
         proxy_take_over(&proxy);
+        daemon_ready();
         proxy_run(&proxy);
     }
     proxy_stop(&proxy);

@@ -2,11 +2,15 @@
 #include "common/core/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 bool
@@ -35,14 +39,73 @@ daemon_drop_root(const char *program, const char *user)
     return true;
 }
 
+static int parent_fd = -1; /* who waits for daemon_ready() */
+
+static void
+await_start(pid_t child, int fd)
+{
+    char ready;
+    ssize_t n;
+    int status = 0;
+    do {
+        n = read(fd, &ready, sizeof(ready));
+    } while (n < 0 && errno == EINTR);
+    if (n > 0) {
+        _exit(EXIT_SUCCESS);
+    }
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    _exit(WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : EXIT_FAILURE);
+}
+
+static void
+to_null(int fd)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null >= 0) {
+        dup2(null, fd);
+        close(null);
+    }
+}
+
 bool
 daemon_detach(const char *program)
 {
-    if (daemon(1, 0) != 0) {
+    int fds[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) {
         fprintf(stderr, "%s: cannot go to the background: %s\n", program, strerror(errno));
         return false;
     }
+    pid_t child = fork();
+    if (child > 0) {
+        close(fds[1]);
+        await_start(child, fds[0]);
+    }
+    close(fds[0]);
+    if (child < 0) {
+        fprintf(stderr, "%s: cannot go to the background: %s\n", program, strerror(errno));
+        close(fds[1]);
+        return false;
+    }
+    parent_fd = fds[1];
+    setsid();
+    to_null(STDIN_FILENO);
+    to_null(STDOUT_FILENO);
+    log_set_fd(STDOUT_FILENO);
     return true;
+}
+
+/* Who started us may have gone. */
+void
+daemon_ready(void)
+{
+    if (parent_fd < 0) {
+        return;
+    }
+    to_null(STDERR_FILENO);
+    (void)send(parent_fd, "", 1, MSG_NOSIGNAL);
+    close(parent_fd);
+    parent_fd = -1;
 }
 
 bool

@@ -10,7 +10,8 @@
     X('P', "pid-file",  STRING, pid_file,  "FILE",  NULL,   "write the process id here")           \
     X('u', "user",      STRING, user,      "NAME",  NULL,                                          \
       "become this user when started as root")                                                     \
-    X('d', "daemonize", BOOL,   daemonize, "",      NULL,   "run in the background")               \
+    X('d', "daemonize", BOOL,   daemonize, "",      NULL,                                          \
+      "run in the background; returns when it serves, or fails")                                   \
     X(0,   "log-level", STRING, log_level, "LEVEL", "info", "error, warn, info or debug")
 /* clang-format on */
 
@@ -26,9 +27,13 @@ bool daemon_become(const char *program, const char *user, bool detach, const cha
  * and no user was named, or the user is unknown. `program` starts the line. */
 bool daemon_drop_root(const char *program, const char *user);
 
-/* Forks into the background; the parent exits. stdio goes to /dev/null. Before
- * any thread or loop exists. */
+/* Forks into the background. The parent waits for daemon_ready(), or for our end, and
+ * exits by what it was: with 0, or our status. Until then stderr stays, for the line that
+ * says why not; the log goes nowhere. Before any thread or loop exists. */
 bool daemon_detach(const char *program);
+
+/* We serve. Whoever started us in the background may go on; stderr goes to /dev/null. */
+void daemon_ready(void);
 
 /* Writes our pid; complains on stderr if it cannot. */
 bool daemon_write_pid(const char *program, const char *path);

@@ -128,13 +128,24 @@ refused([qw(surplus)], qr/unexpected argument 'surplus'/);
 {
     my $dir = scratch_dir();
     my ($status, $out) = ended(@root, '-d', '-P', "$dir/pid", '-s', "$dir/socket");
-    is("$status$out", '0', '-d: the command returns');
-    wait_until(sub { -s "$dir/pid" && -S "$dir/socket" }, deadline(10), 'the node is up');
+    is("$status$out", '0', '-d: the command returns, and says nothing');
+    ok(-s "$dir/pid" && -S "$dir/socket", 'when the node is up');
     my ($pid) = slurp("$dir/pid") =~ /^(\d+)\n\z/;
     is(Memfleet::Conn->new("$dir/socket")->stats->{pid}, $pid, '-P: the pid file tells the truth');
     kill 'TERM', $pid;
     wait_until(sub { !-e "$dir/pid" }, deadline(10), 'the pid file is removed');
     wait_until(sub { !kill(0, $pid) }, deadline(10), 'the node is gone');
+
+    # One that cannot start says so, and has the status that it has in the foreground.
+    for my $case ([['-s', "$dir/none/socket"], qr{none/socket}],
+                  [['-s', "$dir/socket", '-P', '/nowhere/pid'], qr{cannot write the pid file /nowhere/pid}]) {
+        my ($args, $says) = @$case;
+        my ($fails) = ended(@root, @$args);
+        ($status, $out) = ended(@root, '-d', @$args);
+        isnt($status, 0, "-d: @$args fails");
+        is($status, $fails, 'as it does without');
+        like($out, $says, 'and says why');
+    }
 }
 
 done_testing;
