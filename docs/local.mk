@@ -49,7 +49,10 @@ EXTRA_DIST += \
 	docs/decisions/0029-listeners-name-pools.md \
 	docs/decisions/0030-local-copies-are-known-by-their-cas.md \
 	docs/decisions/0031-changes-begin-at-the-old-owner.md \
-	docs/decisions/0032-top-asks-servers-themselves.md
+	docs/decisions/0032-top-asks-servers-themselves.md \
+	docs/decisions/0033-copies-have-their-own-connections.md \
+	docs/decisions/0034-turns-wait-under-load.md \
+	docs/decisions/0035-hedges-go-with-replicas.md
 
 MANUAL_PAGES = docs/mfcached.1 docs/mfcontrol.1 docs/mfctl.1 docs/mfproxy.1
 man1_MANS = $(MANUAL_PAGES)

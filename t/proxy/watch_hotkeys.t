@@ -75,4 +75,5 @@ $proxy = $next;
 @w = watcher();
 $proxy->signal('TERM');
 like($w[0]->read_to_close, qr/\A(?:ts=.*\n)*\z/, 'SIGTERM: the watch ends');
+is($proxy->wait_end, 0, 'and the proxy');
 done_testing;
