@@ -208,6 +208,7 @@ put_row(struct store_thread *th, const struct store_key *keys, struct store_put 
     struct aim aims[STORE_SIGHTS];
     uint32_t bytes[STORE_SIGHTS];
     uint8_t layouts[STORE_SIGHTS];
+    layouts[0] = 0; /* is written where something fits, which gcc does not always see */
     for (unsigned i = 0; i < count; i++) {
         take_aim(st, &keys[i], &aims[i]);
     }
