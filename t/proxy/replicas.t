@@ -98,13 +98,15 @@ is(who_answers("get hotter\r\n", 20), owner_of('hotter'), 'a listed key is no pr
 # A flight goes to one of them, and all who wait are told.
 warm('hot');
 $_->mode('hang') for values %mock;
+my $hedges = $other->stats->{hedges_total};
 my @many = map { $proxy->connect } 1 .. 8;
 for (@many) { $_->send("get hot\r\n"); $other->ask('') }
 my $asked = 0; # what has been seen is not seen again
 sub asked { return $asked += grep { /hot/ } map { $_->seen } values %mock }
 wait_until(sub { asked() > 0 }, deadline(10), 'a request has arrived');
 $other->ask('');
-is(asked(), 1, 'eight who ask together are one request');
+my $n = asked();
+cmp_ok($n, '<=', 1 + $other->stats->{hedges_total} - $hedges, 'eight who ask together are one request');
 $_->mode('answer') for values %mock;
 like($_->ask(''), qr/^VALUE hot 0 5\r\n[abc]:hot\r\nEND\r\n$/, 'each is told') for @many;
 
