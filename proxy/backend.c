@@ -7,6 +7,7 @@
 #include "common/net/sock.h"
 #include "proxy/answer.h"
 #include "proxy/leg_queue.h"
+#include "proxy/own_stall.h"
 #include "proxy/pending.h"
 #include "proxy/proxy_worker.h"
 #include "proxy/roster.h"
@@ -21,8 +22,6 @@
 #define REPLY_VALUE_MAX      (1u << 30) /* memcached's own limit for -I */
 #define RECONNECT_GAP_US     20000      /* between connects to a node that refuses, failing open */
 #define STALL_TIMEOUTS       2          /* request timeouts without progress */
-#define OWN_STALL_US         50000
-#define OWN_STALL_GRACE_US   10000
 #define STATE_LINES_A_SECOND 50
 #define KEEPALIVE_IDLE_S     30
 #define KEEPALIVE_EVERY_S    5
@@ -466,21 +465,17 @@ backend_tick(struct backend *b)
     sleep_until_due(b);
 }
 
-/* A timer that comes much too late says that we were not running, so nobody may
- * be blamed yet: what the nodes answered meanwhile is read first. */
 static void
 on_timer(void *arg)
 {
     struct backend *b = arg;
     uint64_t now = worker_now_us(b->worker);
-    bool stalled = now > b->timer_due_us + OWN_STALL_US;
+    bool excused = own_stall_excuses(&b->excused, b->timer_due_us, now);
     b->timer_due_us = 0;
-    if (stalled && !b->excused) {
-        b->excused = true; /* once, or a slow machine would never time out */
+    if (excused) {
         backend_wake_at(b, now + OWN_STALL_GRACE_US);
         return;
     }
-    b->excused = false;
     while (b->live != NULL && b->live->deadline_us <= now) {
         leg_queue_time_out(b);
     }

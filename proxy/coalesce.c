@@ -8,6 +8,7 @@
 #include "proxy/hedge.h"
 #include "proxy/multiget.h"
 #include "proxy/near.h"
+#include "proxy/own_stall.h"
 #include "proxy/pending.h"
 #include "proxy/proxy_worker.h"
 #include "proxy/roster.h"
@@ -15,8 +16,6 @@
 #include "proxy/way.h"
 #include "proxy/write_marks.h"
 
-#define OWN_STALL_US       50000
-#define OWN_STALL_GRACE_US 10000
 
 static void on_timer(void *arg);
 static void run_out(struct coalesce *co, struct waiter *it);
@@ -584,22 +583,18 @@ coalesce_land_slowly(struct coalesce *co, struct lead *lead, const struct reply_
 /* --- time ----------------------------------------------------------------------------------------
  */
 
-/* A timer that comes much too late says that we were not running: what the nodes
- * answered meanwhile is read first, as in backend.c. */
 static void
 on_timer(void *arg)
 {
     struct coalesce *co = arg;
     struct worker *w = co->worker;
     uint64_t now = worker_now_us(w);
-    bool stalled = now > co->timer_due_us + OWN_STALL_US;
+    bool excused = own_stall_excuses(&co->excused, co->timer_due_us, now);
     co->timer_due_us = 0;
-    if (stalled && !co->excused) {
-        co->excused = true;
+    if (excused) {
         wake_at(co, now + OWN_STALL_GRACE_US);
         return;
     }
-    co->excused = false;
     while (!list_empty(&co->due)) {
         struct waiter *it = first_due(co);
         if (it->deadline_us > now) {

@@ -3,11 +3,10 @@
 #include "proxy/backend.h"
 #include "proxy/coalesce.h"
 #include "proxy/flight.h"
+#include "proxy/own_stall.h"
 #include "proxy/proxy_worker.h"
 #include "proxy/tail_estimate.h"
 
-#define OWN_STALL_US       50000
-#define OWN_STALL_GRACE_US 10000
 
 static void on_timer(void *arg);
 
@@ -80,21 +79,17 @@ hedge_cancel(struct flight *f)
     list_remove(&f->hedge_due);
 }
 
-/* When the timer comes much too late we were not running: what the nodes answered meanwhile
- * is read first, as in backend.c. */
 static void
 on_timer(void *arg)
 {
     struct hedge *h = arg;
     uint64_t now = worker_now_us(h->worker);
-    bool stalled = now > h->timer_due_us + OWN_STALL_US;
+    bool excused = own_stall_excuses(&h->excused, h->timer_due_us, now);
     h->timer_due_us = 0;
-    if (stalled && !h->excused) {
-        h->excused = true;
+    if (excused) {
         wake_at(h, now + OWN_STALL_GRACE_US);
         return;
     }
-    h->excused = false;
     while (!list_empty(&h->due) && first_due(h)->hedge_due_us <= now) {
         struct flight *f = first_due(h);
         list_remove(&f->hedge_due);

@@ -38,6 +38,7 @@ libmfproxy_a_SOURCES = \
 	proxy/near.c proxy/near.h \
 	proxy/near_cache.c proxy/near_cache.h \
 	proxy/objpool.h \
+	proxy/own_stall.h \
 	proxy/owner_cache.c proxy/owner_cache.h \
 	proxy/pending.c proxy/pending.h \
 	proxy/plain.c proxy/plain.h \

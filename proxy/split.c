@@ -1,4 +1,5 @@
 #include "proxy/split.h"
+#include "common/core/copy.h"
 #include "common/core/hash.h"
 #include "common/core/mem.h"
 #include "proxy/answer.h"
@@ -262,18 +263,6 @@ enter_pool(struct split *s, const struct roster_pool *pool)
                pool->shadow == NULL && s->pending->client->writing == 0;
 }
 
-/* memcpy() of a key, mostly without a call. */
-static inline void
-copy_key(char *to, struct span key)
-{
-    if (key.len < 16 || key.len > 32) {
-        memcpy(to, key.ptr, key.len);
-        return;
-    }
-    memcpy(to, key.ptr, 16);
-    memcpy(to + key.len - 16, key.ptr + key.len - 16, 16);
-}
-
 /* Nearly every key: nobody else asks for it, and its node has a line open. All that
  * is left to do is done here at once. False, and nothing is done, if it is another. */
 static inline bool
@@ -292,7 +281,7 @@ add_usual_key(const struct split *s, const struct lookup_key *key, unsigned node
         return false;
     }
     *to = ' ';
-    copy_key(to + 1, key->bytes);
+    copy_key(to + 1, key->bytes.ptr, key->bytes.len);
     buf_grew(&b->out, key->bytes.len + 1);
     uint32_t at = (uint32_t)(key->bytes.ptr - s->request->keys.ptr);
     uint32_t part = multiget_add_key(many, at, (uint32_t)key->bytes.len, b->split_shard);

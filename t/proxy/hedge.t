@@ -9,12 +9,9 @@ my $file = scratch_dir() . '/table.json';
 my $epoch = 0;
 sub publish {
     my (%pool) = @_;
-    spew($file, JSON::PP->new->canonical->encode({
-        memfleet_table => 1, epoch => ++$epoch,
-        pools => { main => { request_timeout_ms => 10_000, replicas => 3, replica_ttl_ms => 60_000,
-                             hot => { keys => ['hot'] }, %pool,
-                             nodes => [map { { id => $_, addr => $mock{$_}->addr } } qw(a b c)] } } }));
-    return;
+    return publish_table($file, { main => { request_timeout_ms => 10_000, replicas => 3, replica_ttl_ms => 60_000,
+                                            hot => { keys => ['hot'] }, %pool, mock_nodes([@mock{qw(a b c)}]) } },
+                         epoch => ++$epoch);
 }
 publish();
 my $proxy = mfproxy(args => ['--table', $file, '--threads', 1], listens => 1);
