@@ -44,9 +44,9 @@ struct duty {
 };
 
 struct journal {
+    struct journal_front front;
     struct journal_budget *budget;
     _Atomic unsigned refs;
-    _Atomic uint64_t count; /* entries in the table, and workers that owe a flush */
     pthread_mutex_t lock;   /* covers all that follows */
     uint64_t seed;          /* of the hash: strangers choose the keys */
     struct journal_entry **buckets;
@@ -125,7 +125,7 @@ tell_flush(struct journal *j, enum journal_record_type type)
 static void
 recount(struct journal *j)
 {
-    atomic_store(&j->count, j->entries + j->flushes);
+    atomic_store(&j->front.count, j->entries + j->flushes);
 }
 
 static bool
@@ -417,12 +417,6 @@ journal_put(struct journal *j, struct span key, unsigned worker, uint64_t now_us
 }
 
 /* --- asking ------------------------------------------------------------------------------ */
-
-bool
-journal_is_empty(const struct journal *j)
-{
-    return atomic_load_explicit(&j->count, memory_order_acquire) == 0;
-}
 
 bool
 journal_blocks(struct journal *j, struct span key)

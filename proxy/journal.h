@@ -63,8 +63,18 @@ void journal_want_flush(struct journal *j, uint64_t now_us);
 /* Or by this one, before it delivers its keys. */
 void journal_want_flush_by(struct journal *j, unsigned worker, uint64_t now_us);
 
+/* What a journal begins with: entries in its table, and workers that owe a flush. */
+struct journal_front {
+    _Atomic uint64_t count;
+};
+
 /* Cheap: nothing waits, nothing is under way. */
-bool journal_is_empty(const struct journal *j);
+static inline bool
+journal_is_empty(const struct journal *j)
+{
+    const struct journal_front *front = (const struct journal_front *)(const void *)j;
+    return atomic_load_explicit(&front->count, memory_order_acquire) == 0;
+}
 
 /* May the key not be read? */
 bool journal_blocks(struct journal *j, struct span key);

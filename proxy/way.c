@@ -46,11 +46,8 @@ way_to_node(struct worker *w, struct roster_pool *pool, unsigned node)
 }
 
 unsigned
-way_owner(const struct roster *r, const struct lookup_key *key)
+way_owner_slowly(const struct roster *r, const struct lookup_key *key)
 {
-    if (!r->pools[key->pool].slow_ring) {
-        return route_owner(r->placement->table, key->pool, key->bytes);
-    }
     uint32_t node = owner_cache_find(r->owners, key);
     if (node == OWNER_UNKNOWN) {
         node = route_owner(r->placement->table, key->pool, key->bytes);

@@ -6,10 +6,9 @@
 #include "proxy/gutter.h"
 #include "proxy/lookup_key.h"
 #include "proxy/pending.h"
+#include "proxy/roster.h"
 
 struct backend;
-struct roster;
-struct roster_pool;
 struct worker;
 
 struct way {
@@ -37,7 +36,13 @@ struct way way_to_owned(struct worker *w, const struct lookup_key *key, unsigned
                         enum gutter_use use);
 
 /* The key's owner, as index into the pool's nodes. */
-unsigned way_owner(const struct roster *r, const struct lookup_key *key);
+unsigned way_owner_slowly(const struct roster *r, const struct lookup_key *key);
+static inline unsigned
+way_owner(const struct roster *r, const struct lookup_key *key)
+{
+    const struct roster_pool *pool = &r->pools[key->pool];
+    return pool->slow_ring ? way_owner_slowly(r, key) : table_pool_owner(pool->table, key->bytes);
+}
 
 /* The way to this one of the key's nodes, an index in its pool, and to no gutter. */
 struct way way_to_key_at(struct worker *w, const struct lookup_key *key, unsigned node);

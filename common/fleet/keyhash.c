@@ -5,14 +5,6 @@
 #include <md5.h>
 #include <zlib.h>
 
-/* The originals index a `char *`, which is signed where they were compiled for
- * x86-64. The conversion is spelled out so that every machine agrees. */
-static inline uint32_t
-signed_byte(struct span s, size_t i)
-{
-    return (uint32_t)(int32_t)(int8_t)s.ptr[i];
-}
-
 static inline uint32_t
 byte(struct span s, size_t i)
 {
@@ -65,7 +57,7 @@ hash_one_at_a_time(struct span key)
 {
     uint32_t h = 0;
     for (size_t i = 0; i < key.len; i++) {
-        h += signed_byte(key, i);
+        h += key_hash_byte(key, i);
         h += h << 10;
         h ^= h >> 6;
     }
@@ -124,30 +116,13 @@ hash_fnv1_64(struct span key)
     return (uint32_t)h;
 }
 
-/* The original keeps 32 bits of start value, prime and state. */
-static uint32_t
-hash_fnv1a_64(struct span key)
-{
-    uint32_t h = (uint32_t)FNV_64_INIT;
-    for (; key.len >= 8; key = span_skip(key, 8)) {
-#pragma GCC unroll 8
-        for (size_t i = 0; i < 8; i++) {
-            h = (h ^ signed_byte(key, i)) * (uint32_t)FNV_64_PRIME;
-        }
-    }
-    for (size_t i = 0; i < key.len; i++) {
-        h = (h ^ signed_byte(key, i)) * (uint32_t)FNV_64_PRIME;
-    }
-    return h;
-}
-
 static uint32_t
 hash_fnv1_32(struct span key)
 {
     uint32_t h = FNV_32_INIT;
     for (size_t i = 0; i < key.len; i++) {
         h *= FNV_32_PRIME;
-        h ^= signed_byte(key, i);
+        h ^= key_hash_byte(key, i);
     }
     return h;
 }
@@ -157,7 +132,7 @@ hash_fnv1a_32(struct span key)
 {
     uint32_t h = FNV_32_INIT;
     for (size_t i = 0; i < key.len; i++) {
-        h ^= signed_byte(key, i);
+        h ^= key_hash_byte(key, i);
         h *= FNV_32_PRIME;
     }
     return h;
@@ -182,7 +157,7 @@ hash_hsieh(struct span key)
     case 3:
         h += little16(key, i);
         h ^= h << 16;
-        h ^= signed_byte(key, i + 2) << 18;
+        h ^= key_hash_byte(key, i + 2) << 18;
         h += h >> 11;
         break;
     case 2:
@@ -306,7 +281,7 @@ key_hash(enum key_hash kind, struct span key)
     case KEY_HASH_CRC32: return hash_crc32(key);
     case KEY_HASH_CRC32A: return hash_crc32a(key);
     case KEY_HASH_FNV1_64: return hash_fnv1_64(key);
-    case KEY_HASH_FNV1A_64: return hash_fnv1a_64(key);
+    case KEY_HASH_FNV1A_64: return key_hash_fnv1a_64(key);
     case KEY_HASH_FNV1_32: return hash_fnv1_32(key);
     case KEY_HASH_FNV1A_32: return hash_fnv1a_32(key);
     case KEY_HASH_HSIEH: return hash_hsieh(key);

@@ -15,10 +15,8 @@
 
 /* Only what the kind needs is filled, and nothing with one server. */
 struct ring {
-    struct ring_config config;
+    struct ring_front front;
     unsigned server_count;
-    bool rises; /* the owner is at the first point not below the key's hash */
-    struct continuum continuum;
     struct modula modula;
     struct rendezvous rendezvous;
 };
@@ -129,19 +127,21 @@ list_fault(const struct ring_server *servers, unsigned count)
 static void
 build(struct ring *ring, const struct ring_server *servers, unsigned count)
 {
-    switch (ring->config.kind) {
+    switch (ring->front.config.kind) {
     case RING_LIBMEMCACHED:
     case RING_LIBMEMCACHED_KETAMA:
     case RING_TWEMPROXY:
     case RING_SPYMEMCACHED:
     case RING_EVCACHE:
-        ketama_build(&ring->continuum, &ring->config, servers, count);
-        ring->rises = true;
+        ketama_build(&ring->front.continuum, &ring->front.config, servers, count);
+        ring->front.rises = true;
         return;
-    case RING_DALLI: dalli_build(&ring->continuum, servers, count); return;
+    case RING_DALLI: dalli_build(&ring->front.continuum, servers, count); return;
     case RING_MODULA:
     case RING_TWEMPROXY_MODULA:
-    case RING_CRC32_MOD: modula_init(&ring->modula, ring->config.kind, servers, count); return;
+    case RING_CRC32_MOD:
+        modula_init(&ring->modula, ring->front.config.kind, servers, count);
+        return;
     case RING_RENDEZVOUS: rendezvous_init(&ring->rendezvous, servers, count); return;
     case RING_MCROUTER_CH3: return; /* needs no more than the count */
     case RING_KIND_COUNT: break;
@@ -162,7 +162,7 @@ ring_create(const struct ring_config *config, const struct ring_server *servers,
         return NULL;
     }
     struct ring *ring = mem_zalloc(sizeof(*ring));
-    ring->config = *config;
+    ring->front.config = *config;
     ring->server_count = count;
     if (count > 1) {
         build(ring, servers, count);
@@ -176,7 +176,7 @@ ring_destroy(struct ring **ring)
     if (*ring == NULL) {
         return;
     }
-    continuum_deinit(&(*ring)->continuum);
+    continuum_deinit(&(*ring)->front.continuum);
     modula_deinit(&(*ring)->modula);
     rendezvous_deinit(&(*ring)->rendezvous);
     free(*ring);
@@ -188,7 +188,8 @@ ring_destroy(struct ring **ring)
 static struct ring_hit
 hit_point(const struct ring *ring, uint32_t hash, unsigned at)
 {
-    return (struct ring_hit){ring->continuum.servers[at], hash, ring->continuum.points[at]};
+    return (struct ring_hit){ring->front.continuum.servers[at], hash,
+                             ring->front.continuum.points[at]};
 }
 
 static struct ring_hit
@@ -213,15 +214,17 @@ ring_locate(const struct ring *ring, struct span key)
     if (ring->server_count == 1) {
         return hit;
     }
-    enum key_hash kind = ring->config.hash;
+    enum key_hash kind = ring->front.config.hash;
     uint32_t hash = kind == KEY_HASH_OWN ? 0 : key_hash(kind, key);
-    switch (ring->config.kind) {
+    switch (ring->front.config.kind) {
     case RING_LIBMEMCACHED:
     case RING_LIBMEMCACHED_KETAMA:
     case RING_TWEMPROXY:
     case RING_SPYMEMCACHED:
-    case RING_EVCACHE: return hit_point(ring, hash, continuum_at_or_after(&ring->continuum, hash));
-    case RING_DALLI: return hit_point(ring, hash, continuum_at_or_before(&ring->continuum, hash));
+    case RING_EVCACHE:
+        return hit_point(ring, hash, continuum_at_or_after(&ring->front.continuum, hash));
+    case RING_DALLI:
+        return hit_point(ring, hash, continuum_at_or_before(&ring->front.continuum, hash));
     case RING_MODULA:
     case RING_TWEMPROXY_MODULA: return hit_slot(ring, hash);
     case RING_CRC32_MOD: return hit_slot(ring, at_least_one(hash));
@@ -232,17 +235,6 @@ ring_locate(const struct ring *ring, struct span key)
     case RING_KIND_COUNT: break;
     }
     UNREACHABLE();
-}
-
-/* What nearly every pool has, without the detour. */
-unsigned
-ring_lookup(const struct ring *ring, struct span key)
-{
-    if (ring->rises) {
-        const struct continuum *c = &ring->continuum;
-        return c->servers[continuum_at_or_after(c, key_hash(ring->config.hash, key))];
-    }
-    return ring_locate(ring, key).server;
 }
 
 /* --- the servers that follow ----------------------------------------------------- */
@@ -285,21 +277,21 @@ walk_list(unsigned owner, unsigned servers, unsigned *out, unsigned max)
 unsigned
 ring_successors(const struct ring *ring, struct span key, unsigned *out, unsigned max)
 {
-    const struct continuum *c = &ring->continuum;
+    const struct continuum *c = &ring->front.continuum;
     if (ring->server_count == 1 || max <= 1) {
         out[0] = ring_lookup(ring, key);
         return 1;
     }
-    switch (ring->config.kind) {
+    switch (ring->front.config.kind) {
     case RING_LIBMEMCACHED:
     case RING_LIBMEMCACHED_KETAMA:
     case RING_TWEMPROXY:
     case RING_SPYMEMCACHED:
     case RING_EVCACHE:
-        return walk_points(c, continuum_at_or_after(c, key_hash(ring->config.hash, key)), 1, out,
-                           max);
+        return walk_points(c, continuum_at_or_after(c, key_hash(ring->front.config.hash, key)), 1,
+                           out, max);
     case RING_DALLI:
-        return walk_points(c, continuum_at_or_before(c, key_hash(ring->config.hash, key)),
+        return walk_points(c, continuum_at_or_before(c, key_hash(ring->front.config.hash, key)),
                            c->count - 1, out, max);
     case RING_RENDEZVOUS: return rendezvous_best(&ring->rendezvous, key, out, max);
     case RING_MODULA:
@@ -315,15 +307,15 @@ unsigned
 ring_points(const struct ring *ring)
 {
     const struct modula *m = &ring->modula;
-    return m->count > 0 ? m->ends[m->count - 1] : ring->continuum.count;
+    return m->count > 0 ? m->ends[m->count - 1] : ring->front.continuum.count;
 }
 
 unsigned
 ring_points_of(const struct ring *ring, unsigned server)
 {
     unsigned n = modula_slots_of(&ring->modula, server);
-    for (unsigned i = 0; i < ring->continuum.count; i++) {
-        n += ring->continuum.servers[i] == server;
+    for (unsigned i = 0; i < ring->front.continuum.count; i++) {
+        n += ring->front.continuum.servers[i] == server;
     }
     return n;
 }
@@ -355,11 +347,11 @@ ring_sha(const struct ring *ring, char out[RING_SHA_CHARS + 1])
     SHA256Init(&sha);
     char head[128];
     int n = snprintf(head, sizeof(head), "memfleet-ring 1 %s %s %u\n",
-                     ring_kind_name(ring->config.kind), key_hash_name(ring->config.hash),
-                     ring->server_count);
+                     ring_kind_name(ring->front.config.kind),
+                     key_hash_name(ring->front.config.hash), ring->server_count);
     SHA256Update(&sha, (const uint8_t *)head, (size_t)n);
-    for (unsigned i = 0; i < ring->continuum.count; i++) {
-        add_pair(&sha, ring->continuum.points[i], ring->continuum.servers[i]);
+    for (unsigned i = 0; i < ring->front.continuum.count; i++) {
+        add_pair(&sha, ring->front.continuum.points[i], ring->front.continuum.servers[i]);
     }
     for (unsigned i = 0; i < ring->modula.count; i++) {
         add_pair(&sha, ring->modula.ends[i], ring->modula.servers[i]);

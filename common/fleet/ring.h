@@ -4,6 +4,7 @@
  * A ring is immutable once built and may be read by any number of threads. It
  * knows nothing of health: a dead server keeps its points. */
 #pragma once
+#include "common/fleet/continuum.h"
 #include "common/fleet/keyhash.h"
 
 #include <stdbool.h>
@@ -73,18 +74,36 @@ struct ring *ring_create(const struct ring_config *config, const struct ring_ser
                          unsigned count, const char **error);
 void ring_destroy(struct ring **ring);
 
-/* Index of the server that owns `key` (already stripped of prefix, cut to its
- * tag; see keytag.h). */
-unsigned ring_lookup(const struct ring *ring, struct span key);
-
-/* The same and why, for `ring explain`. With one server nothing is hashed and
+/* Which server owns `key` (already stripped of prefix, cut to its tag; see
+ * keytag.h), and why, for `ring explain`. With one server nothing is hashed and
  * all is 0. */
 struct ring_hit {
-    unsigned server;
-    uint32_t hash;  /* of the key; rendezvous: the winner's score; mcrouter-ch3: 0 */
-    uint32_t point; /* the ring point, or modula's slot, that was hit; else 0 */
+    unsigned server; /* its index */
+    uint32_t hash;   /* of the key; rendezvous: the winner's score; mcrouter-ch3: 0 */
+    uint32_t point;  /* the ring point, or modula's slot, that was hit; else 0 */
 };
 struct ring_hit ring_locate(const struct ring *ring, struct span key);
+
+/* What a ring begins with: all that a lookup needs in most. */
+struct ring_front {
+    struct ring_config config;
+    bool rises; /* the owner is at the first point not below the key's hash */
+    struct continuum continuum;
+};
+
+/* The server alone. Asked for every request, so what nearly every pool has is found
+ * without a call. */
+static inline unsigned
+ring_lookup(const struct ring *ring, struct span key)
+{
+    const struct ring_front *front = (const struct ring_front *)(const void *)ring;
+    if (!front->rises) {
+        return ring_locate(ring, key).server;
+    }
+    enum key_hash kind = front->config.hash;
+    uint32_t hash = kind == KEY_HASH_FNV1A_64 ? key_hash_fnv1a_64(key) : key_hash(kind, key);
+    return front->continuum.servers[continuum_at_or_after(&front->continuum, hash)];
+}
 
 /* The owner of `key` and up to `max` - 1 further servers that may have copies of
  * what it has, all different, into `out`; returns how many. Points of a ring are
