@@ -71,11 +71,7 @@ enum coalesce_verdict coalesce_judge(const struct client *c, const struct coales
 static inline bool
 coalesce_is_quiet(const struct coalesce *co, uint64_t hash)
 {
-    const struct lead *l = co->flights.buckets[hash & co->flights.mask];
-    while (l != NULL && l->hash != hash) {
-        l = l->next;
-    }
-    return l == NULL && co->leases.count == 0;
+    return co->leases.count == 0 && flight_bucket_lacks(*flight_bucket(&co->flights, hash), hash);
 }
 
 /* The pending waits for the flight. `ask`: of an mg, "<key on the wire> <flags>". */

@@ -70,6 +70,18 @@ flight_make_room(struct flight_table *t)
     return true;
 }
 
+bool
+flight_make_room_for(struct flight_table *t, unsigned more)
+{
+    if (t->count + more > FLIGHTS_MAX) {
+        return false;
+    }
+    while ((t->count + more) * 2 > t->mask) {
+        grow(t);
+    }
+    return true;
+}
+
 static struct flight *
 borrow(struct flight_table *t)
 {

@@ -103,6 +103,32 @@ flight_has_room(const struct flight_table *t)
 }
 /* Makes some; false, and counted, if there are too many. */
 bool flight_make_room(struct flight_table *t);
+/* Room for so many more, if there may be so many; else there is what there is. */
+bool flight_make_room_for(struct flight_table *t, unsigned more);
+
+/* In three steps, for one who has much to enter: where the key has its place; is nothing of
+ * its hash there; and there it stands, if there is room and all else of the lead is set. */
+static inline struct lead **
+flight_bucket(const struct flight_table *t, uint64_t hash)
+{
+    return &t->buckets[hash & t->mask];
+}
+static inline bool
+flight_bucket_lacks(const struct lead *first, uint64_t hash)
+{
+    while (first != NULL && first->hash != hash) {
+        first = first->next;
+    }
+    return first == NULL;
+}
+static inline void
+flight_list(struct flight_table *t, struct lead **bucket, struct lead *lead)
+{
+    lead->next = *bucket;
+    lead->listed = true;
+    *bucket = lead;
+    t->count++;
+}
 
 /* Enters a read that is about to be queued, whose key's bytes stay where `key` says.
  * False if there are too many; then the lead is as good as zeroed. */

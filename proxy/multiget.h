@@ -75,12 +75,11 @@ multiget_add(struct multiget *m, uint32_t at, uint32_t len, uint32_t shard)
     return m->key_count++;
 }
 
-/* The next key in the client's order: `at` bytes into the span of keys, `len`
- * long. `shard` serves it. Returns its number, which counts from 0. */
-static inline uint32_t
-multiget_add_key(struct multiget *m, uint32_t at, uint32_t len, uint32_t shard)
+/* The key that was added last is the next that its shard is asked for. */
+static inline void
+multiget_queue_last(struct multiget *m, uint32_t shard)
 {
-    uint32_t key = multiget_add(m, at, len, shard);
+    uint32_t key = m->key_count - 1;
     struct multiget_shard *s = &m->shards[shard];
     if (s->first == MULTIGET_END) {
         s->first = s->unanswered = key;
@@ -88,7 +87,31 @@ multiget_add_key(struct multiget *m, uint32_t at, uint32_t len, uint32_t shard)
         m->keys[s->last].next = key;
     }
     s->last = key;
+}
+
+/* The next key in the client's order: `at` bytes into the span of keys, `len`
+ * long. `shard` serves it. Returns its number, which counts from 0. */
+static inline uint32_t
+multiget_add_key(struct multiget *m, uint32_t at, uint32_t len, uint32_t shard)
+{
+    uint32_t key = multiget_add(m, at, len, shard);
+    multiget_queue_last(m, shard);
     return key;
+}
+
+/* The same where the whole lead is known, with its key on the multiget's line. */
+static inline struct lead *
+multiget_add_led(struct multiget *m, const struct lead *lead, uint32_t shard)
+{
+    ASSERT(m->key_count < m->key_room);
+
+    struct multiget_key *k = &m->keys[m->key_count++];
+    k->lead = *lead;
+    k->shard = shard;
+    k->next = MULTIGET_END;
+    k->bytes = 0;
+    multiget_queue_last(m, shard);
+    return &k->lead;
 }
 
 /* The same for a key that no shard of this multiget is asked for. */

@@ -24,9 +24,10 @@ struct split {
     struct pending *pending;
     const struct request *request;
     struct worker *worker;
-    uint8_t form;                   /* of each key; FORM_NONE: a gat */
-    const struct roster_pool *pool; /* the last key's */
-    bool usual;                     /* that has nothing about it that a usual key must heed */
+    uint8_t form;             /* of each key; FORM_NONE: a gat */
+    struct roster_pool *pool; /* the last key's */
+    bool usual;               /* that has nothing about it that a usual key must heed */
+    bool room;                /* all keys may be listed as flights */
 };
 
 static void
@@ -54,7 +55,7 @@ open_line(const struct split *s, const struct way *way)
     b->split_round = w->split_round;
     b->split_shard = multiget_add_shard(s->pending->many);
     b->split_mark = mark;
-    b->split_pool = way->pool;
+    b->split_pool = journal_is_empty(b->journal) ? way->pool : NULL;
     if (w->split_count == w->split_room) {
         w->split_room = w->split_room != 0 ? w->split_room * 2 : 16;
         w->split_ways = mem_realloc(w->split_ways, w->split_room * sizeof(w->split_ways[0]));
@@ -254,41 +255,58 @@ touch_key(const struct split *s, const struct lookup_key *key)
 }
 
 static void
-enter_pool(struct split *s, const struct roster_pool *pool)
+enter_pool(struct split *s, struct roster_pool *pool)
 {
     s->pool = pool;
     take_policy(s->pending, &pool->policy);
-    s->usual = s->form != FORM_NONE && pool->coalesce && pool->replicas <= 1 &&
-               pool->near == NULL && pool->admission == NULL && !pool->moves &&
-               pool->shadow == NULL && s->pending->client->writing == 0;
+    s->usual = s->room && pool->coalesce && pool->replicas <= 1 && pool->near == NULL &&
+               pool->admission == NULL && !pool->moves && pool->shadow == NULL &&
+               s->pending->client->writing == 0 && s->worker->coalesce.leases.count == 0;
 }
 
-/* Nearly every key: nobody else asks for it, and its node has a line open. All that
- * is left to do is done here at once. False, and nothing is done, if it is another. */
+/* Is a line for usual keys open at this node? */
+static inline bool
+has_usual_line(const struct split *s, struct backend *b)
+{
+    if (is_open(s, b)) {
+        return b->split_pool == s->pool;
+    }
+    struct way way = {.pool = s->pool, .backend = b, .owner = b};
+    return backend_is_well(b) && open_line(s, &way);
+}
+
+/* Nearly every key: nobody else asks for it, and its node is well. All that is left to do
+ * is done here at once. False, and nothing is done, if it is another. */
 static inline bool
 add_usual_key(const struct split *s, const struct lookup_key *key, unsigned node)
 {
     struct worker *w = s->worker;
     struct multiget *many = s->pending->many;
     struct backend *b = s->pool->backends[node];
-    if (!is_open(s, b) || b->split_pool != s->pool || !journal_is_empty(b->journal) ||
-        !coalesce_is_quiet(&w->coalesce, key->hash)) {
+    struct flight_table *flights = &w->coalesce.flights;
+    struct lead **bucket = flight_bucket(flights, key->hash);
+    if (!flight_bucket_lacks(*bucket, key->hash) || !has_usual_line(s, b)) {
         return false;
     }
-    uint32_t mark = write_marks_read(w->host->writes, key->hash);
-    char *to = buf_room(&b->out, key->bytes.len + 1);
+    size_t len = key->bytes.len;
+    const char *from = key->bytes.ptr;
+    char *to = buf_room(&b->out, len + 1);
     if (to == NULL) {
         return false;
     }
+    struct lead lead = {
+        .hash = key->hash,
+        .key = buf_span(&many->line).ptr + (from - s->request->keys.ptr),
+        .target = b,
+        .mark = write_marks_read(w->host->writes, key->hash),
+        .pool = key->pool,
+        .form = s->form,
+        .key_bytes = (uint8_t)len,
+    };
+    buf_grew(&b->out, len + 1);
+    flight_list(flights, bucket, multiget_add_led(many, &lead, b->split_shard));
     *to = ' ';
-    copy_key(to + 1, key->bytes.ptr, key->bytes.len);
-    buf_grew(&b->out, key->bytes.len + 1);
-    uint32_t at = (uint32_t)(key->bytes.ptr - s->request->keys.ptr);
-    uint32_t part = multiget_add_key(many, at, (uint32_t)key->bytes.len, b->split_shard);
-    struct lookup_key own = {multiget_key_span(many, part), key->hash, key->pool};
-    if (!flight_begin(&w->coalesce.flights, &many->keys[part].lead, &own, s->form, mark, b)) {
-        coalesce_too_many(&w->coalesce);
-    }
+    copy_key(to + 1, from, len);
     return true;
 }
 
@@ -297,7 +315,7 @@ add_key(struct split *s, struct span key)
 {
     struct worker *w = s->worker;
     struct coalesce_read read = {.key = lookup_key_of(s->pending->client, key), .form = s->form};
-    const struct roster_pool *pool = &w->roster->pools[read.key.pool];
+    struct roster_pool *pool = &w->roster->pools[read.key.pool];
     worker_note_read(w, &read.key);
     if (read.key.bytes.len != key.len) {
         s->pending->many->renames = true;
@@ -393,6 +411,8 @@ begin(struct split *s, unsigned count)
     s->pending->many = many;
     if (s->form == FORM_NONE) {
         client_begins_write_of_all(s->pending); /* of all it names; a list of them costs more */
+    } else {
+        s->room = flight_make_room_for(&s->worker->coalesce.flights, count);
     }
     begin_round(s->worker);
     return true;
@@ -418,7 +438,8 @@ split_get(struct client *c, const struct request *r)
         client_answer_error(c, PROTO_ERR_BAD_FORMAT);
         return;
     }
-    struct split s = {pending_create(c, r), r, c->worker, form_of(r), NULL, false};
+    struct split s = {
+        .pending = pending_create(c, r), .request = r, .worker = c->worker, .form = form_of(r)};
     if (!begin(&s, r->key_count)) {
         return;
     }
@@ -441,7 +462,7 @@ split_plain_get(struct client *c, const struct span *keys, unsigned count)
     r->keys = span_make(keys[0].ptr, (size_t)(last->ptr + last->len - keys[0].ptr));
     struct pending *p = pending_create(c, NULL);
     p->request = (struct failure_request){.cmd = CMD_GET};
-    struct split s = {p, r, w, FORM_TEXT, NULL, false};
+    struct split s = {.pending = p, .request = r, .worker = w, .form = FORM_TEXT};
     worker_count(w, METRIC_ID_CMD_GET, count);
     if (!begin(&s, count)) {
         return;

@@ -168,6 +168,36 @@ START_TEST(waiters_are_limited)
 }
 END_TEST
 
+/* As many as will come, at once; what is there already is found as before. */
+START_TEST(room_is_made_for_many)
+{
+    struct flight_table t;
+    struct lead leads[3];
+    flight_table_init(&t);
+    for (unsigned i = 0; i < 3; i++) {
+        struct lookup_key key = named("k", i << 10);
+        ck_assert(flight_begin(&t, &leads[i], &key, GET, 0, &t));
+    }
+    ck_assert(flight_make_room_for(&t, 5000));
+    ck_assert_uint_gt(t.mask, 2 * 5003 - 2);
+    ck_assert(flight_make_room_for(&t, FLIGHTS_MAX - 3));
+    unsigned mask = t.mask;
+    ck_assert(!flight_make_room_for(&t, FLIGHTS_MAX - 2));
+    ck_assert_uint_eq(t.mask, mask);
+    for (unsigned i = 0; i < 3; i++) {
+        struct lead **bucket = flight_bucket(&t, leads[i].hash);
+        ck_assert(!flight_bucket_lacks(*bucket, leads[i].hash));
+        flight_unlist_lead(&t, &leads[i]);
+        ck_assert(flight_bucket_lacks(*bucket, leads[i].hash));
+        flight_list(&t, bucket, &leads[i]);
+        ck_assert_ptr_eq(*bucket, &leads[i]);
+        flight_unlist_lead(&t, &leads[i]);
+    }
+    ck_assert_uint_eq(t.count, 0);
+    flight_table_deinit(&t);
+}
+END_TEST
+
 START_TEST(flights_are_limited)
 {
     struct flight_table t;
@@ -487,6 +517,6 @@ END_TEST
 
 UNIT_MAIN("flight", only_the_same_may_be_joined, nothing_is_left_of_the_last_use,
           a_lead_becomes_a_flight_when_joined, many_leads, a_write_ends_joining_not_waiting,
-          waiters_are_limited, flights_are_limited, one_goes_on_alone,
+          waiters_are_limited, room_is_made_for_many, flights_are_limited, one_goes_on_alone,
           large_values_are_shared_by_few_or_none, marks_tell_what_was_written,
           retries_have_a_budget, nobody_reads_older_than_his_own_acknowledged_write)
