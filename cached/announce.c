@@ -21,13 +21,20 @@ struct announce {
     char advertise[ADDR_TEXT_MAX];
 };
 
-/* A node routes nothing, so it holds a table as soon as it has seen it. */
+/* A node routes nothing: it holds a table as soon as each worker refuses the proxies
+ * that are too far behind by it. */
 static bool
 on_table(void *arg, struct table *table, char *why)
 {
     struct announce *a = arg;
-    follower_ack(a->follower, table->epoch);
+    fencing_take_table(a->node, table);
     return true;
+}
+
+void
+announce_applied(struct node *node, uint64_t epoch)
+{
+    follower_ack(node->announce->follower, epoch);
 }
 
 /* A worker that hangs must cost us the lease: a node that accepts connections

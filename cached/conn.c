@@ -75,6 +75,7 @@ conn_close(struct conn *c, enum conn_end why)
         free(c->ingest);
     }
     dump_end(c);
+    fencing_forget(c);
     list_remove(&c->link);
     list_remove(&c->half);
     worker_note_halves(w);
@@ -93,6 +94,10 @@ conn_close(struct conn *c, enum conn_end why)
 void
 conn_put_error(struct conn *c, enum proto_error error)
 {
+    if (error == PROTO_ERR_STALE_EPOCH) {
+        fencing_put_refusal(c);
+        return;
+    }
     outbox_put_span(&c->out, error_line(error));
 }
 
@@ -204,7 +209,7 @@ is_calm(const struct conn *c)
 {
     return c->io.wanted == LOOP_READ && !list_linked(&c->half) && buf_len(&c->in) == 0 &&
            c->ingest == NULL && c->swallow_bytes == 0 && c->dump == NULL && c->watch == NULL &&
-           !c->closing;
+           !c->closing && !c->fenced;
 }
 
 /* Everything is said. What the peer still sends is read and dropped, because

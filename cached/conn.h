@@ -28,6 +28,7 @@
 #define CONN_OUTPUT_MAX  (256 * 1024)
 #define CONN_HALF_MAX_MS 10000
 
+struct announced;
 struct dump;
 struct ingest;
 struct watch;
@@ -84,9 +85,10 @@ struct conn {
     uint64_t swallow_bytes;         /* of a refused value, still to come */
     enum proto_error swallow_error; /* answered behind it, as memcached does */
     struct get_rest get;
-    struct dump *dump;   /* a listing of all items that goes on, or NULL */
-    struct watch *watch; /* what it is told, or NULL; then its input means nothing */
-    uint64_t room_effort; /* spent on room for the value that comes next */
+    struct announced *announced; /* by which table its proxy goes, or NULL (fencing.h) */
+    struct dump *dump;           /* a listing of all items that goes on, or NULL */
+    struct watch *watch;         /* what it is told, or NULL; then its input means nothing */
+    uint64_t room_effort;        /* spent on room for the value that comes next */
     uint64_t half_since_ms;
     uint64_t look_ms;      /* while it has unsent output: when to look at it again */
     uint32_t memory_bytes; /* that it takes, as counted (conn_memory.h) */
@@ -96,6 +98,7 @@ struct conn {
     bool closing;  /* no more input; close when all is sent */
     bool eof;      /* the client will send nothing more */
     bool refused;  /* it spoke another protocol */
+    bool fenced;   /* its proxy is too far behind; then it is never calm */
     bool end_told; /* watchers know that it ends */
 };
 

@@ -91,6 +91,10 @@ execute_meta(struct conn *c, const struct request *r)
 static size_t
 execute(struct conn *c, const struct request *r, struct span input)
 {
+    if (c->fenced && fencing_covers(r->cmd)) {
+        fencing_refuse(c, r);
+        return r->line_bytes;
+    }
     if (command_has_value(r->cmd)) {
         if (!ingest_has_room(c, r)) {
             return 0;
@@ -142,7 +146,7 @@ take_command(struct conn *c, struct span input)
 static size_t
 take_requests(struct conn *c, struct span input, uint64_t *requests)
 {
-    size_t n = conn_take_plain(c, input, requests);
+    size_t n = c->fenced ? 0 : conn_take_plain(c, input, requests);
     if (n > 0) {
         c->parser = REQUEST_PARSER_INIT;
         return n;

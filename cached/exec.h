@@ -29,6 +29,8 @@ void exec_meta_debug(struct conn *c, const struct request *r);
 void exec_admin(struct conn *c, const struct request *r);
 void exec_lru_crawler(struct conn *c, const struct request *r);
 void exec_hotkeys(struct conn *c, const struct request *r);
+/* In fencing.c. */
+void exec_epoch(struct conn *c, const struct request *r);
 
 /* The workers' sketches of hot keys; the caller's to free. Any thread. */
 struct hotkeys **node_sketches(const struct node *node);

@@ -165,6 +165,7 @@ static admin_fn *const admin_fns[CMD_COUNT] = {
     [CMD_REFRESH_CERTS] = do_refresh_certs,
     [CMD_HOTKEYS] = exec_hotkeys,
     [CMD_DEBUGTIME] = do_debugtime,
+    [CMD_EPOCH] = exec_epoch,
 };
 
 void

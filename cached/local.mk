@@ -15,6 +15,7 @@ mfcached_SOURCES = \
 	cached/exec_meta.c \
 	cached/exec_mg.c \
 	cached/exec_text.c \
+	cached/fencing.c cached/fencing.h \
 	cached/group.h \
 	cached/pen.c cached/pen.h \
 	cached/ingest.c cached/ingest.h \

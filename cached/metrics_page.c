@@ -153,6 +153,9 @@ put_process(const struct node *node, struct buf *out)
             "Most CPU time of one turn of a worker.", workers_longest_turn_us(node));
     put_one(out, "memfleet_node_slow_turns_total", METRIC_COUNTER,
             "Turns of a millisecond of CPU time or more.", workers_slow_turns(node));
+    put_one(out, "memfleet_node_min_epoch", METRIC_GAUGE,
+            "Proxies that announced a lower epoch are refused; 0: none are.",
+            fencing_min_epoch(&node->fencing));
     buf_printf(out,
                "# HELP memcached_version The version, as a label.\n"
                "# TYPE memcached_version gauge\nmemcached_version{version=\"%s\"} 1\n",

@@ -397,6 +397,7 @@ node_create(struct node_options *options)
     init_reports(node);
     pthread_mutex_init(&node->registry_lock, NULL);
     pthread_mutex_init(&node->watch.lock, NULL);
+    fencing_init(&node->fencing);
     list_init(&node->registry);
     node->loop = loop_create();
     node->metrics = metric_set_create("memfleet_node", metric_descs, NODE_METRIC_COUNT);
@@ -445,6 +446,7 @@ node_destroy(struct node **node)
     ASSERT(list_empty(&it->registry));
     pthread_mutex_destroy(&it->registry_lock);
     pthread_mutex_destroy(&it->watch.lock);
+    fencing_deinit(&it->fencing);
     tuning_deinit(&it->tuning);
     free(it->stats_baseline);
     free(it->listeners);

@@ -8,6 +8,7 @@
  * Threads: main thread, but for what says otherwise. */
 #pragma once
 #include "cached/event_ring.h"
+#include "cached/fencing.h"
 #include "cached/service_time.h"
 #include "cached/node_metrics.h"
 #include "cached/node_options.h"
@@ -65,6 +66,7 @@ struct node {
     unsigned listener_count;
     struct loop_signal signals[NODE_SIGNALS];
     struct announce *announce; /* NULL without a control plane */
+    struct fencing fencing;    /* which proxies are too far behind */
     struct http_server *http;
 
     uint64_t clock_first_ms; /* the node's clock at the start (restart.h) */

@@ -34,6 +34,9 @@
     X(NODE_IDLE_KICKS,     "idle_kicks_total",          COUNTER, "Connections closed for idling.") \
     X(NODE_HALF_KICKS,     "half_kicks_total",          COUNTER, "Connections closed for half a command.") \
     X(NODE_GIVEN_UP,       "given_up_total",            COUNTER, "Connections reset while the node stood still, closed unread.") \
+    X(NODE_ANNOUNCED,      "epochs_announced_total",    COUNTER, "Times that a proxy said which routing table it goes by.") \
+    X(NODE_FENCED,         "connections_fenced",        GAUGE,   "Connections whose proxy has too old a routing table.") \
+    X(NODE_STALE_REFUSED,  "stale_refused_total",       COUNTER, "Requests refused on such connections.") \
     X(NODE_YIELDS,         "connection_yields_total",   COUNTER, "Turns given up to other connections.") \
     X(NODE_DUMPS,          "dumps_total",               COUNTER, "metadump and mgdump commands.")  \
     X(NODE_DUMPED_ITEMS,   "dumped_items_total",        COUNTER, "Items that they listed.")        \

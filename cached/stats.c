@@ -25,6 +25,7 @@ enum info {
     INFO_HASH_GROWING,
     INFO_LONGEST_TURN,
     INFO_SLOW_TURNS,
+    INFO_MIN_EPOCH,
 };
 
 /* clang-format off */
@@ -58,6 +59,9 @@ enum info {
     X("half_kicks",            NODE,   METRIC_ID_NODE_HALF_KICKS)                                  \
     X("given_up",              NODE,   METRIC_ID_NODE_GIVEN_UP)                                    \
     X("memory_kicks",          NODE,   METRIC_ID_NODE_MEMORY_KICKS)                                \
+    X("min_epoch",             INFO,   INFO_MIN_EPOCH)                                             \
+    X("fenced_connections",    NODE,   METRIC_ID_NODE_FENCED)                                      \
+    X("stale_refused",         NODE,   METRIC_ID_NODE_STALE_REFUSED)                               \
     X("bytes_read",            NODE,   METRIC_ID_NODE_BYTES_READ)                                  \
     X("bytes_written",         NODE,   METRIC_ID_NODE_BYTES_WRITTEN)                               \
     X("dumps",                 NODE,   METRIC_ID_NODE_DUMPS)                                       \
@@ -200,6 +204,7 @@ info_value(struct node *node, enum info which)
     case INFO_HASH_GROWING: return info.growing;
     case INFO_LONGEST_TURN: return workers_longest_turn_us(node);
     case INFO_SLOW_TURNS: return workers_slow_turns(node);
+    case INFO_MIN_EPOCH: return fencing_min_epoch(&node->fencing);
     }
     return 0;
 }

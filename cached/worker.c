@@ -231,6 +231,7 @@ worker_start(struct node *node, unsigned index)
     conn_memory_init(&w->memory);
     list_init(&w->conns);
     list_init(&w->halves);
+    list_init(&w->announced);
     atomic_init(&w->oldest_half_ms, WORKER_NO_HALF);
     list_init(&w->yielded);
     w->hotkeys = hotkeys_create(index);

@@ -31,6 +31,8 @@ struct worker {
     struct conn_memory memory;       /* that the connections take */
     struct list conns;               /* all, the one that was active longest ago first */
     struct list halves;              /* with half a command, oldest first */
+    struct list announced;           /* those who said which table they go by (fencing.h) */
+    uint64_t fence_seen;             /* under the fencing's lock: which state of it holds here */
     _Atomic uint64_t oldest_half_ms; /* since when the first of those waits, or WORKER_NO_HALF */
     atomic_bool shedding;            /* a worker_shed() is on its way */
     struct hotkeys *hotkeys;

@@ -57,7 +57,8 @@ enum action {
     X(REFRESH_CERTS,  LOCAL,   OTHER)                                                              \
     X(HOTKEYS,        LOCAL,   OTHER)                                                              \
     X(DEBUGTIME,      LOCAL,   OTHER)                                                              \
-    X(CONFIG,         LOCAL,   OTHER)
+    X(CONFIG,         LOCAL,   OTHER)                                                              \
+    X(EPOCH,          LOCAL,   OTHER)
 /* clang-format on */
 
 #define X(command, action, metric) +1

@@ -90,10 +90,11 @@ local_command(struct client *c, const struct request *r)
     case CMD_CONFIG: config_cluster(c, r); break;
     case CMD_WATCH: watcher_command(c, r); break;
     case CMD_REFRESH_CERTS: client_answer(c, SPAN_LIT("Error TLS not enabled\r\n")); break;
-    /* A node's own affairs: memory, LRU. As a memcached without them. */
+    /* A node's own affairs: memory, LRU, whom it refuses. As a memcached without them. */
     case CMD_CACHE_MEMLIMIT:
     case CMD_LRU:
     case CMD_LRU_CRAWLER:
+    case CMD_EPOCH:
     case CMD_DEBUGTIME: client_answer_error(c, PROTO_ERR_UNKNOWN_COMMAND); break;
     /* Not local: dispatch.c has their way. */
     case CMD_GET:

@@ -26,6 +26,11 @@ t_unit_check_table_SOURCES = t/unit/check_table.c t/unit/unit.h
 t_unit_check_table_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_table_LDADD = $(FLEET_LIBS) $(CORE_LIBS) $(UNIT_LIBS) $(SYSTEM_LIBS)
 
+UNIT_TESTS += t/unit/check_fence_token
+t_unit_check_fence_token_SOURCES = t/unit/check_fence_token.c t/unit/unit.h
+t_unit_check_fence_token_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_fence_token_LDADD = $(FLEET_LIBS) $(CORE_LIBS) $(UNIT_LIBS) $(SYSTEM_LIBS)
+
 UNIT_TESTS += t/unit/check_table_moves
 t_unit_check_table_moves_SOURCES = t/unit/check_table_moves.c t/unit/unit.h
 t_unit_check_table_moves_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

@@ -138,6 +138,7 @@ NODE_TESTS = \
 	t/node/set_groups.t \
 	t/node/slow_readers.t \
 	t/node/stats.t \
+	t/node/stragglers.t \
 	t/node/text.t \
 	t/node/warm_restart.t \
 	t/node/watch.t

@@ -2,6 +2,7 @@ noinst_LIBRARIES += libmffleet.a
 libmffleet_a_SOURCES = \
 	common/fleet/continuum.c common/fleet/continuum.h \
 	common/fleet/dalli.c common/fleet/dalli.h \
+	common/fleet/fence_token.c common/fleet/fence_token.h \
 	common/fleet/hotset.c common/fleet/hotset.h \
 	common/fleet/furc.c common/fleet/furc.h \
 	common/fleet/jsonread.c common/fleet/jsonread.h \

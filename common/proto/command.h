@@ -56,7 +56,8 @@ enum command_shape {
     X(REFRESH_CERTS,   "refresh_certs",   ADMIN)                                                   \
     X(HOTKEYS,         "hotkeys",         ADMIN)                                                   \
     X(DEBUGTIME,       "debugtime",       ADMIN)                                                   \
-    X(CONFIG,          "config",          ADMIN)
+    X(CONFIG,          "config",          ADMIN)                                                   \
+    X(EPOCH,           "epoch",           ADMIN)
 
 enum proto_command {
 #define X(id, wire, shape) CMD_##id,

@@ -29,6 +29,7 @@
     X(BACKEND_TIMEOUT,   "SERVER_ERROR backend timeout")                                           \
     X(OVERLOADED,        "SERVER_ERROR overloaded")                                                \
     X(NO_ROUTE,          "SERVER_ERROR no route")                                                  \
+    X(STALE_EPOCH,       "SERVER_ERROR stale epoch")                                               \
     X(SHUTTING_DOWN,     "SERVER_ERROR shutting down")                                             \
     X(FLUSH_DISABLED,    "SERVER_ERROR flush_all disabled")                                        \
     X(SHUTDOWN_DISABLED, "SERVER_ERROR: shutdown not enabled")                                     \
