@@ -203,14 +203,65 @@ print_row(const struct option_row *row, const char *lead, FILE *out)
     print_wrapped(text, out);
 }
 
+/* All rows, but those without effect: they would hide the others. */
+static void
+print_rows(const struct option_row *rows, size_t count, const char *lead, FILE *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (rows[i].type != OPTION_IGNORED) {
+            print_row(&rows[i], lead, out);
+        }
+    }
+}
+
+/* A word of a paragraph whose line has come to `column`; returns where it has come to. */
+static size_t
+print_word(const char *word, size_t column, FILE *out)
+{
+    size_t n = strlen(word);
+    if (column + 1 + n > HELP_WIDTH) {
+        fputs("\n ", out);
+        column = 1;
+    }
+    return column + (size_t)fprintf(out, " %s", word);
+}
+
+static void
+print_without_effect(const struct option_table *table, FILE *out)
+{
+    size_t column = 0;
+    char word[96];
+    for (size_t i = 0; i < table->count + table->extended_count; i++) {
+        bool plain = i < table->count;
+        const struct option_row *row = plain ? &table->rows[i] : &table->extended[i - table->count];
+        if (row->type != OPTION_IGNORED) {
+            continue;
+        }
+        if (column == 0) {
+            fputs("\nAccepted without effect, for command lines written for other programs:\n",
+                  out);
+            column = (size_t)fprintf(out, " ");
+        }
+        if (row->letter != 0) {
+            snprintf(word, sizeof(word), "-%c", row->letter);
+            column = print_word(word, column, out);
+        }
+        if (row->name != NULL) {
+            snprintf(word, sizeof(word), "%s%s", plain ? "--" : "-o ", row->name);
+            column = print_word(word, column, out);
+        }
+    }
+    if (column > 0) {
+        fputc('\n', out);
+    }
+}
+
 void
 options_print_help(const struct option_table *table, FILE *out)
 {
     fprintf(out, "Usage: %s%s%s\n%s\n\nOptions:\n", table->program,
             table->usage[0] != '\0' ? " " : "", table->usage, table->summary);
-    for (size_t i = 0; i < table->count; i++) {
-        print_row(&table->rows[i], "", out);
-    }
+    print_rows(table->rows, table->count, "", out);
     struct option_row help = {'h', "help", OPTION_BOOL, 0, "", NULL, "print this and exit"};
     struct option_row version = {
         'V', "version", OPTION_BOOL, 0, "", NULL, "print the version and exit"};
@@ -218,10 +269,9 @@ options_print_help(const struct option_table *table, FILE *out)
     print_row(&version, "", out);
     if (table->extended_count > 0) {
         fprintf(out, "\nNames for -o, --extended (separate with commas):\n");
-        for (size_t i = 0; i < table->extended_count; i++) {
-            print_row(&table->extended[i], "-o ", out);
-        }
+        print_rows(table->extended, table->extended_count, "-o ", out);
     }
+    print_without_effect(table, out);
     if (table->epilog != NULL) {
         fprintf(out, "\n%s\n", table->epilog);
     }

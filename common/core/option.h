@@ -12,11 +12,11 @@
  *
  * Types: BOOL (no argument); COUNT (uint64_t, no argument: how often it was
  * given); IGNORED (bool: given, with or without a value; for names that another
- * program knows and that mean nothing to us); NUMBER (uint64_t); SIZE (uint64_t, k/m/g suffix);
- * MEGABYTES (uint64_t bytes from a number of MiB, as memcached's -m);
- * DURATION (uint64_t ms; suffix ms, s, m, h; a bare number is ms);
- * STRING (char *); STRINGS (struct option_strings; may be repeated, and commas
- * separate). */
+ * program knows and that mean nothing to us: help only names them); NUMBER
+ * (uint64_t); SIZE (uint64_t, k/m/g suffix); MEGABYTES (uint64_t bytes from a
+ * number of MiB, as memcached's -m); DURATION (uint64_t ms; suffix ms, s, m, h; a
+ * bare number is ms); STRING (char *); STRINGS (struct option_strings; may be
+ * repeated, and commas separate). */
 #pragma once
 #include "common/core/span.h"
 

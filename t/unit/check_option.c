@@ -15,7 +15,8 @@
     X('u', "user", STRING, user, "NAME", NULL,                                                     \
       "whom to run as, if that is not to be who starts it --listen")                               \
     X('d', "daemon", BOOL, daemon, "", NULL, "go to the background")                               \
-    X('v', "verbose", COUNT, verbose, "", NULL, "say more")
+    X('v', "verbose", COUNT, verbose, "", NULL, "say more")                                        \
+    X('f', "growth", IGNORED, growth, "N", NULL, "ignored")
 
 #define EXTENDED(X)                                                                                \
     X(0, "hash_power", NUMBER, hash_power, "N", "16", "size of the table")                         \
@@ -201,6 +202,9 @@ START_TEST(help_and_version_end_the_program)
         "                              it --listen\n",
         "  -h, --help                  print this and exit\n",
         "  -o hash_power=N             size of the table (default: 16)\n",
+        /* what means nothing to us hides no other row */
+        "\nAccepted without effect, for command lines written for other programs:\n"
+        "  -f --growth -o old_name\n"
         "\nThe end.\n",
     };
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
