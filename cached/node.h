@@ -89,7 +89,7 @@ struct node {
     struct list registry;          /* every connection, for `stats conns` */
     uint64_t *stats_baseline;      /* what `stats reset` subtracts from counters */
     struct class_baseline class_baseline[STORE_BANDS];
-    struct service_histogram service_baseline[SERVICE_CLASS_COUNT];
+    struct histogram service_baseline[SERVICE_CLASS_COUNT];
     uint64_t pauses_baseline, paused_us_baseline;
 };
 

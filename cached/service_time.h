@@ -17,9 +17,10 @@
  * from the counters that there are anyway. A turn that is not measured costs a
  * decrement and two branches.
  *
- * Threads: the worker writes; service_add() reads from any. */
+ * Threads: the worker writes; `cells` are read from any. */
 #pragma once
 #include "cached/node_metrics.h"
+#include "common/core/histogram.h"
 
 #define SERVICE_EVERY 32
 
@@ -39,16 +40,7 @@ enum service_class {
         SERVICE_CLASS_COUNT
 };
 
-/* Upper ends in microseconds: 1, 2, 5, 10 .. 5 s; the last bucket has no end. */
-#define SERVICE_BUCKETS 22
-extern const uint64_t service_bounds_us[SERVICE_BUCKETS - 1];
-
 const char *service_class_name(enum service_class which);
-
-struct service_histogram {
-    uint64_t counts[SERVICE_BUCKETS];
-    uint64_t sum_us;
-};
 
 /* One worker's. */
 struct service_times {
@@ -56,8 +48,7 @@ struct service_times {
     bool open;         /* this one is */
     uint64_t random;
     uint64_t before[SERVICE_CLASS_COUNT];
-    _Atomic uint64_t counts[SERVICE_CLASS_COUNT][SERVICE_BUCKETS];
-    _Atomic uint64_t sum_us[SERVICE_CLASS_COUNT];
+    struct histogram_cells cells[SERVICE_CLASS_COUNT];
 };
 
 void service_init(struct service_times *l, uint64_t seed);
@@ -82,12 +73,3 @@ service_turn_measured(const struct service_times *l)
 {
     return __builtin_expect(l->open, 0);
 }
-
-/* Adds what was measured of a class. */
-void service_add(const struct service_times *l, enum service_class class,
-                 struct service_histogram *to);
-
-/* How many there are, and the bound below which `permille` of them are; the last
- * bound if some of these were longer still. 0 if there are none. */
-uint64_t service_count(const struct service_histogram *h);
-uint64_t service_quantile_us(const struct service_histogram *h, unsigned permille);

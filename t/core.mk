@@ -3,8 +3,11 @@ CORE_TEST_LIBS = $(CORE_LIBS) $(UNIT_LIBS) $(SYSTEM_LIBS)
 
 UNIT_TESTS += t/unit/check_num t/unit/check_base64 t/unit/check_buf t/unit/check_option \
 	t/unit/check_log t/unit/check_metric t/unit/check_backoff t/unit/check_statefile \
-	t/unit/check_clock t/unit/check_hotkeys t/unit/check_lock \
+	t/unit/check_clock t/unit/check_histogram t/unit/check_hotkeys t/unit/check_lock \
 	t/unit/check_token_bucket
+t_unit_check_histogram_SOURCES = t/unit/check_histogram.c t/unit/unit.h
+t_unit_check_histogram_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_histogram_LDADD = $(CORE_TEST_LIBS)
 t_unit_check_hotkeys_SOURCES = t/unit/check_hotkeys.c t/unit/unit.h
 t_unit_check_hotkeys_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_hotkeys_LDADD = $(CORE_TEST_LIBS)

@@ -8,6 +8,7 @@ libmfcore_a_SOURCES = \
 	common/core/clock.c common/core/clock.h \
 	common/core/copy.h \
 	common/core/hash.h \
+	common/core/histogram.c common/core/histogram.h \
 	common/core/hotkeys.c common/core/hotkeys.h \
 	common/core/hotkeys_text.c \
 	common/core/hotkeys_watch.c common/core/hotkeys_watch.h \
