@@ -13,10 +13,10 @@
 #define READ_ROOM_BYTES 16384 /* behind a half command that is held already */
 #define ACTIVE_GRAIN_MS 100   /* to which it is known when a client was active */
 
-/* A client whose machine has died gives its slot back after a minute and a half. */
+/* A client whose machine has died gives its slot back after two or three minutes. */
 #define KEEPALIVE_IDLE_S     60
 #define KEEPALIVE_INTERVAL_S 10
-#define KEEPALIVE_PROBES     3
+#define KEEPALIVE_PROBES     5
 
 static void on_io(void *arg, int ready);
 

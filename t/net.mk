@@ -14,6 +14,11 @@ t_unit_check_addr_SOURCES = t/unit/check_addr.c t/unit/unit.h
 t_unit_check_addr_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_addr_LDADD = $(NET_TEST_LIBS)
 
+UNIT_TESTS += t/unit/check_sock
+t_unit_check_sock_SOURCES = t/unit/check_sock.c t/unit/unit.h
+t_unit_check_sock_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_sock_LDADD = $(NET_TEST_LIBS)
+
 UNIT_TESTS += t/unit/check_http
 t_unit_check_http_SOURCES = t/unit/check_http.c t/unit/unit.h
 t_unit_check_http_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

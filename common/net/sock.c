@@ -1,4 +1,5 @@
 #include "common/net/sock.h"
+#include "common/core/backoff.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -162,8 +163,11 @@ sock_give_up_on_close(int fd)
 void
 sock_keepalive(int fd, int idle_s, int interval_s, int probes)
 {
+    uint64_t random = random_seed();
+    int more_idle_s = (int)((random >> 1) % (unsigned)(idle_s + 1));
+    int more_interval_s = (int)((random >> 32) % (unsigned)(interval_s / 2 + 1));
     set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-    set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle_s);
-    set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, interval_s);
+    set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle_s + more_idle_s);
+    set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, interval_s + more_interval_s);
     set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, probes);
 }

@@ -44,6 +44,8 @@ void sock_send_buffer(int fd, int bytes);
  * peer sees a reset. Otherwise the system goes on sending it for minutes. */
 void sock_give_up_on_close(int fd);
 
-/* TCP keepalive: first probe after idle_s, then every interval_s, dead after
- * `probes` unanswered. No effect on unix sockets. */
+/* TCP keepalive: first probe after idle_s to twice that, then every interval_s to one and
+ * a half of it, dead after `probes` unanswered. Each socket has times of its own: thousands
+ * that were opened together would be probed together, and again and again, and what
+ * overflows a queue on the way is dropped. No effect on unix sockets. */
 void sock_keepalive(int fd, int idle_s, int interval_s, int probes);

@@ -1,4 +1,4 @@
-# Fifteen thousand connections are held while a hundred thousand come and go, each in one of the
+# Fifteen thousand connections are held while a million come and go, each in one of the
 # ways in which clients go: nobody is refused or forgotten, no descriptor leaks, and
 # the memory comes back. Of a node, and of a proxy with two of them.
 #
@@ -10,7 +10,7 @@ use POSIX ();
 use Socket qw(AF_INET SOCK_STREAM SOL_SOCKET SO_LINGER pack_sockaddr_in inet_aton);
 
 my $held    = $ENV{CONNECTIONS_HELD}    // 15_000;
-my $churned = $ENV{CONNECTIONS_CHURNED} // 100_000;
+my $churned = $ENV{CONNECTIONS_CHURNED} // 1_000_000;
 my $hands   = 4;
 my $hosts   = 60; # addresses of one listener: a pair of addresses has only 28,000 ports
 alarm(deadline(1800));
