@@ -70,6 +70,10 @@ backends(const struct top_server *s)
                                 "down_workers", (json_int_t)b->down_workers, "failed",
                                 (json_int_t)b->failed, "journal", (json_int_t)b->journal);
         put_real(row, "requests_per_second", top_has_rates(s) ? s->rates.backends[i] : -1);
+        if (b->p99_us > 0) {
+            json_object_set_new(row, "p50_us", json_integer((json_int_t)b->p50_us));
+            json_object_set_new(row, "p99_us", json_integer((json_int_t)b->p99_us));
+        }
         json_array_append_new(array, row);
     }
     return array;

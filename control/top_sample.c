@@ -181,6 +181,10 @@ take_backend(struct top_sample *s, struct span name, struct span value)
         b->failed += number(value);
     } else if (span_eq(what, SPAN_LIT("journal"))) {
         b->journal = number(value);
+    } else if (span_eq(what, SPAN_LIT("p50_us"))) {
+        b->p50_us = number(value);
+    } else if (span_eq(what, SPAN_LIT("p99_us"))) {
+        b->p99_us = number(value);
     }
 }
 

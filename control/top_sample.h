@@ -91,6 +91,7 @@ struct top_backend {
     char id[TOP_TEXT_MAX];
     char state[TOP_TEXT_MAX];
     uint64_t down_workers, requests, failed, journal;
+    uint64_t p50_us, p99_us; /* of its answers; 0: unknown */
 };
 
 struct top_sample {

@@ -373,19 +373,19 @@ static void
 put_backends(struct top_page *page, const struct top_server *s)
 {
     for (unsigned i = 0; i < s->now.backend_count; i++) {
-        char n[4][TOP_NUMBER_MAX];
+        char n[5][TOP_NUMBER_MAX];
         const struct top_backend *b = &s->now.backends[i];
         bool down = b->down_workers > 0;
         if (i == 0) {
             put(page, TOP_PLAIN, "%s", "");
-            put(page, TOP_HEADING, "%-32s %-10s %8s %8s %8s %8s", "BACKEND", "STATE", "REQ/S",
-                "FAILED", "JOURNAL", "DOWN AT");
+            put(page, TOP_HEADING, "%-28s %-9s %7s %7s %7s %7s %7s", "BACKEND", "STATE", "REQ/S",
+                "P99", "FAILED", "JOURNAL", "DOWN AT");
         }
-        put(page, down ? TOP_TROUBLE : TOP_PLAIN, "%-32.32s %-10.10s %8s %8s %8s %8s", b->id,
+        put(page, down ? TOP_TROUBLE : TOP_PLAIN, "%-28.28s %-9.9s %7s %7s %7s %7s %7s", b->id,
             down ? "DOWN" : b->state,
             top_number(top_has_rates(s) ? s->rates.backends[i] : -1, n[0]),
-            top_number((double)b->failed, n[1]), top_number((double)b->journal, n[2]),
-            top_number((double)b->down_workers, n[3]));
+            b->p99_us > 0 ? top_micros(b->p99_us, n[1]) : "-", top_number((double)b->failed, n[2]),
+            top_number((double)b->journal, n[3]), top_number((double)b->down_workers, n[4]));
     }
 }
 

@@ -280,7 +280,11 @@ read_some(struct backend *b)
     buf_grew(&b->in, (size_t)n);
     b->gave_bytes = true;
     b->progress_us = worker_now_us(b->worker);
-    if (!take_replies(b)) {
+    bool good = take_replies(b);
+    if (b->latency_count > 0) {
+        leg_queue_note_latency(b);
+    }
+    if (!good) {
         worker_count(b->worker, METRIC_ID_GARBAGE, 1);
         lose_connection(b, "not a reply to what was asked");
         return;

@@ -88,6 +88,8 @@ struct backend {
     uint32_t tail_us; /* tail_estimate.h: of its answers to reads of hot keys */
     struct node_stats *stats;
     uint64_t stats_requests; /* not yet added to stats->requests */
+    uint64_t latency_us;     /* of so many replies that were the last, not yet noted: */
+    unsigned latency_count;
     bool retired;            /* in no roster: ends when nothing is on its way */
     bool crowded;
     uint32_t split_round; /* of the multiget that is being split, with: */

@@ -23,6 +23,7 @@ leg_queue_append(struct backend *b, struct leg *leg, size_t mark, uint64_t timeo
 {
     uint64_t now = worker_now_us(b->worker);
     leg->bytes = buf_len(&b->out) - mark;
+    leg->queued_us = now;
     leg->deadline_us = now + timeout_us;
     if (b->first == NULL) {
         b->progress_us = now;
@@ -68,10 +69,32 @@ do_duty(struct backend *b, struct leg *leg, size_t key_at, enum failure failure)
 }
 
 void
+leg_queue_note_latency(struct backend *b)
+{
+    struct node_latency *latency = &b->stats->latency[b->worker->index];
+    histogram_note(&latency->cells, b->latency_us, b->latency_count);
+    b->latency_count = 0;
+}
+
+static void
+take_time(struct backend *b, const struct leg *leg)
+{
+    uint64_t us = worker_now_us(b->worker) - leg->queued_us;
+    if (us != b->latency_us) {
+        if (b->latency_count > 0) {
+            leg_queue_note_latency(b);
+        }
+        b->latency_us = us;
+    }
+    b->latency_count++;
+}
+
+void
 leg_queue_finish_first(struct backend *b)
 {
     struct leg *leg = b->first;
     bool late = leg != b->live;
+    take_time(b, leg);
     buf_consume(&b->keys, leg->key_bytes);
     b->first = leg->next;
     b->queued--;

@@ -30,6 +30,11 @@ void leg_queue_set_duty(struct backend *b, struct leg *leg, enum failure_duty du
 /* The first leg has had its whole reply. */
 void leg_queue_finish_first(struct backend *b);
 
+/* Notes how long the last b->latency_count replies took: those that came together to
+ * requests that were queued together took equally long. Call when all that has come is
+ * taken. */
+void leg_queue_note_latency(struct backend *b);
+
 /* The first live leg was not answered in time: its client is told, and its late
  * reply, when it comes, will be dropped. */
 void leg_queue_time_out(struct backend *b);

@@ -80,6 +80,7 @@ struct leg {
     struct fill *fill;           /* LEG_FILL, until it is answered or given up */
     struct moving *moving;       /* LEG_MOVE, the same */
     struct journal_entry *entry; /* LEG_REPLAY, until it is answered or given up */
+    uint64_t queued_us;
     uint64_t deadline_us;
     uint64_t written_hash;   /* LEG_WRITES_KEY: the key's */
     size_t bytes;            /* of the request */

@@ -23,17 +23,30 @@ void
 node_stats_unref(struct node_stats **stats)
 {
     if (*stats != NULL && atomic_fetch_sub(&(*stats)->refs, 1) == 1) {
+        free((*stats)->latency);
         free(*stats);
     }
     *stats = NULL;
 }
 
 static struct node_stats *
-node_stats_create(void)
+node_stats_create(unsigned workers)
 {
     struct node_stats *stats = mem_zalloc_lines(sizeof(*stats));
     atomic_init(&stats->refs, 1);
+    stats->workers = workers;
+    stats->latency = mem_zalloc_lines(workers * sizeof(stats->latency[0]));
     return stats;
+}
+
+struct histogram
+node_stats_latency(const struct node_stats *stats)
+{
+    struct histogram sum = {{0}, 0};
+    for (unsigned i = 0; i < stats->workers; i++) {
+        histogram_sum(&stats->latency[i].cells, &sum);
+    }
+    return sum;
 }
 
 static bool
@@ -66,7 +79,7 @@ begin_node(struct place_node *node, const struct placement_host *host)
     }
     node->same_as = PLACE_NEW;
     node->endpoint = endpoint_create(host->resolver, &name);
-    node->stats = node_stats_create();
+    node->stats = node_stats_create(host->workers);
     node->journal = journal_create(host->budget, host->workers);
     if (host->journals != NULL && !node->shadow) {
         journal_file_open(host->journals, node->journal, node->node->id, node->node->addr);

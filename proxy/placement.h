@@ -11,6 +11,7 @@
  * does not know: that one node is as good as DOWN, its name is looked up again
  * whenever it is probed, and no other node notices. */
 #pragma once
+#include "common/core/histogram.h"
 #include "common/fleet/table.h"
 #include "common/net/resolver.h"
 
@@ -30,9 +31,19 @@ struct node_stats {
     _Atomic uint64_t journal;         /* entries of its journal */
     _Atomic uint64_t gutter;          /* requests that the gutter has had in its place */
     _Atomic uint64_t gutter_until_us; /* something of its may be in the gutter so long */
+    unsigned workers;
+    struct node_latency *latency; /* by worker, which alone writes it */
+};
+
+/* From the moment at which a request was queued to the one at which its whole reply
+ * had been received, also where nobody waited for it any more. */
+struct node_latency {
+    _Alignas(64) struct histogram_cells cells;
 };
 struct node_stats *node_stats_ref(struct node_stats *stats);
 void node_stats_unref(struct node_stats **stats);
+/* Of all workers, since the start. Any thread. */
+struct histogram node_stats_latency(const struct node_stats *stats);
 
 #define PLACE_NEW           UINT_MAX
 #define PLACE_NONE          UINT_MAX

@@ -53,6 +53,29 @@ put_nodes(struct proxy *proxy, struct buf *out)
 }
 
 static void
+put_latency(struct proxy *proxy, struct buf *out)
+{
+    struct placement *p = proxy_placement(proxy);
+    buf_append_span(out, SPAN_LIT("# HELP mfproxy_node_latency_seconds From when a request was "
+                                  "queued for the node to when its whole reply was there.\n"
+                                  "# TYPE mfproxy_node_latency_seconds histogram\n"));
+    for (unsigned i = 0; p != NULL && i < p->node_count; i++) {
+        const struct place_node *n = &p->nodes[i];
+        struct histogram h = node_stats_latency(n->stats);
+        struct buf labels = BUF_EMPTY;
+        metric_put_label(&labels, "node", n->node->id);
+        buf_append(&labels, ",", 1);
+        metric_put_label(&labels, "addr", n->node->addr);
+        if (buf_append(&labels, "", 1)) {
+            histogram_put_prometheus(&h, "mfproxy_node_latency_seconds", buf_span(&labels).ptr,
+                                     out);
+        }
+        buf_deinit(&labels);
+    }
+    placement_unref(&p);
+}
+
+static void
 put_limit(struct buf *out, const char *name, const struct table_pool *pool, const char *prefix,
           const char *rate, uint64_t value)
 {
@@ -176,6 +199,7 @@ on_metrics(void *arg, struct http_reply *reply)
     reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
     metric_render_prometheus(proxy->metrics, "", &reply->body);
     put_nodes(proxy, &reply->body);
+    put_latency(proxy, &reply->body);
     proxy_frontend_metrics(proxy, &reply->body);
     put_table(proxy, &reply->body);
     put_limits(proxy, &reply->body);

@@ -148,6 +148,8 @@ put_backends(struct proxy *proxy, struct buf *out)
                    n->node->id, atomic_load(&n->stats->refused), n->node->id,
                    atomic_load(&n->stats->connects), n->node->id, atomic_load(&n->stats->journal),
                    n->node->id, atomic_load(&n->stats->gutter));
+        struct histogram h = node_stats_latency(n->stats);
+        histogram_put_stats(&h, n->node->id, out);
     }
     placement_unref(&p);
 }

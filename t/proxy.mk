@@ -116,6 +116,7 @@ PROXY_TESTS = \
 	t/proxy/hotkeys.t \
 	t/proxy/journal.t \
 	t/proxy/journal_dir.t \
+	t/proxy/latency.t \
 	t/proxy/listen_pool.t \
 	t/proxy/limits.t \
 	t/proxy/memccapable.t \

@@ -9,14 +9,25 @@ const uint64_t histogram_bounds_us[HISTOGRAM_BUCKETS - 1] = {
     5000, 10000, 20000, 50000, 100000, 200000, 500000, 1000000, 2000000, 5000000,
 };
 
+#define OCTAVES 23
+
+/* The bucket of the smallest time above 1, 2, 4, 8 ... No octave has more than one bound
+ * within it, so a time's bucket is this one or the next. */
+static const uint8_t bucket_above[OCTAVES] = {1,  2,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11,
+                                              11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 20};
+
 static unsigned
 bucket_of(uint64_t took_us)
 {
-    unsigned bucket = 0;
-    while (bucket < HISTOGRAM_BUCKETS - 1 && took_us > histogram_bounds_us[bucket]) {
-        bucket++;
+    if (took_us <= 1) {
+        return 0;
     }
-    return bucket;
+    unsigned octave = 63 - (unsigned)__builtin_clzll(took_us - 1);
+    if (octave >= OCTAVES) {
+        return HISTOGRAM_BUCKETS - 1;
+    }
+    unsigned bucket = bucket_above[octave];
+    return bucket + (took_us > histogram_bounds_us[bucket]);
 }
 
 void

@@ -61,11 +61,11 @@ $p->ask(join('', map { "get k$_\r\n" } 1 .. 500) . "get hot\r\n" x 1000);
 is($status, 0, 'a proxy');
 like($text, qr/  proxy \S+  up /, 'is known as one');
 like($text, qr/^hits \S+ %   connections 2   in \S+\/s, out \S+\/s   failed\/s 0$/m, 'and what failed');
-like($text, qr/^BACKEND  .*\n(?:\Q@{[ $_->addr ]}\E +active +\d\S* +0 +0 +0\n|.*\n)+/m, 'its backends') for $node, $mock;
+like($text, qr/^BACKEND  .*\n(?:\Q@{[ $_->addr ]}\E +active +\d\S* +\d\S* +0 +0 +0\n|.*\n)+/m, 'its backends') for $node, $mock;
 $mock->mode('refuse');
 wait_until(sub { $p->ask(join('', map { "get k$_\r\n" } 1 .. 20)); $proxy->log_text =~ /event=backend_down/ },
            deadline(15), 'one is DOWN');
-like((top($proxy->addr, @fast))[1], qr/^\Q@{[ $mock->addr ]}\E +DOWN +\S+ +[1-9]\S* +0 +[12]$/m, 'and shown so');
+like((top($proxy->addr, @fast))[1], qr/^\Q@{[ $mock->addr ]}\E +DOWN +\S+ +\d\S* +[1-9]\S* +0 +[12]$/m, 'and shown so');
 
 # ---- several, and one that is not there -----------------------------------------------------
 my $nobody = '127.0.0.1:' . free_port();
@@ -83,6 +83,7 @@ is("$n->{state} $n->{kind} $n->{items} $g->{state} $g->{reason} $x->{kind}", 'up
 is($n->{keys}[0]{key}, 'hot%25key', 'with keys');
 cmp_ok($n->{commands}{get}{p99_us}, '>', 0, 'latency');
 is(join(' ', sort map { $_->{id} } @{ $x->{backends} }), join(' ', sort $node->addr, $mock->addr), 'and backends');
+cmp_ok($_->{p99_us}, '>=', $_->{p50_us}, "latency of $_->{id}") for @{ $x->{backends} };
 
 # ---- what answers something else, or nothing --------------------------------------------------
 my $silent = MockBackend->start(name => 's');

@@ -29,6 +29,24 @@ START_TEST(times_have_their_buckets)
 }
 END_TEST
 
+START_TEST(every_time_has_the_lowest_bucket_that_holds_it)
+{
+    unsigned expected = 0;
+    struct histogram_cells cells = {{0}, 0};
+    for (uint64_t us = 0; us < 10000000; us += us < 70000 ? 1 : 997) {
+        while (expected < HISTOGRAM_BUCKETS - 1 && us > histogram_bounds_us[expected]) {
+            expected++;
+        }
+        uint64_t before = atomic_load(&cells.counts[expected]);
+        histogram_note(&cells, us, 1);
+        ck_assert_msg(atomic_load(&cells.counts[expected]) == before + 1, "%d us", (int)us);
+    }
+    uint64_t before = atomic_load(&cells.counts[HISTOGRAM_BUCKETS - 1]);
+    histogram_note(&cells, UINT64_MAX, 1);
+    ck_assert_uint_eq(atomic_load(&cells.counts[HISTOGRAM_BUCKETS - 1]), before + 1);
+}
+END_TEST
+
 START_TEST(a_quantile_is_the_bound_of_its_bucket)
 {
     struct histogram_cells cells = {{0}, 0}, others = {{0}, 0};
@@ -78,5 +96,5 @@ START_TEST(it_is_told_in_both_forms)
 }
 END_TEST
 
-UNIT_MAIN("histogram", times_have_their_buckets, a_quantile_is_the_bound_of_its_bucket,
-          it_is_told_in_both_forms)
+UNIT_MAIN("histogram", times_have_their_buckets, every_time_has_the_lowest_bucket_that_holds_it,
+          a_quantile_is_the_bound_of_its_bucket, it_is_told_in_both_forms)

@@ -66,6 +66,7 @@ START_TEST(reads_a_proxy)
                 "STAT failed_timeout_total 3\r\nEND\r\n" NONE "END\r\n"
                 "STAT [::1]:7:addr [::1]:7\r\nSTAT [::1]:7:state active\r\n"
                 "STAT [::1]:7:requests 5\r\nSTAT [::1]:7:timeouts 1\r\nSTAT [::1]:7:broken 2\r\n"
+                "STAT [::1]:7:count 4\r\nSTAT [::1]:7:p50_us 50\r\nSTAT [::1]:7:p99_us 200\r\n"
                 "STAT b\x1b[2J:addr x\r\nSTAT b\x1b[2J:down_workers 2\r\nEND\r\n",
         1);
     ck_assert(s.is_proxy);
@@ -74,6 +75,9 @@ START_TEST(reads_a_proxy)
     ck_assert_str_eq(s.backends[0].id, "[::1]:7");
     ck_assert_str_eq(s.backends[0].state, "active");
     ck_assert_uint_eq(s.backends[0].failed, 3);
+    ck_assert_uint_eq(s.backends[0].p50_us, 50);
+    ck_assert_uint_eq(s.backends[0].p99_us, 200);
+    ck_assert_uint_eq(s.backends[1].p99_us, 0);
     ck_assert_str_eq(s.backends[1].id, "b?[2J");
     ck_assert_uint_eq(s.backends[1].down_workers, 2);
     ck_assert_double_lt(top_key_share(&s, &s.keys[0]), 0);
