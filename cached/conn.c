@@ -437,6 +437,9 @@ consume_plain(struct conn *c, struct span input, uint64_t *requests)
 {
     size_t used = conn_take_plain(c, input, requests), n = used;
     while (n > 0 && *requests > 0 && used < input.len && !conn_blocked(c)) {
+        if (__builtin_expect(*loop_work_note(c->worker->loop), 0)) {
+            break; /* which asks how much it was */
+        }
         n = conn_take_plain(c, span_skip(input, used), requests);
         used += n;
     }

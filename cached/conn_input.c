@@ -2,8 +2,11 @@
 #include "cached/dump.h"
 #include "cached/watch.h"
 #include "common/core/assert.h"
+#include "common/core/clock.h"
 
 #include <stdlib.h>
+
+#define CONN_TURN_US 250
 
 /* The bytes of a value that are in `input`; the rest comes with later reads. */
 static size_t
@@ -185,11 +188,20 @@ waits_for_room(const struct conn *c)
     return c->room_effort > 0;
 }
 
+/* A turn's share of requests may be a millisecond of work, and of some only a few are. */
+static bool
+has_taken_long(const struct conn *c, uint64_t begun_us, uint64_t effort)
+{
+    return store_effort(c->worker->store) - effort > STORE_EFFORT_TURN ||
+           clock_read().system_us - begun_us > CONN_TURN_US;
+}
+
 size_t
 conn_consume(struct conn *c, struct span input, uint64_t requests, bool *stopped)
 {
     size_t used = 0;
-    uint64_t effort = store_effort(c->worker->store);
+    uint64_t effort = store_effort(c->worker->store), begun_us = clock_read().system_us;
+    *loop_work_note(c->worker->loop) = true;
     *stopped = false;
     while ((used < input.len || c->dump != NULL) && c->watch == NULL && !c->closing &&
            !c->out.out_of_memory) {
@@ -214,7 +226,7 @@ conn_consume(struct conn *c, struct span input, uint64_t requests, bool *stopped
                 break;
             }
             used += n;
-            if (store_effort(c->worker->store) - effort > STORE_EFFORT_TURN) {
+            if (has_taken_long(c, begun_us, effort)) {
                 requests = 0;
             }
         }

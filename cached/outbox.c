@@ -80,32 +80,33 @@ own_before(const struct outbox *o, unsigned i, uint64_t at, size_t own_left)
     return i < o->count ? (size_t)(o->pieces[i].at - at) : own_left;
 }
 
-static unsigned
-gather(const struct outbox *o, struct iovec *iov)
-{
-    struct span own = buf_span(&o->bytes);
-    uint64_t at = o->sent;
-    unsigned n = 0, i = o->first;
-    while (n < IOVECS_PER_SEND) {
-        size_t before = own_before(o, i, at, own.len);
-        if (before > 0) {
-            iov[n++] = (struct iovec){(void *)own.ptr, before};
-            own = span_skip(own, before);
-            at += before;
-        } else if (i < o->count) {
-            iov[n++] = (struct iovec){(void *)o->pieces[i].rest.ptr, o->pieces[i].rest.len};
-            i++;
-        } else {
-            break;
-        }
-    }
-    return n;
-}
-
 static size_t
 least(size_t a, size_t b)
 {
     return a < b ? a : b;
+}
+
+/* What goes first, up to so many bytes. */
+static unsigned
+gather(const struct outbox *o, size_t bytes, struct iovec *iov)
+{
+    struct span own = buf_span(&o->bytes);
+    uint64_t at = o->sent;
+    unsigned n = 0, i = o->first;
+    while (n < IOVECS_PER_SEND && bytes > 0) {
+        struct span next = {own.ptr, own_before(o, i, at, own.len)};
+        if (next.len > 0) {
+            own = span_skip(own, next.len);
+            at += next.len;
+        } else if (i < o->count) {
+            next = o->pieces[i++].rest;
+        } else {
+            break;
+        }
+        iov[n] = (struct iovec){(void *)next.ptr, least(next.len, bytes)};
+        bytes -= iov[n++].iov_len;
+    }
+    return n;
 }
 
 static size_t
@@ -143,22 +144,27 @@ take_sent(struct outbox *o, struct store_thread *th, size_t n)
 }
 
 static ssize_t
-send_pieces(const struct outbox *o, int fd)
+send_pieces(const struct outbox *o, int fd, size_t bytes)
 {
     struct iovec iov[IOVECS_PER_SEND];
-    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = gather(o, iov)};
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = gather(o, bytes, iov)};
     return sendmsg(fd, &msg, MSG_NOSIGNAL);
 }
 
 enum outbox_status
 outbox_send_rest(struct outbox *o, struct store_thread *th, int fd, uint64_t *sent)
 {
+    size_t left = OUTBOX_TURN_MAX;
     while (outbox_unsent(o) > 0) {
         struct span own = buf_span(&o->bytes);
-        ssize_t n =
-            o->first < o->count ? send_pieces(o, fd) : call_send(fd, own.ptr, own.len);
+        if (left == 0) {
+            return OUTBOX_MORE;
+        }
+        ssize_t n = o->first < o->count ? send_pieces(o, fd, left)
+                                        : call_send(fd, own.ptr, least(own.len, left));
         if (n > 0) {
             *sent += (uint64_t)n;
+            left -= (size_t)n;
             take_sent(o, th, (size_t)n);
         } else if (n < 0 && errno == EAGAIN) {
             return OUTBOX_MORE;

@@ -14,7 +14,8 @@
 #include "common/core/buf.h"
 #include "common/net/calls.h"
 
-#define OUTBOX_COPY_MAX 2048 /* longer values are sent from the item */
+#define OUTBOX_COPY_MAX 2048    /* longer values are sent from the item */
+#define OUTBOX_TURN_MAX 131072u /* bytes; if that is not all, the rest is for the next turn */
 
 struct outbox_piece {
     uint64_t at; /* goes after this many of our own bytes, counted from the first ever */
@@ -33,7 +34,7 @@ struct outbox {
 
 enum outbox_status {
     OUTBOX_EMPTY,
-    OUTBOX_MORE,   /* the socket takes no more now */
+    OUTBOX_MORE,   /* the socket takes no more now, or it was enough for a turn */
     OUTBOX_BROKEN, /* the peer is gone */
 };
 
@@ -91,7 +92,8 @@ void outbox_put_value(struct outbox *o, struct store_thread *th, struct store_vi
 enum outbox_status outbox_send_rest(struct outbox *o, struct store_thread *th, int fd,
                                     uint64_t *sent);
 
-/* Sends what the socket takes; adds what it took to *sent. Nearly always there are
+/* Sends what the socket takes, of values not more than OUTBOX_TURN_MAX: who reads as fast as
+ * we send would keep the others waiting. Adds what it took to *sent. Nearly always there are
  * bytes of our own alone, and all are taken. */
 static inline enum outbox_status
 outbox_send(struct outbox *o, struct store_thread *th, int fd, uint64_t *sent)

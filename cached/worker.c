@@ -9,11 +9,12 @@
 #include <unistd.h>
 
 #define TICK_MS          100
-#define SWEEP_SLICE_NS   50000 /* of a tick's sweep */
-#define SWEEP_ITEMS      50    /* between two looks at the clock */
-#define SWEEP_ROUNDS_MAX 100   /* an empty store is not swept for the whole slice */
-#define AGAIN_MS         1     /* with work left behind: a twentieth of the thread */
-#define LAST_TURNS       8     /* in which what was sent before the end is answered */
+#define SWEEP_SLICE_NS   50000  /* of a tick's sweep */
+#define SWEEP_ITEMS      50     /* between two looks at the clock */
+#define SWEEP_ROUNDS_MAX 100    /* an empty store is not swept for the whole slice */
+#define AGAIN_MS         1      /* with work left behind: a twentieth of the thread */
+#define LAST_US          250000 /* for those who go on */
+#define LAST_TURNS       8      /* in which what was sent before the end is answered */
 
 struct handover {
     struct worker *worker;
@@ -116,19 +117,21 @@ on_tick(void *arg)
     loop_timer_start(&w->tick_timer, again ? AGAIN_MS : TICK_MS);
 }
 
-/* Each goes on once; whoever yields again stands behind them on a new list. */
+/* Each goes on once, as far as the turn allows; whoever yields again stands behind those
+ * who still wait. */
 static void
 on_yield_timer(void *arg)
 {
     struct worker *w = arg;
-    struct list due;
-    list_init(&due);
-    while (!list_empty(&w->yielded)) {
-        list_push_back(&due, list_pop_front(&w->yielded));
-    }
-    struct list *link;
-    while ((link = list_pop_front(&due)) != NULL) {
+    struct list *last = w->yielded.prev, *link;
+    bool final = false;
+    while (!final && (link = list_pop_front(&w->yielded)) != NULL) {
+        final = link == last;
         conn_continue(LIST_ENTRY(link, struct conn, yield));
+        final |= loop_turn_is_long(w->loop);
+    }
+    if (!list_empty(&w->yielded)) {
+        loop_timer_start(&w->yield_timer, 0);
     }
 }
 
@@ -225,6 +228,7 @@ worker_start(struct node *node, unsigned index)
     w->index = index;
     w->loop = loop_create();
     w->store = store_join(node->store);
+    store_note_effort(w->store, loop_work_note(w->loop));
     w->metrics = metric_set_block(node->metrics);
     w->scratch = mem_alloc(WORKER_SCRATCH_BYTES);
     w->now_ms = node_now_ms(node);
@@ -249,6 +253,13 @@ worker_start(struct node *node, unsigned index)
     return w;
 }
 
+/* Somebody has sent so much that he goes on in a coming turn; but not for ever. */
+static bool
+is_at_work(const struct worker *w)
+{
+    return !list_empty(&w->yielded) && loop_now_us(w->loop) < w->last_us;
+}
+
 /* Posted, so that it comes behind what is there already: connections that were
  * handed over, and requests, since the kernel reports them in order. And again for
  * some turns, since who has sent many goes on in the next. */
@@ -256,7 +267,10 @@ static void
 on_stop(void *arg)
 {
     struct worker *w = arg;
-    if (w->last_turns-- > 0) {
+    if (w->last_us == 0) {
+        w->last_us = loop_now_us(w->loop) + LAST_US;
+    }
+    if (is_at_work(w) || w->last_turns-- > 0) {
         loop_post(w->loop, on_stop, w);
     } else {
         loop_stop(w->loop);

@@ -44,7 +44,8 @@ struct worker {
     struct list yielded;           /* have input left for their next turn */
     struct loop_timer yield_timer;
     struct loop_timer tick_timer;
-    unsigned last_turns; /* once it shall stop */
+    unsigned last_turns; /* once it shall stop; */
+    uint64_t last_us;    /* until then for those who are not done yet */
     struct service_times service_times;
     _Atomic uint64_t
         class_hits[STORE_BANDS]; /* reads by the value's size, by looks as for hotkeys */

@@ -253,7 +253,7 @@ go_on(struct cleaning *c, uint64_t bytes)
     struct segment *seg = c->taken[c->at];
     unsigned speed = c->counting ? COUNTING_SPEED : 1;
     uint64_t looked = each_item(c, seg, c->counting ? count_worth : decide, bytes * speed) / speed;
-    c->th->effort += seg->large ? 1 : looked;
+    add_effort(c->th, seg->large ? 1 : looked);
     if (c->offset < seg->end) {
         return looked + 1;
     }

@@ -60,7 +60,9 @@ struct store_thread {
     struct head moved;    /* what the cleaner keeps */
     unsigned sweep_shard; /* the sweep's place among this caller's shards */
     bool sweep_unfinished;
-    uint64_t effort; /* store_effort() */
+    uint64_t effort;   /* store_effort() */
+    bool *effort_note; /* never NULL */
+    bool no_note;
     struct band_counts bands[STORE_BANDS];
     struct cleaning *cleaning; /* cleaner.c: the round that it is at */
 };
@@ -89,6 +91,13 @@ static inline void
 count(struct store_thread *th, enum store_metric id)
 {
     metric_add(th->metrics, id, 1);
+}
+
+static inline void
+add_effort(struct store_thread *th, uint64_t bytes)
+{
+    th->effort += bytes;
+    *th->effort_note = true;
 }
 
 static inline unsigned

@@ -12,6 +12,9 @@
 #define HOPE     4   /* times the price: who has paid so much without getting it is refused */
 #define PATIENCE 500 /* times the CPU is given to a reader who is in the way */
 
+/* What taking a segment counts as, for its pages and those that are given back for it. */
+#define TAKING_EFFORT 32768
+
 void
 item_hold(struct store_thread *th, const struct store_item *it)
 {
@@ -158,6 +161,7 @@ take_large(struct store_thread *th, uint32_t bytes, bool force, uint64_t now_ms)
     struct segments *s = &th->st->segments;
     struct item_base base = base_at(th->st, FRESH_CAS_SLACK, now_ms);
     struct segment *seg = segments_take_large(s, &base, bytes, force, &th->guard);
+    add_effort(th, TAKING_EFFORT);
     return seg != NULL ? (void *)segment_memory(s, seg) : NULL;
 }
 
@@ -177,6 +181,7 @@ try_place(struct store_thread *th, uint32_t bytes, bool force, uint64_t now_ms)
     cleaner_stay_small(th, now_ms);
     struct item_base base = base_at(st, FRESH_CAS_SLACK, now_ms);
     struct segment *seg = segments_take(&st->segments, &base, force);
+    add_effort(th, TAKING_EFFORT);
     if (seg == NULL) {
         return carve(th, &th->moved, bytes, now_ms);
     }
@@ -242,7 +247,7 @@ item_create_copy(struct store_thread *th, const struct store_key *key, uint64_t 
                  unsigned layout, uint64_t now_ms)
 {
     struct store_item *it = item_create(th, key, value_bytes, layout, now_ms);
-    th->effort += value_bytes;
+    add_effort(th, value_bytes);
     if (it != NULL && value_bytes > STORE_PIECE_BYTES) {
         store_value_grows(th, item_value(it), value_bytes);
     }
@@ -304,6 +309,12 @@ uint64_t
 store_effort(const struct store_thread *th)
 {
     return th->effort;
+}
+
+void
+store_note_effort(struct store_thread *th, bool *note)
+{
+    th->effort_note = note;
 }
 
 /* The base of what moves next: nobody but its thread puts a segment there. */

@@ -109,6 +109,7 @@ store_join(struct store *st)
     struct store_thread *th = mem_zalloc_lines(sizeof(*th));
     th->st = st;
     th->metrics = metric_set_block(st->metrics);
+    th->effort_note = &th->no_note;
     epochs_join(&st->segments.epochs, &th->guard);
     cleaner_init(th);
     th->next = atomic_load(&st->threads);

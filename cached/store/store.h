@@ -239,7 +239,9 @@ void store_value_grows(struct store_thread *th, const char *from, uint64_t bytes
 /* Bytes that this thread has looked at, moved or copied, other than what it was given to
  * store: how long its calls took. STORE_EFFORT_TURN is some tenths of a millisecond. */
 uint64_t store_effort(const struct store_thread *th);
-#define STORE_EFFORT_TURN 131072
+#define STORE_EFFORT_TURN 65536
+/* From now on *note becomes true whenever there was some. */
+void store_note_effort(struct store_thread *th, bool *note);
 
 /* Finds room, evicting if it must: STORE_OK, STORE_TOO_LARGE or
  * STORE_NO_MEMORY. The reserved memory counts against the limit. `write` is what

@@ -151,7 +151,7 @@ join_values(struct store_thread *th, const struct store_key *key, struct store_i
     if (*why != STORE_OK) {
         return NULL;
     }
-    th->effort += old_bytes + piece_bytes;
+    add_effort(th, old_bytes + piece_bytes);
     if (old_bytes + piece_bytes > STORE_PIECE_BYTES) {
         store_value_grows(th, r.value, old_bytes + piece_bytes);
     }

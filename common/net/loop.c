@@ -63,6 +63,7 @@ struct loop {
     struct list *hook_next; /* the hook to run next; removal moves it on */
     int wake_fd;
     struct loop_io wake_io;
+    struct posted *due;        /* posts that were taken, and not run yet */
     pthread_mutex_t post_lock; /* covers post_head, post_tail */
     struct posted *post_head;
     struct posted **post_tail;
@@ -149,16 +150,41 @@ take_posted(struct loop *loop)
 }
 
 static void
+wake(struct loop *loop)
+{
+    uint64_t one = 1;
+    ssize_t ignored = write(loop->wake_fd, &one, sizeof(one));
+    (void)ignored;
+}
+
+/* What is left when the turn is long comes before what is posted meanwhile. */
+static void
 on_wake(void *arg, int ready)
 {
     struct loop *loop = arg;
-    uint64_t count;
-    ssize_t ignored = read(loop->wake_fd, &count, sizeof(count));
-    (void)ignored;
-    struct posted *p = take_posted(loop);
+    if (loop->due == NULL) {
+        uint64_t count;
+        ssize_t ignored = read(loop->wake_fd, &count, sizeof(count));
+        (void)ignored;
+        loop->due = take_posted(loop);
+    }
+    struct posted *p;
+    while ((p = loop->due) != NULL) {
+        loop->due = p->next;
+        p->fn(p->arg);
+        free(p);
+        if (loop->due != NULL && loop_turn_is_long(loop)) {
+            wake(loop);
+            break;
+        }
+    }
+}
+
+static void
+drop_posts(struct posted *p)
+{
     while (p != NULL) {
         struct posted *next = p->next;
-        p->fn(p->arg);
         free(p);
         p = next;
     }
@@ -190,12 +216,8 @@ loop_destroy(struct loop **loop)
     if (l == NULL) {
         return;
     }
-    struct posted *p = take_posted(l);
-    while (p != NULL) {
-        struct posted *next = p->next;
-        free(p);
-        p = next;
-    }
+    drop_posts(l->due);
+    drop_posts(take_posted(l));
     loop_io_deinit(&l->wake_io);
     close(l->wake_fd);
     timer_heap_deinit(&l->timers);
@@ -305,37 +327,48 @@ given_up(const struct loop *loop)
     return stalled ? LOOP_GIVEN_UP : 0;
 }
 
-/* A callback may end any descriptor, its own included, and want something else.
- * Nearly always there is something to read for one who wants nothing else. */
-static inline void
-tell_up_to(struct loop *loop, int end)
+static __attribute__((noinline)) void
+tell_rarely(struct loop *loop, const struct epoll_event *event)
 {
-    for (; loop->ready_at < end; loop->ready_at++) {
-        const struct epoll_event *event = &loop->ready[loop->ready_at];
-        struct loop_io *io = event->data.ptr;
-        if (event->events == EPOLLIN && io != NULL && io->wanted == LOOP_READ) {
-            io->fn(io->arg, LOOP_READ);
-            continue;
-        }
-        int ready = readiness(event->events);
-        int also = event->events & EPOLLERR ? given_up(loop) : 0;
-        if (io != NULL && (ready & io->wanted & LOOP_READ)) {
-            io->fn(io->arg, LOOP_READ | also);
-            io = event->data.ptr;
-        }
-        if (io != NULL && (ready & io->wanted & LOOP_WRITE)) {
-            io->fn(io->arg, LOOP_WRITE | also);
-        }
+    struct loop_io *io = event->data.ptr;
+    int ready = readiness(event->events);
+    int also = event->events & EPOLLERR ? given_up(loop) : 0;
+    if (io != NULL && (ready & io->wanted & LOOP_READ)) {
+        io->fn(io->arg, LOOP_READ | also);
+        io = event->data.ptr;
+    }
+    if (io != NULL && (ready & io->wanted & LOOP_WRITE)) {
+        io->fn(io->arg, LOOP_WRITE | also);
     }
 }
 
+/* A callback may end any descriptor, its own included, and want something else.
+ * Nearly always there is something to read for one who wants nothing else. */
+static inline void
+tell_next(struct loop *loop)
+{
+    const struct epoll_event *event = &loop->ready[loop->ready_at];
+    struct loop_io *io = event->data.ptr;
+    if (event->events == EPOLLIN && io != NULL && io->wanted == LOOP_READ) {
+        io->fn(io->arg, LOOP_READ);
+    } else {
+        tell_rarely(loop, event);
+    }
+    loop->ready_at++;
+}
+
 /* Those that were due when the turn began; one that a callback starts is due in a
- * coming turn. */
+ * coming turn. Of several the others wait if the turn is long. */
 static void
 run_timers(struct loop *loop)
 {
     struct loop_timer *t;
+    bool more = false;
     while ((t = timer_heap_first(&loop->timers)) != NULL && t->due_us <= loop->begun_us) {
+        if (more && loop_turn_is_long(loop)) {
+            break;
+        }
+        more = true;
         timer_heap_remove(&loop->timers, t);
         if (is_late(loop, t)) {
             loop->stalled_until_us = loop->begun_us + STALL_FOR_US;
@@ -363,21 +396,27 @@ static __attribute__((noinline)) void
 tell_many(struct loop *loop)
 {
     while (loop->ready_at < loop->ready_count) {
-        tell_up_to(loop, loop->ready_at + 1);
-        if (loop->ready_at < loop->ready_count &&
-            clock_read().system_us - loop->begun_us >= TURN_US) {
+        if (loop_turn_is_long(loop)) {
             next_turn(loop);
         }
+        tell_next(loop);
     }
 }
 
 static void
 tell_ready(struct loop *loop)
 {
-    if (__builtin_expect(loop->ready_count > READY_FEW, 0)) {
-        tell_many(loop);
-    } else {
-        tell_up_to(loop, loop->ready_count);
+    loop->moment.worked = loop->ready_count > READY_FEW;
+    if (loop->ready_count == 0) {
+        return;
+    }
+    tell_next(loop);
+    while (loop->ready_at < loop->ready_count) {
+        if (__builtin_expect(loop->moment.worked, 0)) {
+            tell_many(loop);
+            return;
+        }
+        tell_next(loop);
     }
 }
 
@@ -396,14 +435,6 @@ loop_run(struct loop *loop)
     atomic_store(&loop->stopping, false);
 }
 
-static void
-wake(struct loop *loop)
-{
-    uint64_t one = 1;
-    ssize_t ignored = write(loop->wake_fd, &one, sizeof(one));
-    (void)ignored;
-}
-
 void
 loop_stop(struct loop *loop)
 {
@@ -417,6 +448,12 @@ loop_gather(struct loop *loop, unsigned us)
     ASSERT(loop->in_turn && us < 1000000);
 
     loop->gather_until_us = loop->begun_us + us;
+}
+
+bool
+loop_turn_is_long(const struct loop *loop)
+{
+    return clock_read().system_us - loop->begun_us >= TURN_US;
 }
 
 uint64_t

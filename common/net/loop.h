@@ -3,9 +3,9 @@
  *
  * A loop turns: wait for events, run their callbacks, run the turn-end hooks,
  * again. Turn-end hooks are where a worker flushes what the turn gathered
- * (one send per backend, one send per client). When many are ready at once a
- * turn ends after half a millisecond, and those that are left have the next ones,
- * without a wait.
+ * (one send per backend, one send per client). When many are ready at once, or some
+ * for which there is much to do, a turn ends after half a millisecond, and those that
+ * are left have the next ones, without a wait.
  *
  * Threads: everything on the loop's own thread, but for loop_post() and
  * loop_stop(), which any thread may call. */
@@ -30,6 +30,7 @@ void loop_stop(struct loop *loop);
 /* What a struct loop begins with. */
 struct loop_moment {
     uint64_t now_us;
+    bool worked;
 };
 
 /* The time at which the wait before this turn ended, monotonic; costs nothing. */
@@ -38,6 +39,18 @@ loop_now_us(const struct loop *loop)
 {
     return ((const struct loop_moment *)(const void *)loop)->now_us;
 }
+
+/* Where a callback notes that it did more than callbacks usually do: then the clock is
+ * looked at before the next one, and that may have to wait for a turn of its own. */
+static inline bool *
+loop_work_note(struct loop *loop)
+{
+    return &((struct loop_moment *)(void *)loop)->worked;
+}
+
+/* Has this turn gone on for as long as one should? Reads the clock. Who has a row of
+ * things to do leaves the rest for a coming turn. Own thread, within a turn. */
+bool loop_turn_is_long(const struct loop *loop);
 
 /* Turns done; a thread whose number stands still while it has work hangs.
  * Any thread. */
@@ -59,7 +72,8 @@ uint64_t loop_slow_turns(const struct loop *loop);
  * comes waits so long, timers and posts too: for a thread that has much to do. */
 void loop_gather(struct loop *loop, unsigned us);
 
-/* Runs fn(arg) on the loop's thread in a coming turn, in order of posting. */
+/* Runs fn(arg) on the loop's thread in a coming turn, in order of posting. Many have
+ * more than one turn. */
 void loop_post(struct loop *loop, void (*fn)(void *arg), void *arg);
 
 /* The version of the event library, for `stats`. */

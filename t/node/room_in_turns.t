@@ -11,7 +11,6 @@ $c->ask(join('', map { "set s$_ 0 0 1000 noreply\r\n$small\r\n" } 1 .. 40_000));
 cmp_ok($c->stats->{evictions}, '>', 0, 'memory is full');
 
 my $large = join('', map { chr(97 + $_ % 26) } 1 .. 900_000);
-my ($yields, $evictions) = @{ $c->stats }{qw(conn_yields evictions)};
 $c->ask("stats reset\r\n");
 for my $i (1 .. 8) {
     is($c->set("l$i", $large), 'STORED', "large value $i is stored");
@@ -19,7 +18,7 @@ for my $i (1 .. 8) {
 is($c->get('l8'), $large, 'and whole');
 my $stats = $c->stats;
 cmp_ok($stats->{evictions}, '>', 1000, 'room was made for it');
-cmp_ok($stats->{conn_yields} - $yields, '>', 100, 'over many turns');
+cmp_ok($stats->{conn_yields}, '>', 100, 'over many turns');
 
 # What a turn takes depends on what the system takes for a page that is touched for the
 # first time; that there are many turns does not.

@@ -118,29 +118,26 @@ dawdle(void *arg)
     usleep(2000);
 }
 
-START_TEST(the_time_stands_still_within_a_turn)
-{
-    loop = loop_create();
-    struct loop_hook hook = {0};
-    loop_post(loop, dawdle, (void *)0);
-    loop_post(loop, dawdle, (void *)1);
-    loop_hook_add(&hook, loop, take_time, (void *)2);
-    loop_post(loop, on_stop, NULL);
-    loop_run(loop);
-    ck_assert_uint_eq(times[0], times[1]);
-    ck_assert_uint_eq(times[0], times[2]);
-    ck_assert_uint_eq(loop_turns(loop), 1);
-    loop_hook_remove(&hook);
-    expect("");
-}
-END_TEST
-
 static void
 come_later(void *arg)
 {
     take_time((void *)1);
     loop_stop(loop);
 }
+
+START_TEST(the_time_stands_still_within_a_turn)
+{
+    loop = loop_create();
+    struct loop_hook hook = {0};
+    loop_post(loop, dawdle, (void *)0);
+    loop_hook_add(&hook, loop, come_later, NULL);
+    loop_run(loop);
+    ck_assert_uint_eq(times[0], times[1]);
+    ck_assert_uint_eq(loop_turns(loop), 1);
+    loop_hook_remove(&hook);
+    expect("");
+}
+END_TEST
 
 static void
 gather_2_ms(void *arg)
@@ -219,6 +216,87 @@ START_TEST(many_that_are_ready_have_more_than_one_turn)
     close(fds[1]);
     loop_timer_deinit(&timer);
     expect("1");
+}
+END_TEST
+
+static void
+spin_1_ms(void *arg)
+{
+    uint64_t until_ns = clock_thread_cpu_ns() + 1000000;
+    while (clock_thread_cpu_ns() < until_ns) {
+    }
+    note(LETTER((intptr_t)arg));
+}
+
+/* In the order of posting; what never ran is freed. */
+START_TEST(many_posts_have_more_than_one_turn)
+{
+    loop = loop_create();
+    for (int i = 0; i < 4; i++) {
+        loop_post(loop, spin_1_ms, (void *)(intptr_t)('a' + i));
+    }
+    loop_post(loop, on_stop, NULL);
+    loop_run(loop);
+    ck_assert_uint_ge(loop_turns(loop), 5);
+    loop_post(loop, spin_1_ms, (void *)(intptr_t)'e');
+    expect("abcd");
+}
+END_TEST
+
+START_TEST(many_timers_have_more_than_one_turn)
+{
+    loop = loop_create();
+    struct loop_timer timers[4];
+    for (int i = 0; i < 4; i++) {
+        loop_timer_init(&timers[i], loop, spin_1_ms, (void *)(intptr_t)'t');
+        loop_timer_start(&timers[i], 0);
+    }
+    while (strlen(seen) < 4) {
+        loop_post(loop, on_stop, NULL);
+        loop_run(loop);
+    }
+    ck_assert_uint_ge(loop_turns(loop), 4);
+    for (int i = 0; i < 4; i++) {
+        loop_timer_deinit(&timers[i]);
+    }
+    expect("tttt");
+}
+END_TEST
+
+static void
+on_one_of_few(void *arg, int ready)
+{
+    struct loop_io *io = arg;
+    loop_io_want(io, 0);
+    *loop_work_note(loop) = true;
+    spin_1_ms((void *)(intptr_t)('0' + told));
+    if (++told == 3) {
+        loop_stop(loop);
+    }
+}
+
+/* If they say that they did much. */
+START_TEST(few_that_do_much_have_more_than_one_turn)
+{
+    loop = loop_create();
+    struct loop_io io[3];
+    int fds[2];
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    ck_assert_int_eq(write(fds[1], "x", 1), 1);
+    told = 0;
+    for (int i = 0; i < 3; i++) {
+        loop_io_init(&io[i], loop, dup(fds[0]), on_one_of_few, &io[i]);
+        loop_io_want(&io[i], LOOP_READ);
+    }
+    loop_run(loop);
+    ck_assert_uint_ge(loop_turns(loop), 3);
+    for (int i = 0; i < 3; i++) {
+        loop_io_deinit(&io[i]);
+        close(io[i].fd);
+    }
+    close(fds[0]);
+    close(fds[1]);
+    expect("012");
 }
 END_TEST
 
@@ -712,11 +790,12 @@ END_TEST
 
 UNIT_MAIN("loop", a_long_turn_is_told_by_its_cpu_time, the_time_is_that_of_this_turn,
           the_time_stands_still_within_a_turn, a_turn_that_gathers_keeps_the_next_waiting,
-          many_that_are_ready_have_more_than_one_turn, stopped_before_it_runs,
-          a_lost_peer_raises_no_signal, posts_run_in_order, posts_that_never_ran_are_freed,
-          posts_of_many_threads_all_run, hooks_run_in_the_order_of_adding,
-          a_hook_added_before_the_loop_runs_needs_no_event, a_hook_removes_itself,
-          a_hook_removes_the_one_before_and_the_one_behind,
+          many_that_are_ready_have_more_than_one_turn, many_posts_have_more_than_one_turn,
+          many_timers_have_more_than_one_turn, few_that_do_much_have_more_than_one_turn,
+          stopped_before_it_runs, a_lost_peer_raises_no_signal, posts_run_in_order,
+          posts_that_never_ran_are_freed, posts_of_many_threads_all_run,
+          hooks_run_in_the_order_of_adding, a_hook_added_before_the_loop_runs_needs_no_event,
+          a_hook_removes_itself, a_hook_removes_the_one_before_and_the_one_behind,
           a_hook_added_by_the_last_one_runs_in_the_same_turn, a_hook_that_comes_back_runs_again,
           readiness_is_told_again_until_it_is_over, what_is_not_wanted_is_not_told,
           a_callback_ends_itself_and_another_that_is_due, reading_is_told_before_writing,

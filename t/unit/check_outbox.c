@@ -87,7 +87,7 @@ read_some(size_t most)
 static void
 pump(size_t most)
 {
-    uint64_t sent = 0;
+    uint64_t sent = buf_len(&wanted) - outbox_unsent(&box);
     while (outbox_send(&box, th, fds[0], &sent) == OUTBOX_MORE) {
         read_some(most);
     }
@@ -134,6 +134,39 @@ START_TEST(goes_on_while_it_is_filled)
     }
     while (buf_len(&got) < buf_len(&wanted)) {
         read_some(8192);
+    }
+    ck_assert_mem_eq(buf_span(&got).ptr, buf_span(&wanted).ptr, buf_len(&wanted));
+    end();
+}
+END_TEST
+
+static uint64_t
+send_once(void)
+{
+    uint64_t sent = 0;
+    ck_assert_int_eq(outbox_send(&box, th, fds[0], &sent), OUTBOX_MORE);
+    return sent;
+}
+
+/* To a socket that takes all at once. */
+START_TEST(much_goes_in_several_turns)
+{
+    begin();
+    int large = 4 << 20;
+    setsockopt(fds[0], SOL_SOCKET, SO_SNDBUFFORCE, &large, sizeof(large));
+    put_text("VALUE k 0 ");
+    put_value(300000, 'a');
+    put_value(9000, 'b');
+    uint64_t first = send_once();
+    ck_assert_uint_le(first, OUTBOX_TURN_MAX);
+    ck_assert_uint_le(send_once(), OUTBOX_TURN_MAX);
+    while (buf_len(&got) < first) {
+        read_some(65536);
+    }
+    uint64_t sent = 0;
+    while (buf_len(&got) < buf_len(&wanted)) {
+        ck_assert_int_ne(outbox_send(&box, th, fds[0], &sent), OUTBOX_BROKEN);
+        read_some(65536);
     }
     ck_assert_mem_eq(buf_span(&got).ptr, buf_span(&wanted).ptr, buf_len(&wanted));
     end();
@@ -225,5 +258,5 @@ END_TEST
 
 UNIT_MAIN("outbox", sends_in_order_by_little, goes_on_while_it_is_filled,
           lets_go_of_what_shares_its_memory, more_pieces_than_one_send_takes,
-          short_values_are_copied_long_ones_referred_to, gives_references_back_unsent,
-          says_when_the_peer_is_gone)
+          much_goes_in_several_turns, short_values_are_copied_long_ones_referred_to,
+          gives_references_back_unsent, says_when_the_peer_is_gone)
