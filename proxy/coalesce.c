@@ -16,7 +16,6 @@
 #include "proxy/way.h"
 #include "proxy/write_marks.h"
 
-
 static void on_timer(void *arg);
 static void run_out(struct coalesce *co, struct waiter *it);
 
@@ -501,10 +500,8 @@ land_shared(struct coalesce *co, struct flight *f, const struct reply_piece *pie
             const struct client *leader, bool current)
 {
     struct fetched fetched;
-    fetched_read(piece, &fetched);
-    if (f->at_copy && (f->at.form & FORM_META) == 0) {
-        fetched_as_text(&fetched);
-    }
+    char word[FORM_KEY_WORD_MAX];
+    coalesce_fetched(f, piece, &fetched, word);
     unsigned shares = flight_shares(fetched.value.len);
     bool each_alone = shares == 0, may_win = leader == NULL;
     if (leader == NULL && shares == 0) {

@@ -105,6 +105,11 @@ bool coalesce_read_copy(struct pending *p, const struct coalesce_read *read,
 bool coalesce_read_copy_part(struct pending *p, const struct coalesce_read *read,
                              const struct way_to_copy *to, uint32_t part, bool shared);
 
+/* What has come for a flight, in the words in which it was asked for: a copy is asked
+ * in others. `word`: room for one, of FORM_KEY_WORD_MAX. */
+void coalesce_fetched(const struct flight *f, const struct reply_piece *piece, struct fetched *out,
+                      char *word);
+
 /* The flight has waited long: asks another of the key's nodes, if that may be. */
 void coalesce_hedge(struct coalesce *co, struct flight *f);
 

@@ -9,12 +9,13 @@
 #include "proxy/way.h"
 #include "proxy/write_marks.h"
 
-/* Copies are asked in meta, which says whether there is one. */
+/* Copies are asked in meta, which says whether there is one; not for their names. */
 static uint8_t
 form_at_copy(uint8_t form)
 {
     uint8_t with_cas = form & FORM_CAS;
-    return form & FORM_META ? form : (uint8_t)(FORM_META | FORM_VALUE | FORM_FLAGS | with_cas);
+    return form & FORM_META ? form & ~FORM_KEY
+                            : (uint8_t)(FORM_META | FORM_VALUE | FORM_FLAGS | with_cas);
 }
 
 /* What is asked by such a way, and the command that it is. */
@@ -42,7 +43,7 @@ fly_to_copy(struct worker *w, const struct coalesce_read *read, const struct way
     const struct way *way = &to->way;
     size_t mark = backend_mark(way->backend);
     struct flight *f = NULL;
-    if (form_put_request(&way->backend->out, form_by_way(read->form, to), read->key.bytes)) {
+    if (form_put_request(&way->backend->out, form_by_way(read->form, to), to->name)) {
         f = coalesce_open(&w->coalesce, read, way->backend);
     }
     if (f == NULL) {
@@ -121,7 +122,7 @@ coalesce_hedge(struct coalesce *co, struct flight *f)
         return;
     }
     size_t mark = backend_mark(to.way.backend);
-    if (!form_put_request(&to.way.backend->out, form_by_way(f->at.form, &to), key.bytes)) {
+    if (!form_put_request(&to.way.backend->out, form_by_way(f->at.form, &to), to.name)) {
         backend_undo(to.way.backend, mark);
         return;
     }
@@ -148,6 +149,18 @@ coalesce_is_copy(const struct flight *f, uint64_t copy_cas, const struct reply_p
     bool with_value = (form_at_copy(f->at.form) & FORM_VALUE) != 0;
     return piece->kind == (with_value ? REPLY_VA : REPLY_HD) && !fetched.won && !fetched.stale &&
            !fetched.taken;
+}
+
+void
+coalesce_fetched(const struct flight *f, const struct reply_piece *piece, struct fetched *out,
+                 char *word)
+{
+    fetched_read(piece, out);
+    if (f->at_copy && (f->at.form & FORM_META) == 0) {
+        fetched_as_text(out);
+    } else if (f->at_copy && (f->at.form & FORM_KEY) != 0) {
+        fetched_set_key(out, flight_key_of(f), word);
+    }
 }
 
 void

@@ -59,7 +59,7 @@ struct copied_key *
 copies_add(struct copies *c, const struct lookup_key *key, const unsigned *nodes, unsigned count,
            uint64_t now_us)
 {
-    ASSERT(count > 0 && count <= TABLE_REPLICAS_MAX && key->bytes.len <= COPIES_KEY_MAX);
+    ASSERT(count > 0 && count <= TABLE_REPLICAS_MAX && key->bytes.len <= KEY_MAX_BYTES);
     struct copied_key *k = oldest(set_of(c, key->hash));
     *k = (struct copied_key){.hash = key->hash, .asked_us = now_us, .pool = key->pool};
     k->count = count;

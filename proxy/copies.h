@@ -14,13 +14,13 @@
  * Worker's thread only. */
 #pragma once
 #include "common/fleet/table.h"
+#include "common/proto/request.h"
 #include "proxy/lookup_key.h"
 
 #include <limits.h>
 
-#define COPIES_SETS    256
-#define COPIES_WAYS    4
-#define COPIES_KEY_MAX 250
+#define COPIES_SETS 256
+#define COPIES_WAYS 4
 
 struct copy {
     unsigned node; /* in the pool */
@@ -41,7 +41,8 @@ struct copied_key {
     unsigned count; /* of nodes; 0: free */
     bool local;     /* hot here only */
     uint8_t key_bytes;
-    char key[COPIES_KEY_MAX];
+    uint8_t name_bytes;      /* of what it is called as a copy, which begins with the key */
+    char key[KEY_MAX_BYTES]; /* followed by the rest of that name */
     struct copy at[TABLE_REPLICAS_MAX]; /* the first is the owner, whose item is no copy */
 };
 
@@ -55,7 +56,8 @@ void copies_destroy(struct copies **c);
 /* NULL if the key is not known. */
 struct copied_key *copies_find(struct copies *c, const struct lookup_key *key);
 
-/* A place for a key that is not known; `nodes` of its pool, the owner first. */
+/* A place for a key that is not known; `nodes` of its pool, the owner first. The name
+ * of its copies is the caller's to add. */
 struct copied_key *copies_add(struct copies *c, const struct lookup_key *key, const unsigned *nodes,
                               unsigned count, uint64_t now_us);
 

@@ -5,6 +5,7 @@
 #include "proxy/backend.h"
 #include "proxy/client.h"
 #include "proxy/copies.h"
+#include "proxy/copy_name.h"
 #include "proxy/fill.h"
 #include "proxy/leg_queue.h"
 #include "proxy/pending.h"
@@ -22,8 +23,11 @@ struct fan_write {
     uint64_t hash;
     uint64_t pool_id;
     unsigned waiting; /* legs */
-    struct leg *legs[ROUTE_COPIES_MAX];
-    struct backend *backends[ROUTE_COPIES_MAX];
+    struct copy_delete {
+        struct leg *leg;
+        struct backend *backend;
+        uint32_t tag; /* of the copy's name */
+    } deletes[ROUTE_COPIES_MAX];
     bool whole;
     bool unconfirmed; /* by one at least, of which the next says: */
     bool kept;        /* all that was not confirmed is in journals */
@@ -55,7 +59,7 @@ fanout_deinit(struct fanout *f)
 bool
 fanout_is_hot(const struct roster_pool *pool, struct span key)
 {
-    return pool->replicas > 1 && hotset_has(&pool->table->hot, key);
+    return pool->replicas > 1 && copy_name_fits(key) && hotset_has(&pool->table->hot, key);
 }
 
 bool
@@ -77,12 +81,16 @@ know(struct worker *w, const struct lookup_key *key, bool local)
         k->asked_us = worker_now_us(w);
         return k;
     }
+    const struct table_node *table_nodes = r->pools[key->pool].table->nodes;
     unsigned nodes[TABLE_REPLICAS_MAX];
     unsigned count = route_replicas(r->placement->table, key->pool, key->bytes, nodes);
     k = copies_add(r->copies, key, nodes, count, worker_now_us(w));
     k->local = local;
+    k->name_bytes = (uint8_t)copy_name_put(key->bytes, local ? COPY_OF_HERE : COPY_OF_LISTED,
+                                           copy_name_tag(table_nodes[nodes[0]].id), k->key)
+                        .len;
     for (unsigned i = 0; i < count; i++) {
-        const char *zone = r->pools[key->pool].table->nodes[nodes[i]].zone;
+        const char *zone = table_nodes[nodes[i]].zone;
         k->at[i].near = zone[0] != '\0' && strcmp(zone, w->limits->zone) == 0;
         k->at[i].early_us = local ? r->pools[key->pool].local_ttl_us / 4 : 0;
     }
@@ -95,12 +103,19 @@ backend_of(const struct worker *w, const struct copied_key *k, unsigned i)
     return w->roster->pools[k->pool].backends[k->at[i].node];
 }
 
+/* What to ask for at that node. */
+static struct span
+name_at(const struct copied_key *k, unsigned i)
+{
+    return span_make(k->key, i == 0 ? k->key_bytes : k->name_bytes);
+}
+
 static void
 look_at_all(const struct worker *w, const struct copied_key *k, struct copy_load *load)
 {
     for (unsigned i = 0; i < k->count; i++) {
         struct backend *b = backend_of(w, k, i);
-        bool blocked = journal_blocks(b->journal, span_make(k->key, k->key_bytes));
+        bool blocked = journal_blocks(b->journal, name_at(k, i));
         load[i] = (struct copy_load){fanout_is_open(b) && !blocked, b->queued};
     }
 }
@@ -121,8 +136,8 @@ fanout_heat_of(const struct roster_pool *pool, const struct lookup_key *key)
     if (fanout_is_hot(pool, key->bytes)) {
         return FANOUT_LISTED;
     }
-    if (pool->promoter == NULL || pool->moves) { /* a replica may be a key's new owner */
-        return FANOUT_COLD;
+    if (pool->promoter == NULL || pool->moves || !copy_name_fits(key->bytes)) {
+        return FANOUT_COLD; /* what moves is filled by others, at two nodes */
     }
     promoter_learn(pool->promoter, pool->promoted);
     return promoted_has(pool->promoted, key) ? FANOUT_PROMOTED : FANOUT_COLD;
@@ -135,7 +150,8 @@ way_to(const struct worker *w, const struct copied_key *k, unsigned i)
     struct roster_pool *pool = &w->roster->pools[k->pool];
     return (struct way_to_copy){.way = {.pool = pool, .backend = b, .owner = b, .open = true},
                                 .cas = k->at[i].cas,
-                                .owner = i == 0};
+                                .owner = i == 0,
+                                .name = name_at(k, i)};
 }
 
 /* Is there a copy to ask if the owner should be slow? Not instead of an answer that gives
@@ -277,9 +293,17 @@ key_of(const struct fan_write *fw)
     return span_make(fw->key, fw->key_bytes);
 }
 
-/* What the node has of the key must not be read any more: not by us for as long as
- * a copy may live, and, if the delete is `kept` in its journal, by no worker before
- * the node has had it. */
+/* The node will have the delete, if true. */
+static bool
+remember(struct backend *b, struct span key, uint32_t tag)
+{
+    char room[KEY_MAX_BYTES];
+    return rejoin_remember(b, copy_name_put(key, COPY_OF_LISTED, tag, room));
+}
+
+/* The copy must not be read any more: not by us for as long as one may live, and,
+ * if the delete is `kept` in the node's journal, by no worker before the node has had
+ * it. Fetches that are on their way may bring the old value. */
 static void
 take_out(struct worker *w, struct fan_write *fw, struct backend *b, bool kept)
 {
@@ -287,6 +311,7 @@ take_out(struct worker *w, struct fan_write *fw, struct backend *b, bool kept)
     bool known = lookup_key_again(w, key_of(fw), fw->pool_id, &key);
     struct copy *copy = known ? fanout_copy_of(w, &key, b) : NULL;
     worker_count(w, METRIC_ID_REPLICA_UNCONFIRMED, 1);
+    write_marks_move(w->host->writes, fw->hash);
     fw->unconfirmed = true;
     fw->kept &= kept;
     if (copy != NULL) {
@@ -296,20 +321,21 @@ take_out(struct worker *w, struct fan_write *fw, struct backend *b, bool kept)
 
 static bool
 queue_delete(struct worker *w, struct fan_write *fw, const struct roster_pool *pool,
-             struct backend *b)
+             struct backend *b, uint32_t tag)
 {
     enum proto_command cmd;
+    char room[KEY_MAX_BYTES];
+    struct span name = copy_name_put(key_of(fw), COPY_OF_LISTED, tag, room);
     size_t mark = backend_mark(b);
-    if (!fanout_is_open(b) || !request_put_delete(&b->out, key_of(fw), &cmd)) {
+    if (!fanout_is_open(b) || !request_put_delete(&b->out, name, &cmd)) {
         backend_undo(b, mark);
         return false;
     }
     struct leg *leg = leg_create(w, fw->pending, LEG_COPY, cmd, w->roster);
     leg_queue_append(b, leg, mark, pool->request_timeout_us);
-    leg_queue_set_duty(b, leg, DUTY_ALWAYS, key_of(fw));
+    leg_queue_set_duty(b, leg, DUTY_ALWAYS, name);
     leg_is_write(w, leg, LEG_WRITES_KEY, fw->hash);
-    fw->legs[fw->waiting] = leg;
-    fw->backends[fw->waiting++] = b;
+    fw->deletes[fw->waiting++] = (struct copy_delete){leg, b, tag};
     worker_count(w, METRIC_ID_REPLICA_DELETES, 1);
     return true;
 }
@@ -322,18 +348,20 @@ delete_copies(struct worker *w, struct fan_write *fw)
         return; /* with the pool its copies have gone */
     }
     const struct roster_pool *pool = &w->roster->pools[key.pool];
-    unsigned nodes[ROUTE_COPIES_MAX], count = 0;
+    struct route_copy copies[ROUTE_COPIES_MAX];
+    unsigned count = 0;
     if (fanout_is_hot(pool, key.bytes)) { /* by the table in use now */
-        count = route_copies(w->roster->placement->table, key.pool, key.bytes, nodes);
+        count = route_copies(w->roster->placement->table, key.pool, key.bytes, copies);
     }
     for (unsigned i = 0; i < count; i++) {
-        struct backend *b = pool->backends[nodes[i]];
+        struct backend *b = pool->backends[copies[i].node];
+        uint32_t tag = copy_name_tag(pool->table->nodes[copies[i].owner].id);
         struct copy *copy = fanout_copy_of(w, &key, b);
         if (copy != NULL) {
             copy->fresh_until_us = copy->fill_after_us = 0;
         }
-        if (!queue_delete(w, fw, pool, b)) {
-            take_out(w, fw, b, rejoin_remember(b, key.bytes));
+        if (!queue_delete(w, fw, pool, b, tag)) {
+            take_out(w, fw, b, remember(b, key.bytes, tag));
         }
     }
 }
@@ -381,16 +409,14 @@ fanout_owner_failed(struct pending *p, enum failure failure)
     invalidate(p);
 }
 
-static struct backend *
+static struct copy_delete
 forget_leg(struct fan_write *fw, const struct leg *leg)
 {
     for (unsigned i = 0; i < fw->waiting; i++) {
-        if (fw->legs[i] == leg) {
-            struct backend *b = fw->backends[i];
-            fw->waiting--;
-            fw->legs[i] = fw->legs[fw->waiting];
-            fw->backends[i] = fw->backends[fw->waiting];
-            return b;
+        if (fw->deletes[i].leg == leg) {
+            struct copy_delete found = fw->deletes[i];
+            fw->deletes[i] = fw->deletes[--fw->waiting];
+            return found;
         }
     }
     UNREACHABLE();
@@ -400,11 +426,11 @@ void
 fanout_copy_answered(struct pending *p, const struct leg *leg, enum reply_kind kind)
 {
     struct fan_write *fw = p->fan;
-    struct backend *b = forget_leg(fw, leg);
+    struct copy_delete d = forget_leg(fw, leg);
     bool confirmed =
         kind == REPLY_DELETED || kind == REPLY_NOT_FOUND || kind == REPLY_HD || kind == REPLY_NF;
     if (!confirmed) {
-        take_out(p->worker, fw, b, rejoin_remember(b, key_of(fw)));
+        take_out(p->worker, fw, d.backend, remember(d.backend, key_of(fw), d.tag));
     }
     if (fw->waiting == 0) {
         finish(fw);
@@ -416,7 +442,7 @@ void
 fanout_copy_failed(struct pending *p, const struct leg *leg)
 {
     struct fan_write *fw = p->fan;
-    struct backend *b = forget_leg(fw, leg);
+    struct backend *b = forget_leg(fw, leg).backend;
     if (!p->worker->ending) {
         take_out(p->worker, fw, b, b->rejoin_policy != REJOIN_TRUST);
     }
@@ -430,11 +456,10 @@ static void
 give_up(struct worker *w, struct fan_write *fw)
 {
     while (fw->waiting > 0) {
-        struct leg *leg = fw->legs[0];
-        leg->pending = NULL;
+        struct copy_delete d = fw->deletes[--fw->waiting];
+        d.leg->pending = NULL;
         fw->pending->legs--;
-        struct backend *b = forget_leg(fw, leg);
-        take_out(w, fw, b, rejoin_remember(b, key_of(fw)));
+        take_out(w, fw, d.backend, remember(d.backend, key_of(fw), d.tag));
     }
     finish(fw);
 }
@@ -457,23 +482,21 @@ on_timer(void *arg)
 
 /* --- journals --------------------------------------------------------------------------- */
 
-/* While the key moves all copies are of its old owner's: of the new one none are made
- * yet. What that has missed reaches no other, or two nodes, each with copies of the
- * other's, would tell each other for ever. */
 static void
-delete_copies_of_owner(const struct roster *r, unsigned index, const struct backend *b,
-                       struct span key)
+delete_copies_of(const struct roster *r, unsigned index, const struct backend *owner,
+                 struct span key)
 {
     const struct roster_pool *pool = &r->pools[index];
-    unsigned nodes[ROUTE_COPIES_MAX];
-    struct table_move move;
+    struct route_copy copies[ROUTE_COPIES_MAX];
     if (!fanout_is_hot(pool, key)) {
         return;
     }
-    (void)table_pool_moves(pool->table, key, &move);
-    unsigned count = route_copies(r->placement->table, index, key, nodes);
-    for (unsigned i = 0; i < count && pool->backends[move.from] == b; i++) {
-        rejoin_remember(pool->backends[nodes[i]], key);
+    unsigned count = route_copies(r->placement->table, index, key, copies);
+    for (unsigned i = 0; i < count; i++) {
+        if (pool->backends[copies[i].owner] == owner) {
+            (void)remember(pool->backends[copies[i].node], key,
+                           copy_name_tag(pool->table->nodes[copies[i].owner].id));
+        }
     }
 }
 
@@ -481,11 +504,13 @@ delete_copies_of_owner(const struct roster *r, unsigned index, const struct back
 void
 fanout_owner_caught_up(struct backend *b, struct span key)
 {
-    const struct roster *r = b->worker->roster;
+    struct worker *w = b->worker;
+    const struct roster *r = w->roster;
     if (r == NULL || r->copies == NULL) {
         return;
     }
+    write_marks_move(w->host->writes, worker_key_hash(w, key));
     for (unsigned i = 0; i < r->placement->table->pool_count; i++) {
-        delete_copies_of_owner(r, i, b, key);
+        delete_copies_of(r, i, b, key);
     }
 }

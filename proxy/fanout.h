@@ -45,7 +45,8 @@ struct fanout {
 void fanout_init(struct fanout *f, struct worker *w);
 void fanout_deinit(struct fanout *f);
 
-/* Is the key on the table's list, so that every proxy may copy it? */
+/* Is the key on the table's list, so that every proxy may copy it? Not one whose copies
+ * would have too long a name. */
 bool fanout_is_hot(const struct roster_pool *pool, struct span key);
 
 /* May the key have copies, because the table lists it or this proxy has found it? */

@@ -60,11 +60,12 @@ queue(struct worker *w, struct fill *f, struct backend *b, enum proto_command cm
     leg_queue_append(b, leg, mark, b->request_timeout_us);
 }
 
-/* "<verb> <key> <rest>" */
+/* "<verb> <key> <rest>", by the name of the copy where that is. */
 static bool
-put(struct buf *out, const char *verb, const struct fill *f, const char *rest)
+put(struct backend *b, const char *verb, const struct fill *f, const char *rest)
 {
-    return form_put_meta_line(out, verb, span_make(f->key, f->key_bytes), rest);
+    size_t bytes = b == f->owner ? f->key_bytes : f->name_bytes;
+    return form_put_meta_line(&b->out, verb, span_make(f->key, bytes), rest);
 }
 
 /* A request whose answer nobody waits for. */
@@ -72,7 +73,7 @@ static void
 aside(struct worker *w, const struct fill *f, struct backend *b, const char *rest)
 {
     size_t mark = backend_mark(b);
-    if (fanout_is_open(b) && put(&b->out, "md", f, rest)) {
+    if (fanout_is_open(b) && put(b, "md", f, rest)) {
         queue(w, NULL, b, CMD_MD, mark);
     } else {
         backend_undo(b, mark);
@@ -83,7 +84,7 @@ static void
 ask(struct worker *w, struct fill *f, struct backend *b, const char *rest)
 {
     size_t mark = backend_mark(b);
-    if (put(&b->out, "mg", f, rest)) {
+    if (put(b, "mg", f, rest)) {
         queue(w, f, b, CMD_MG, mark);
     } else {
         backend_undo(b, mark);
@@ -110,7 +111,8 @@ fill_begin(struct worker *w, struct copied_key *k, unsigned i)
     f->pool = k->pool;
     f->local = k->local;
     f->key_bytes = k->key_bytes;
-    memcpy(f->key, k->key, k->key_bytes);
+    f->name_bytes = k->name_bytes;
+    memcpy(f->key, k->key, k->name_bytes);
     k->at[i].filling = true;
     if (f->local) {
         f->mark = write_marks_read(w->host->writes, f->hash);
@@ -154,8 +156,7 @@ claimed(struct worker *w, struct fill *f)
     read_owner(w, f);
 }
 
-/* What stands there lives no longer than a copy does, so it is one; an item that
- * does is from when the node was the key's owner. */
+/* What lives longer than a copy may is from another table, or not ours. */
 static void
 found(struct worker *w, struct fill *f, const struct fetched *item)
 {
@@ -183,7 +184,7 @@ claim_answered(struct worker *w, struct fill *f, const struct fetched *item)
 }
 
 static bool
-put_store(struct buf *out, const struct fill *f, const struct fetched *item, uint64_t ttl)
+put_store(struct backend *b, const struct fill *f, const struct fetched *item, uint64_t ttl)
 {
     char rest[128], claim[32] = "";
     if (!f->local) {
@@ -191,8 +192,8 @@ put_store(struct buf *out, const struct fill *f, const struct fetched *item, uin
     }
     snprintf(rest, sizeof(rest), "%zu %sE%" PRIu64 " F%" PRIu64 " T%" PRIu64, item->value.len,
              claim, item->cas, item->flags, ttl);
-    return put(out, "ms", f, rest) && buf_append_span(out, item->value) &&
-           buf_append(out, "\r\n", 2);
+    return put(b, "ms", f, rest) && buf_append_span(&b->out, item->value) &&
+           buf_append(&b->out, "\r\n", 2);
 }
 
 /* `ttl` of the owner's item; -1: none. */
@@ -203,7 +204,7 @@ store(struct worker *w, struct fill *f, const struct fetched *item, int64_t ttl)
     uint64_t lives = ttl < 0 || (uint64_t)ttl > longest ? longest : (uint64_t)ttl;
     struct backend *b = f->target;
     size_t mark = backend_mark(b);
-    if (!fanout_is_open(b) || !put_store(&b->out, f, item, lives)) {
+    if (!fanout_is_open(b) || !put_store(b, f, item, lives)) {
         backend_undo(b, mark);
         end(w, f, AGAIN_LATER_US);
         return;

@@ -1,9 +1,10 @@
 /* fill.h - makes a copy of a hot key that is never older than a delete.
  *
- *     replica   mg k t N E<token>          an empty item, ours if the answer has W
- *     owner     mg k v f c t               what there is now
- *     replica   ms k C<token> E<cas> ...   if that item still stands there
+ *     replica   mg k' t N E<token>          an empty item, ours if the answer has W
+ *     owner     mg k v f c t                what there is now
+ *     replica   ms k' C<token> E<cas> ...   if that item still stands there
  *
+ * k' is the name of the copy (copy_name.h): the node may become the key's owner. *
  * A delete that comes to the replica between the first and the last takes the
  * token away, so that the last is refused; a write whose delete came before the
  * first was at the owner before the second. Until it is filled the empty item is
@@ -46,6 +47,7 @@ struct fill {
     uint64_t read_us;  /* when the owner was asked */
     uint64_t fresh_us; /* how long what it stores may be read */
     uint8_t key_bytes;
+    uint8_t name_bytes; /* of the copy's name, which begins with the key */
     char key[KEY_MAX_BYTES];
 };
 

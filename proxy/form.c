@@ -1,12 +1,10 @@
 #include "proxy/form.h"
 #include "common/core/assert.h"
-#include "common/core/base64.h"
 #include "common/core/buf.h"
 #include "common/core/num.h"
 #include "common/proto/scan.h"
 
 #define WORD_BYTES_MAX (1 + NUM_MAX_DIGITS)
-#define KEY_WORD_MAX   (1 + BASE64_ENCODED_BYTES(KEY_MAX_BYTES))
 
 static const char letters[FORM_WORD_COUNT] = {
 #define X(id, letter) letter,
@@ -111,7 +109,7 @@ static void
 take_word(struct fetched *f, struct span word, struct span previous)
 {
     for (unsigned i = 0; i < FORM_WORD_COUNT; i++) {
-        size_t max = i == FORM_WORD_KEY ? KEY_WORD_MAX : WORD_BYTES_MAX;
+        size_t max = i == FORM_WORD_KEY ? FORM_KEY_WORD_MAX : WORD_BYTES_MAX;
         if (word.ptr[0] == letters[i] && word.len <= max) {
             f->words[i] = word;
         }
@@ -152,6 +150,19 @@ fetched_read(const struct reply_piece *piece, struct fetched *out)
     };
     if (piece->kind == REPLY_VA || piece->kind == REPLY_HD) {
         take_words(out, piece->line);
+    }
+}
+
+void
+fetched_set_key(struct fetched *f, struct span key, char *word)
+{
+    word[0] = 'k';
+    f->key_is_binary = !is_text_key(key);
+    if (f->key_is_binary) {
+        f->words[FORM_WORD_KEY] = span_make(word, 1 + base64_encode(key, word + 1));
+    } else {
+        memcpy(word + 1, key.ptr, key.len);
+        f->words[FORM_WORD_KEY] = span_make(word, 1 + key.len);
     }
 }
 

@@ -10,6 +10,7 @@
  * Text and meta reads do not share: a text reply does not tell that an item is
  * stale. */
 #pragma once
+#include "common/core/base64.h"
 #include "common/proto/reply.h"
 #include "common/proto/request.h"
 
@@ -79,6 +80,10 @@ void fetched_read(const struct reply_piece *piece, struct fetched *out);
 /* A hit of an mg with `v f`, and `c` if the CAS value is wanted, as `get` or `gets`
  * would have brought it. */
 void fetched_as_text(struct fetched *f);
+
+/* As if the node had told the key by this word too; into `word`, of FORM_KEY_WORD_MAX. */
+#define FORM_KEY_WORD_MAX (1 + BASE64_ENCODED_BYTES(KEY_MAX_BYTES))
+void fetched_set_key(struct fetched *f, struct span key, char *word);
 
 /* Its CAS value, if it was told as a word. */
 bool fetched_cas(const struct fetched *f, uint64_t *cas);

@@ -10,6 +10,7 @@ libmfproxy_a_SOURCES = \
 	proxy/coalesce_copies.c proxy/coalesce_copies.h \
 	proxy/config_cluster.c proxy/config_cluster.h \
 	proxy/copies.c proxy/copies.h \
+	proxy/copy_name.c proxy/copy_name.h \
 	proxy/dispatch.c proxy/dispatch.h \
 	proxy/failure.c proxy/failure.h \
 	proxy/fanout.c proxy/fanout.h \

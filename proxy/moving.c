@@ -3,7 +3,6 @@
 #include "proxy/backend.h"
 #include "proxy/client.h"
 #include "proxy/fanout.h"
-#include "proxy/fill.h"
 #include "proxy/move.h"
 #include "proxy/moving_act.h"
 #include "proxy/moving_build.h"
@@ -357,17 +356,6 @@ moving_hold(struct worker *w, struct roster *r, uint64_t seconds)
         roster_ref(r);
     }
     r->held_until_us = worker_now_us(w) + (seconds + 1) * 1000000; /* nodes' time is coarse */
-}
-
-void
-moving_begins(struct worker *w, struct roster *previous)
-{
-    for (unsigned i = 0; i < w->roster->placement->table->pool_count; i++) {
-        const struct roster_pool *pool = &w->roster->pools[i];
-        if (pool->table->move == MOVE_PREPARE && pool->promoter != NULL) {
-            moving_hold(w, previous, FILL_LOCAL_TTL_S);
-        }
-    }
 }
 
 void

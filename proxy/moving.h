@@ -71,11 +71,6 @@ void moving_failed(struct leg *leg, enum failure failure);
  * If it is the old owner, the new one may have been given what was there before. */
 void moving_source_caught_up(struct backend *b, struct span key);
 
-/* Another table is in use than that of `previous`. If keys begin to move by it, it is
- * not acknowledged before copies are gone that a proxy has made for itself where a
- * key's new owner is, and that no other's write deletes. */
-void moving_begins(struct worker *w, struct roster *previous);
-
 /* Nothing is acknowledged that comes after this roster for so long. */
 void moving_hold(struct worker *w, struct roster *r, uint64_t seconds);
 

@@ -108,10 +108,8 @@ near_keep(struct worker *w, const struct flight *f, const struct reply_piece *pi
     struct near_cache *n = w->roster->pools[f->at.pool].near;
     struct lookup_key key = {flight_key_of(f), f->at.hash, f->at.pool};
     struct fetched fetched;
-    fetched_read(piece, &fetched);
-    if (f->at_copy && (f->at.form & FORM_META) == 0) {
-        fetched_as_text(&fetched);
-    }
+    char word[FORM_KEY_WORD_MAX];
+    coalesce_fetched(f, piece, &fetched, word);
     uint64_t before = near_cache_bytes(n);
     bool kept =
         near_cache_keep(n, &key, f->at.form, f->at.mark, f->asked_us, clock_mono_us(), &fetched);

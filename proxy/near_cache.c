@@ -176,19 +176,26 @@ moved(struct span part, struct span from, const char *to)
 static void
 copy(struct near_value *v, const struct fetched *f)
 {
-    struct span tail = SPAN_LIT("\r\n");
+    struct span tail = SPAN_LIT("\r\n"), key = f->words[FORM_WORD_KEY]; /* not of a copy's line */
     v->bytes = mem_alloc(v->size);
     memcpy(v->bytes, f->line.ptr, f->line.len);
     if (f->value.len > 0) { /* a reply without one has no pointer either */
         memcpy(v->bytes + f->line.len, f->value.ptr, f->value.len);
     }
     memcpy(v->bytes + f->line.len + f->value.len, tail.ptr, tail.len);
+    char *key_at = v->bytes + v->size - key.len;
+    if (key.len > 0) {
+        memcpy(key_at, key.ptr, key.len);
+    }
     v->fetched = *f;
     v->fetched.line = span_make(v->bytes, f->line.len);
     v->fetched.value = span_make(v->bytes + f->line.len, f->value.len);
     for (unsigned i = 0; i < FORM_WORD_COUNT; i++) {
-        v->fetched.words[i] = moved(f->words[i], f->line, v->bytes);
+        if (i != FORM_WORD_KEY) {
+            v->fetched.words[i] = moved(f->words[i], f->line, v->bytes);
+        }
     }
+    v->fetched.words[FORM_WORD_KEY] = span_make(key_at, key.len);
 }
 
 /* Old ones first, and then those that have still been worth something. */
@@ -205,7 +212,7 @@ bool
 near_cache_keep(struct near_cache *n, const struct lookup_key *key, uint8_t form, uint32_t mark,
                 uint64_t asked_us, uint64_t now_us, const struct fetched *f)
 {
-    size_t size = f->line.len + f->value.len + 2;
+    size_t size = f->line.len + f->value.len + 2 + f->words[FORM_WORD_KEY].len;
     struct near_slot *s = find_slot(n, key);
     if (s == NULL || s->hot_until_us <= now_us || !fetched_is_hit(f) || f->won || f->stale ||
         f->taken || size > n->bytes_max / 4 || asked_us + n->ttl_us <= now_us) {

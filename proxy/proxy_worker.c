@@ -286,7 +286,6 @@ take_placement(void *arg)
     w->clear_told = false;
     w->rosters += 2; /* the new one, and this function's hold on the old */
     if (previous != NULL) {
-        moving_begins(w, previous);
         roster_unref(&previous);
     }
     worker_roster_gone(w);

@@ -2,6 +2,7 @@
 #include "common/core/log.h"
 #include "common/core/num.h"
 #include "proxy/backend.h"
+#include "proxy/copy_name.h"
 #include "proxy/fanout.h"
 #include "proxy/journal.h"
 #include "proxy/leg_queue.h"
@@ -255,6 +256,16 @@ hold_off(struct backend *b)
     backend_wake_at(b, b->rejoin.not_before_us);
 }
 
+/* Copies of what it had may be elsewhere; of copies there are none. */
+static void
+tell_of_delivery(struct backend *b, struct span key)
+{
+    if (!copy_name_is(key)) {
+        fanout_owner_caught_up(b, key);
+        moving_source_caught_up(b, key);
+    }
+}
+
 /* One that the node refuses as such (an old memcached asked for `md`) will not be
  * taken later either, so it needs a flush instead. */
 static void
@@ -269,8 +280,7 @@ end_delete(struct backend *b, struct leg *leg, enum reply_kind kind)
     }
     if (done) {
         worker_count(b->worker, METRIC_ID_REPLAYED, 1);
-        fanout_owner_caught_up(b, journal_key(leg->entry));
-        moving_source_caught_up(b, journal_key(leg->entry));
+        tell_of_delivery(b, journal_key(leg->entry));
         journal_delivered(b->journal, &leg->entry);
     } else {
         journal_put_back(b->journal, &leg->entry);

@@ -23,8 +23,9 @@ struct way {
 /* To a copy of a hot key. */
 struct way_to_copy {
     struct way way;
-    uint64_t cas; /* it is the one that is meant if it has this CAS value; 0: any */
-    bool owner;   /* it is no copy, but the owner's */
+    uint64_t cas;     /* it is the one that is meant if it has this CAS value; 0: any */
+    bool owner;       /* it is no copy, but the owner's */
+    struct span name; /* what to ask for there; good until another key becomes known */
 };
 
 /* The way to the owner of `key`, or to its gutter, if that may be used so and the

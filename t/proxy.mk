@@ -77,6 +77,11 @@ t_unit_check_copies_SOURCES = t/unit/check_copies.c t/unit/unit.h
 t_unit_check_copies_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_copies_LDADD = $(PROXY_UNIT_LIBS)
 
+UNIT_TESTS += t/unit/check_copy_name
+t_unit_check_copy_name_SOURCES = t/unit/check_copy_name.c t/unit/unit.h
+t_unit_check_copy_name_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_copy_name_LDADD = $(PROXY_UNIT_LIBS)
+
 UNIT_TESTS += t/unit/check_near_cache
 t_unit_check_near_cache_SOURCES = t/unit/check_near_cache.c t/unit/unit.h
 t_unit_check_near_cache_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
@@ -108,6 +113,7 @@ PROXY_TESTS = \
 	t/proxy/coalescing.t \
 	t/proxy/config_cluster.t \
 	t/proxy/conversation.t \
+	t/proxy/copy_names.t \
 	t/proxy/descriptors.t \
 	t/proxy/failures.t \
 	t/proxy/given_up.t \

@@ -33,7 +33,12 @@ unsigned route_bound(const struct table *table, const char *pool);
  * TABLE_REPLICAS_MAX; returns how many. */
 unsigned route_replicas(const struct table *table, unsigned pool, struct span key, unsigned *out);
 
-/* The nodes that may have copies, without the owner; while keys of the pool move by
- * either ring, without either owner. `out` has room for ROUTE_COPIES_MAX. */
+/* The copies that the key may have: at which node, and of which one's item. While keys
+ * of the pool move by either ring; where both have the same owner, each once. `out` has
+ * room for ROUTE_COPIES_MAX. */
 #define ROUTE_COPIES_MAX (2 * TABLE_REPLICAS_MAX)
-unsigned route_copies(const struct table *table, unsigned pool, struct span key, unsigned *out);
+struct route_copy {
+    unsigned node, owner;
+};
+unsigned route_copies(const struct table *table, unsigned pool, struct span key,
+                      struct route_copy *out);

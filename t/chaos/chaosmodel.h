@@ -18,7 +18,8 @@
  *              more, unless a node had taken it (and there is no gutter)
  *   another    a write through another proxy of which nobody knows whether it was
  *              done may still be done, until that proxy has delivered a delete
- *   move       a key that a new table gives to another node begins anew there
+ *   move       a key that a new table gives to another node begins anew there; so
+ *              does a hot one of which it wants the copies at other nodes
  *
  * Of writes through other proxies nothing is promised so far. With a bound
  * (chaos_model_judge_others()) a value is stale, too, if the last write in it ended

@@ -125,11 +125,31 @@ chaos_table_write(const struct chaos_fleet *f, unsigned proxy)
     buf_deinit(&text);
 }
 
-static const char *
-owner(const struct table *t, struct span key)
+/* The owner, and if the key is hot the nodes that may have copies, in their order. */
+static unsigned
+places(const struct table *t, struct span key, const char **out)
 {
     const struct table_pool *pool = &t->pools[table_pool_of(t, key)];
-    return pool->nodes[table_pool_owner(pool, key)].id;
+    unsigned nodes[TABLE_REPLICAS_MAX] = {table_pool_owner(pool, key)}, count = 1;
+    if (hotset_has(&pool->hot, key)) {
+        count = table_pool_replicas(pool, key, nodes);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        out[i] = pool->nodes[nodes[i]].id;
+    }
+    return count;
+}
+
+static bool
+stays(const struct table *a, const struct table *b, struct span key)
+{
+    const char *before[TABLE_REPLICAS_MAX], *after[TABLE_REPLICAS_MAX];
+    unsigned count = places(a, key, before);
+    bool same = places(b, key, after) == count;
+    for (unsigned i = 0; i < count && same; i++) {
+        same = strcmp(before[i], after[i]) == 0;
+    }
+    return same;
 }
 
 void
@@ -143,7 +163,7 @@ chaos_table_moves(struct chaos_run *run, struct span before, struct span after)
     }
     for (unsigned i = 0; i < run->keys; i++) {
         struct span key = chaos_key_name(i, name);
-        if (strcmp(owner(a, key), owner(b, key)) != 0) {
+        if (!stays(a, b, key)) {
             chaos_key_moves(run->model, i);
         }
     }

@@ -10,5 +10,5 @@ void chaos_table_put(struct buf *out, const struct chaos_fleet *f, unsigned prox
 /* Writes the proxy's file, in one step, by the fleet's epoch and ring. */
 void chaos_table_write(const struct chaos_fleet *f, unsigned proxy);
 
-/* Tells the model which keys the second table gives to another node. */
+/* Tells the model which keys the second table gives to another node, or whose copies. */
 void chaos_table_moves(struct chaos_run *run, struct span before, struct span after);

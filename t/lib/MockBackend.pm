@@ -10,6 +10,9 @@
 # answered), every write succeeds, incr and decr answer 7. An mg with N is told
 # that it has made the item (W), with v it is a hit like any other.
 #
+# A copy of a hot key has the key's value, and seen() tells its name as KEY@copy, or
+# KEY@here (proxy/copy_name.h).
+#
 # Its `stats` tell its uptime, a long one unless uptime(SECONDS) has set another.
 #
 # busy(VERB) makes it answer SERVER_ERROR busy to these commands, or LINE with
@@ -137,6 +140,9 @@ use Errno qw(EAGAIN EINTR);
 use Socket qw(SOL_SOCKET SO_LINGER IPPROTO_TCP TCP_NODELAY);
 use Time::HiRes qw(time);
 
+# What makes a key the name of a copy.
+my $COPY = qr/\xff(copy|here)\.[0-9a-f]{8}/;
+
 sub main {
     my ($name, $port) = @_;
     my $listener = MockBackend::_listen($port);
@@ -255,7 +261,7 @@ sub _read {
                         :                                                       0;
         return if length($conn->{in}) < length($line) + 2 + $value_bytes;
         substr($conn->{in}, 0, length($line) + 2 + $value_bytes, '');
-        push @{ $self->{seen} }, $line;
+        push @{ $self->{seen} }, $line =~ s/$COPY/\@$1/r;
         my $delay = $self->{mode} eq 'late' ? $self->{arg} / 1000 : 0;
         push @{ $conn->{owed} }, { due => time + $delay, words => [$verb, @words] };
     }
@@ -297,11 +303,11 @@ sub _values {
 sub _meta_get {
     my ($self, $key, @flags) = @_;
     return "EN\r\n" if $key =~ /^miss/;
-    my %word = (k => "k$key", t => 't-1', f => 'f0', c => 'c1');
+    my %word = (k => "k$key" . (grep({ $_ eq 'b' } @flags) ? ' b' : ''), t => 't-1', f => 'f0', c => 'c1');
     my $echo = join('', map { /^O/ ? " $_" : defined $word{$_} ? " $word{$_}" : () } @flags);
     my $won = grep({ /^N/ } @flags) ? ' W' : '';
     return "HD$echo$won\r\n" if !grep { $_ eq 'v' } @flags;
-    my $value = "$self->{name}:$key";
+    my $value = "$self->{name}:$key" =~ s/$COPY//r;
     return sprintf("VA %d%s\r\n%s\r\n", length $value, $echo, $value);
 }
 

@@ -55,7 +55,7 @@ read_on(sub { ($log .= $watcher->unread_now) =~ /key=hot count=\d+ error=\d+ pro
 $watcher->close;
 read_on(sub { spread($c[0]) eq 'abc' }, 'then any of three nodes is read');
 read_on(sub { spread($c[1]) eq 'abc' }, 'by the other thread too');
-like(seen($_, qr/^(ms|mg hot t)/), qr/^ms hot 5 E1 F0 T2(, ms hot 5 E1 F0 T2)*$/,
+like(seen($_, qr/^(ms|mg hot\S* t)/), qr/^ms hot\@here 5 E1 F0 T2(, ms hot\@here 5 E1 F0 T2)*$/,
      "$_ has the owner's value and CAS value, for a moment") for @replicas;
 like(seen($owner, qr/^mg/), qr/^mg hot v f c t/, 'as the owner told it');
 

@@ -59,7 +59,7 @@ my @replicas = grep { $_ ne $owner } qw(a b c);
 is(seen($owner, qr/^(mg|get)/), 'get hot, mg hot v f c t, mg hot v f c t',
    'the first read is the owner\'s, and so is what is copied');
 like(join(', ', grep { !/^version/ } $mock{$_}->seen),
-     qr/^mg hot t N3 E(\d+), ms hot 5 C\1 E1 F0 T60$/,
+     qr/^mg hot\@copy t N3 E(\d+), ms hot\@copy 5 C\1 E1 F0 T60$/,
      "$_ is claimed, and filled if the claim stands, with the owner's CAS value") for @replicas;
 
 # ---- reads ---------------------------------------------------------------------------
@@ -133,13 +133,13 @@ for my $write ("set hot 0 0 1\r\nx", "ms hot 1\r\nx", "add hot 0 0 1\r\nx", "cas
     is(join('', map { seen($_, qr/^(?:$verb|delete)/) } @replicas), '', 'and nowhere else');
     $mock{$owner}->mode('answer');
     like($c->ask(''), qr/^(STORED|HD|7|TOUCHED|DELETED)\r\n$/, 'its answer is told');
-    is(scalar(grep { seen($_, qr/^delete/) =~ /^delete hot/ } @replicas), 2, 'when deletes are at the replicas');
+    is(scalar(grep { seen($_, qr/^delete/) =~ /^delete hot\@copy$/ } @replicas), 2, 'when deletes are at the replicas');
     again();
 }
 forget();
 $c->send("set hot 0 0 1 noreply\r\nx\r\n");
 $c->ask('');
-wait_until(sub { seen($replicas[0], qr/^delete hot/) ne '' }, deadline(15), 'noreply deletes too');
+wait_until(sub { seen($replicas[0], qr/^delete hot\@copy/) ne '' }, deadline(15), 'noreply deletes too');
 warm('hot');
 $mock{$owner}->busy('add', 'NOT_STORED');
 is($c->ask("add hot 0 0 1\r\nx\r\n"), "NOT_STORED\r\n", 'the answer is the owner\'s');

@@ -21,7 +21,7 @@ sub proxy_in {
 }
 
 # How many reads of the key each node has had since the last call.
-sub reads { return map { my $name = $_; $name => scalar grep { /^(?:get|mg) hot(?: v| f|$)/ && !/ t$/ } $mock{$name}->seen } keys %mock }
+sub reads { return map { my $name = $_; $name => scalar grep { /^(?:get|mg) hot(?:\@copy)?(?: v| f|$)/ && !/ t$/ } $mock{$name}->seen } keys %mock }
 
 sub warmed {
     my ($proxy) = @_;
@@ -37,7 +37,7 @@ sub knows {
     reads();
     $c->get('hot') for 1 .. 10;
     $c->ask('');
-    return !grep { my $name = $_; grep { /^(?:mg hot t|ms hot|mg hot v f c t)/ } $mock{$name}->seen } keys %mock;
+    return !grep { my $name = $_; grep { /^(?:mg hot\@copy t|ms hot|mg hot v f c t)/ } $mock{$name}->seen } keys %mock;
 }
 
 # ---- one's own zone ---------------------------------------------------------------------------

@@ -119,6 +119,23 @@ START_TEST(what_is_told_is_what_came)
 }
 END_TEST
 
+START_TEST(the_key_need_not_be_of_the_line)
+{
+    begin();
+    char word[FORM_KEY_WORD_MAX];
+    const struct fetched *found;
+    uint8_t form = FORM_META | FORM_VALUE | FORM_KEY;
+    near_cache_admit(n, &a, now);
+    struct fetched f = meta("VA 1");
+    fetched_set_key(&f, SPAN_LIT("a b"), word);
+    ck_assert(keep(form, 5, f));
+    memset(word, 'x', sizeof(word));
+    ck_assert_int_eq(near_cache_find(n, &a, form, 5, now, &found), NEAR_HIT);
+    ck_assert(found->key_is_binary && span_eq_cstr(found->words[FORM_WORD_KEY], "kYSBi"));
+    end();
+}
+END_TEST
+
 START_TEST(a_write_ends_it)
 {
     begin();
@@ -283,7 +300,7 @@ START_TEST(nothing_else_is_ever_told)
 END_TEST
 
 UNIT_MAIN("near_cache", hot_is_a_share_and_not_by_chance, only_what_is_hot_is_kept,
-          what_is_told_is_what_came, a_write_ends_it, time_is_counted_from_the_question,
-          who_asks_for_more_is_not_told_less, what_is_stale_or_missing_is_not_kept,
-          bytes_are_bounded, of_many_keys_the_one_that_was_hot_longest_ago_goes,
-          nothing_else_is_ever_told)
+          what_is_told_is_what_came, the_key_need_not_be_of_the_line, a_write_ends_it,
+          time_is_counted_from_the_question, who_asks_for_more_is_not_told_less,
+          what_is_stale_or_missing_is_not_kept, bytes_are_bounded,
+          of_many_keys_the_one_that_was_hot_longest_ago_goes, nothing_else_is_ever_told)

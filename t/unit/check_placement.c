@@ -120,6 +120,52 @@ END_TEST
 #define SHADOW(percent) "\"shadow\":{\"pool\":\"other\",\"percent\":" percent "},"
 #define OTHERS          NODE("c", "127.0.0.1:3") "," NODE("x", "127.0.0.1:2")
 
+static bool
+has_copy(const struct route_copy *copies, unsigned count, unsigned node, unsigned owner)
+{
+    unsigned found = 0;
+    for (unsigned i = 0; i < count; i++) {
+        found += copies[i].node == node && copies[i].owner == owner;
+    }
+    ck_assert_uint_le(found, 1);
+    return found == 1;
+}
+
+/* Its owner by the ring that is read, and by the other. Each has copies of its own. */
+START_TEST(while_keys_move_both_owners_have_copies)
+{
+    struct table *t = table_parse(
+        SPAN_LIT(
+            "{\"memfleet_table\":1,\"min_reader\":2,\"epoch\":1,\"pools\":{\"m\":{"
+            "\"replicas\":3,\"move\":{\"step\":\"warm\"},\"nodes\":[" NODE("a", "h:1") "," NODE(
+                "b", "h:2") "," NODE("c", "h:3") ",{\"id\":\"d\",\"addr\":\"h:4\","
+                                                 "\"in_ring\":\"before\"}]}}}"),
+        error);
+    ck_assert_msg(t != NULL, "%s", error);
+    unsigned moving = 0, also_owners = 0;
+    for (unsigned n = 0; n < 300; n++) {
+        char text[16];
+        struct span key = span_make(text, (size_t)snprintf(text, sizeof(text), "k%u", n));
+        struct route_copy copies[ROUTE_COPIES_MAX];
+        unsigned nodes[2][TABLE_REPLICAS_MAX];
+        unsigned count = route_copies(t, 0, key, copies);
+        table_pool_replicas(&t->pools[0], key, nodes[0]);
+        table_pool_other_replicas(&t->pools[0], key, nodes[1]);
+        for (unsigned i = 0; i < 4; i++) {
+            const unsigned *of = nodes[i / 2];
+            ck_assert(has_copy(copies, count, of[1 + i % 2], of[0]));
+            also_owners += of[1 + i % 2] == nodes[1 - i / 2][0];
+        }
+        bool moves = nodes[0][0] != nodes[1][0];
+        ck_assert(moves ? count == 4 : count >= 2 && count <= 4);
+        moving += moves;
+    }
+    ck_assert_uint_gt(moving, 20);
+    ck_assert_uint_gt(also_owners, 0);
+    table_unref(&t);
+}
+END_TEST
+
 START_TEST(copies_have_places_of_their_own)
 {
     struct placement *none = place(POOLS("", OTHERS), NULL);
@@ -181,4 +227,5 @@ END_TEST
 
 UNIT_MAIN("placement", nodes_are_known_again, pools_share_a_node,
           a_name_that_does_not_resolve_costs_one_node, keys_go_where_the_ring_says,
-          copies_have_places_of_their_own, a_share_of_the_keys_is_shadowed)
+          while_keys_move_both_owners_have_copies, copies_have_places_of_their_own,
+          a_share_of_the_keys_is_shadowed)
