@@ -55,6 +55,7 @@ libmfproxy_a_SOURCES = \
 	proxy/proxy_listen.c \
 	proxy/proxy_metrics.h \
 	proxy/proxy_options.c proxy/proxy_options.h \
+	proxy/proxy_page.c \
 	proxy/proxy_stats.c \
 	proxy/proxy_takeover.c \
 	proxy/proxy_watch.c \

@@ -138,9 +138,12 @@ void proxy_watch_tick(void *arg);
 void proxy_check_frontends(struct proxy *proxy, const struct table *table);
 void proxy_frontend_stats(struct proxy *proxy, struct buf *out);
 void proxy_frontend_metrics(struct proxy *proxy, struct buf *out);
-void proxy_frontend_status(struct proxy *proxy, struct buf *out);
+void proxy_frontend_rows(struct proxy *proxy, struct buf *out);
 /* Appends a line for each of those; false if no listener has a route. */
 bool proxy_frontend_faults(struct proxy *proxy, struct buf *out);
 
 /* proxy_http.c: the HTTP endpoints. */
 void proxy_http_routes(struct proxy *proxy);
+
+/* proxy_page.c: the status page. */
+void proxy_page(void *arg, struct http_reply *reply);

@@ -1,6 +1,7 @@
 /* proxy_frontends.c - what there is to tell of where clients come in: which pool
  * each listener is bound to, whether the table has it, and how many are connected. */
 #include "common/core/log.h"
+#include "common/net/page.h"
 #include "proxy/proxy.h"
 #include "proxy/route/route.h"
 
@@ -57,17 +58,22 @@ proxy_frontend_stats(struct proxy *proxy, struct buf *out)
 }
 
 static void
-put_status(struct buf *out, const struct frontend *it, bool routed)
+put_page_row(struct buf *out, const struct frontend *it, bool routed)
 {
-    buf_printf(out, "listener %s %s%s%s clients %u%s\n", it->addr,
-               frontend_is_bound(it) ? "pool " : "by routes", it->pool, routed ? "" : " (no route)",
-               atomic_load(&it->clients), it->listens ? "" : " (of the process before)");
+    page_row(out, it->listens && !routed);
+    page_cellf(out, "%s%s", it->addr, it->listens ? "" : " (of the process before)");
+    page_cellf(out, "%s%s%s", frontend_is_bound(it) ? "pool " : "by routes", it->pool,
+               routed ? "" : " (no route)");
+    page_cellf(out, "%u", atomic_load(&it->clients));
 }
 
 void
-proxy_frontend_status(struct proxy *proxy, struct buf *out)
+proxy_frontend_rows(struct proxy *proxy, struct buf *out)
 {
-    each(proxy, out, put_status);
+    static const char *const heads[] = {"address", "keys go", "clients", NULL};
+    page_table(out, "Listeners", heads);
+    each(proxy, out, put_page_row);
+    page_end_table(out);
 }
 
 static void

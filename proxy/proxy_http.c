@@ -1,6 +1,5 @@
 /* proxy_http.c - the HTTP endpoints. They read only and run on the main thread. */
 #include "common/core/clock.h"
-#include "common/core/version.h"
 #include "common/push/follow.h"
 #include "proxy/admission.h"
 #include "proxy/proxy.h"
@@ -238,38 +237,11 @@ on_readyz(void *arg, struct http_reply *reply)
                atomic_load(&proxy->draining) ? "draining" : "no routing table");
 }
 
-static void
-on_status(void *arg, struct http_reply *reply)
-{
-    struct proxy *proxy = arg;
-    struct placement *p = proxy_placement(proxy);
-    buf_printf(&reply->body, "mfproxy %s\nclients %u\nworkers %u\n", MEMFLEET_VERSION,
-               atomic_load(&proxy->connections), proxy->worker_count);
-    proxy_frontend_status(proxy, &reply->body);
-    if (p == NULL) {
-        buf_append_span(&reply->body, SPAN_LIT("no routing table\n"));
-        return;
-    }
-    buf_printf(&reply->body,
-               "table cluster=%s epoch=%" PRIu64 " sha=%s\n\n%-24s %-28s %-9s %9s %12s %9s\n",
-               p->table->cluster, p->table->epoch, p->table->sha, "node", "address", "state",
-               "down", "requests", "timeouts");
-    for (unsigned i = 0; i < p->node_count; i++) {
-        const struct place_node *n = &p->nodes[i];
-        char addr[ADDR_TEXT_MAX];
-        buf_printf(&reply->body, "%-24s %-28s %-9s %5u/%-3u %12" PRIu64 " %9" PRIu64 "\n",
-                   n->node->id, place_node_addr(n, addr), node_state_name(n->node->state),
-                   atomic_load(&n->stats->down), proxy->worker_count,
-                   atomic_load(&n->stats->requests), atomic_load(&n->stats->timeouts));
-    }
-    placement_unref(&p);
-}
-
 void
 proxy_http_routes(struct proxy *proxy)
 {
     http_server_route(proxy->http, "/metrics", on_metrics, proxy);
     http_server_route(proxy->http, "/healthz", on_healthz, proxy);
     http_server_route(proxy->http, "/readyz", on_readyz, proxy);
-    http_server_route(proxy->http, "/", on_status, proxy);
+    http_server_route(proxy->http, "/", proxy_page, proxy);
 }

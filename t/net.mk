@@ -19,6 +19,11 @@ t_unit_check_sock_SOURCES = t/unit/check_sock.c t/unit/unit.h
 t_unit_check_sock_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_sock_LDADD = $(NET_TEST_LIBS)
 
+UNIT_TESTS += t/unit/check_page
+t_unit_check_page_SOURCES = t/unit/check_page.c t/unit/unit.h
+t_unit_check_page_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_page_LDADD = $(NET_TEST_LIBS)
+
 UNIT_TESTS += t/unit/check_http
 t_unit_check_http_SOURCES = t/unit/check_http.c t/unit/unit.h
 t_unit_check_http_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

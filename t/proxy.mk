@@ -131,6 +131,7 @@ PROXY_TESTS = \
 	t/proxy/names.t \
 	t/proxy/near_cache.t \
 	t/proxy/order.t \
+	t/proxy/page.t \
 	t/proxy/plain.t \
 	t/proxy/pressure.t \
 	t/proxy/promotion.t \

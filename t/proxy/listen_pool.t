@@ -90,7 +90,7 @@ my $stats = $free->stats('listeners');
 is($stats->{"$addrs[1]:pool"}, 'sess', 'stats listeners: the pool');
 is($stats->{"$addrs[0]:pool"} // '', '', 'none');
 is($stats->{"$addrs[1]:curr_connections"}, 2, 'its clients');
-like((http_get($http, '/'))[1], qr/^listener \Q$addrs[1]\E pool sess clients 2$/m, 'the status page');
+like((http_get($http, '/'))[1], qr/<td>\Q$addrs[1]\E<td>pool sess<td>2$/m, 'the status page');
 like((http_get($http, '/metrics'))[1], qr/^mfproxy_listener_routed\{listener="\Q$addrs[1]\E",pool="sess"\} 1$/m,
      'and the metrics');
 
@@ -106,7 +106,7 @@ is($bound->ask("flush_all\r\n"), "SERVER_ERROR no route\r\n", 'flush_all too');
 is($free->get('k'), 'main:k', 'others go on');
 is_deeply([http_get($http, '/readyz')], [200, "ready\nlistener $addrs[1]: the table has no pool sess\n"],
           'the proxy is ready, and says what is not');
-like((http_get($http, '/'))[1], qr/^listener \Q$addrs[1]\E pool sess \(no route\)/m, 'so does its page');
+like((http_get($http, '/'))[1], qr/<tr class=trouble><td>\Q$addrs[1]\E<td>pool sess \(no route\)/m, 'so does its page');
 is($free->stats('listeners')->{"$addrs[1]:routed"}, 0, 'and stats');
 publish(3, sess => pool($sess));
 epoch_is(3);
