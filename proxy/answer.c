@@ -141,6 +141,15 @@ end_touch(const struct pending *p, uint32_t shard)
     }
 }
 
+/* All of its keys are answered. */
+static void
+end_shard(struct pending *p, uint32_t shard)
+{
+    end_touch(p, shard);
+    p->legs--;
+    answer_complete(p);
+}
+
 /* The shard's keys up to `last` are answered: with the piece if they are not
  * passed over by it. */
 static void
@@ -175,30 +184,39 @@ shard_piece(struct pending *p, uint32_t shard, const struct reply_piece *piece)
     }
     if (piece->final) {
         pass_keys(p, shard, MULTIGET_END, piece);
-        end_touch(p, shard);
-        p->legs--;
-        answer_complete(p);
+        end_shard(p, shard);
     }
     return true;
 }
 
+/* False if it has to be looked at piece by piece. */
+static bool
+takes_runs(const struct leg *leg, const struct pending *p)
+{
+    return leg->kind == LEG_SHARD && p != NULL && p->client != NULL && !p->many->renames &&
+           p->worker->coalesce.large_count == 0; /* else each may tell that its key's value is
+                                                  * not large any more */
+}
+
 size_t
-answer_run(struct leg *leg, struct span input)
+answer_run(struct leg *leg, struct span input, bool *ended)
 {
     struct pending *p = leg->pending;
-    if (leg->kind != LEG_SHARD || p == NULL || p->client == NULL || p->many->renames) {
+    struct multiget_run run;
+    *ended = false;
+    if (!takes_runs(leg, p)) {
         return 0;
     }
-    struct coalesce *co = &p->worker->coalesce;
-    struct multiget_run run = {0};
-    if (co->large_count > 0) {
-        return 0; /* each piece may tell that its key's value is not large any more */
-    }
-    if (!multiget_take_run(p->many, leg->shard, input, &co->flights, &run)) {
+    if (!multiget_take_run(p->many, leg->shard, input, &p->worker->coalesce.flights, &run)) {
         p->client->doomed = true;
         client_busy(p->client);
     } else if (run.hits > 0) {
-        account_values(p, run.hits, run.bytes);
+        account_values(p, run.hits, run.value_bytes);
+    }
+    if (run.ended) {
+        *ended = true;
+        leg->pending = NULL;
+        end_shard(p, leg->shard);
     }
     return run.bytes;
 }

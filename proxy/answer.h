@@ -10,9 +10,10 @@
  * longer the pending's. */
 bool answer_piece(struct leg *leg, const struct reply_piece *piece);
 
-/* Takes what many pieces at once can be taken of the reply to this leg, which goes
- * on behind them; `input` begins with it. Returns how many bytes they were. */
-size_t answer_run(struct leg *leg, struct span input);
+/* Takes what many pieces at once can be taken of the reply to this leg; `input` begins with
+ * it. Returns how many bytes they were. The reply goes on behind them, unless it has *ended;
+ * then the leg is no longer the pending's. */
+size_t answer_run(struct leg *leg, struct span input, bool *ended);
 
 /* Answers what nearly always comes, and is there whole: the hit or miss of a get that
  * nobody has joined, and STORED. `input` begins with it. Returns how long it was; the

@@ -201,17 +201,21 @@ take_plain(struct backend *b, struct leg *leg)
     return true;
 }
 
-/* Of a multiget many pieces at once, which do not end its reply. */
+/* Of a multiget many pieces at once. */
 static bool
 take_run(struct backend *b, struct leg *leg)
 {
-    size_t bytes = answer_run(leg, buf_span(&b->in));
+    bool ended;
+    size_t bytes = answer_run(leg, buf_span(&b->in), &ended);
     if (bytes == 0) {
         return false;
     }
     leg->begun = true;
     buf_consume(&b->in, bytes);
     b->reply_so_far += bytes;
+    if (ended) {
+        end_reply(b);
+    }
     return true;
 }
 

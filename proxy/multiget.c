@@ -122,61 +122,66 @@ multiget_put(struct multiget *m, uint32_t key, struct span head, struct span res
 
 /* --- what comes most often -------------------------------------------------------- */
 
-/* Flags and length of a value are mostly those of the one before it, too. */
-struct line_end {
-    uint64_t text, mask; /* what stands behind the key and its blank, if that is short */
-    size_t bytes;        /* from there to the end of the VALUE; 0: none is known */
-};
-
 static void
-remember_line_end(struct line_end *known, const char *p, const char *after)
+remember_line_end(struct multiget_line_end *known, const char *p, const char *after)
 {
     const char *newline = memchr(p, '\n', sizeof(known->text));
     if (newline != NULL) {
         memcpy(&known->text, p, sizeof(known->text));
+        known->mask = 0;
         memset(&known->mask, 0xff, (size_t)(newline + 1 - p));
         known->bytes = (size_t)(after - p);
     }
 }
 
-/* reply_plain_rest(); of a value without bytes nothing is remembered, since it may be
- * the last that there is to read. */
+/* reply_plain_rest(). Where no two values are alike, only the `first` of a run is
+ * remembered; and never one without bytes, since it may be the last that there is to read. */
+static __attribute__((noinline)) const char *
+look_for_rest(struct multiget_line_end *known, const char *p, const char *end, bool first)
+{
+    const char *after = reply_plain_rest(p, end);
+    if (first && after != NULL && (size_t)(after - p) >= sizeof(known->text)) {
+        remember_line_end(known, p, after);
+    }
+    return after;
+}
+
 static inline const char *
-find_rest(struct line_end *known, const char *p, const char *end)
+find_rest(struct multiget_line_end *known, const char *p, const char *end, bool first)
 {
     uint64_t text;
-    if (known->bytes > 0 && (size_t)(end - p) >= known->bytes) {
+    if (known->bytes - 1 < (size_t)(end - p)) {
         memcpy(&text, p, sizeof(text));
         if (((text ^ known->text) & known->mask) == 0 &&
             memcmp(p + known->bytes - 2, "\r\n", 2) == 0) {
             return p + known->bytes;
         }
     }
-    const char *after = reply_plain_rest(p, end);
-    if (known->bytes == 0 && after != NULL && (size_t)(after - p) >= sizeof(text)) {
-        remember_line_end(known, p, after);
-    }
-    return after;
+    return look_for_rest(known, p, end, first);
 }
 
 /* The key from `key` on whose VALUE stands at `p`, if nobody has joined it or those
  * before; else MULTIGET_END. *after is where the VALUE ends. */
 static inline uint32_t
-find_alone(const struct multiget *m, uint32_t key, const char *p, const char *end,
-           struct line_end *known, const char **after)
+find_alone(struct multiget *m, uint32_t key, const char *p, const char *end, bool first,
+           const char **after)
 {
-    while (key != MULTIGET_END && m->keys[key].lead.flight == NULL) {
-        struct span name = multiget_key_span(m, key);
-        if (reply_plain_begins(p, end, name)) {
-            *after = find_rest(known, p + 6 + name.len + 1, end);
+    const struct multiget_key *keys = m->keys;
+    if (memcmp(p, "VALUE ", 6) != 0) {
+        return MULTIGET_END;
+    }
+    for (p += 6; key != MULTIGET_END && keys[key].lead.flight == NULL; key = keys[key].next) {
+        const struct lead *lead = &keys[key].lead;
+        size_t len = lead->key_bytes;
+        if ((size_t)(end - p) > len && p[len] == ' ' && key_bytes_equal(p, lead->key, len)) {
+            *after = find_rest(&m->known, p + len + 1, end, first);
             return *after != NULL ? key : MULTIGET_END;
         }
-        key = m->keys[key].next;
     }
     return MULTIGET_END;
 }
 
-/* The bytes that were taken, all at once. */
+/* The bytes of values that were taken, all at once. */
 static bool
 keep_run(struct multiget *m, struct multiget_shard *s, uint32_t first, struct span run)
 {
@@ -190,36 +195,56 @@ keep_run(struct multiget *m, struct multiget_shard *s, uint32_t first, struct sp
     return false;
 }
 
+/* All that is left are misses, if nobody has joined them. */
+static bool
+take_end(struct multiget *m, struct multiget_shard *s, struct span rest,
+         struct flight_table *flights)
+{
+    if (!span_starts_with(rest, SPAN_LIT("END\r\n"))) {
+        return false;
+    }
+    for (uint32_t i = s->unanswered; i != MULTIGET_END; i = m->keys[i].next) {
+        if (m->keys[i].lead.flight != NULL) {
+            return false;
+        }
+    }
+    for (; s->unanswered != MULTIGET_END; s->unanswered = m->keys[s->unanswered].next) {
+        flight_unlist_lead(flights, &m->keys[s->unanswered].lead);
+    }
+    return true;
+}
+
 bool
 multiget_take_run(struct multiget *m, uint32_t shard, struct span input,
                   struct flight_table *flights, struct multiget_run *run)
 {
     struct multiget_shard *s = &m->shards[shard];
-    const char *p = input.ptr, *end = p + input.len;
-    uint32_t first = s->unanswered, next = first;
-    *run = (struct multiget_run){0};
+    struct multiget_key *keys = m->keys;
+    const char *p = input.ptr, *end = p + input.len, *after;
+    uint32_t first = s->unanswered, next = first, found;
+    unsigned hits = 0;
     size_t base = buf_len(&s->values);
-    struct line_end known = {0};
-    while (end - p > 6 && *p == 'V') {
-        const char *after;
-        uint32_t found = find_alone(m, next, p, end, &known, &after);
-        if (found == MULTIGET_END) {
-            break;
+    while (end - p > 6 &&
+           (found = find_alone(m, next, p, end, hits == 0, &after)) != MULTIGET_END) {
+        for (; next != found; next = keys[next].next) {
+            flight_unlist_lead(flights, &keys[next].lead);
         }
-        struct multiget_key *k = &m->keys[found];
-        for (; next != found; next = m->keys[next].next) {
-            flight_unlist_lead(flights, &m->keys[next].lead);
-        }
+        struct multiget_key *k = &keys[found];
         flight_unlist_lead(flights, &k->lead);
         k->from = base + (size_t)(p - input.ptr);
         k->bytes = (size_t)(after - p);
         next = k->next;
         p = after;
-        run->hits++;
+        hits++;
     }
     s->unanswered = next;
-    run->bytes = (size_t)(p - input.ptr);
-    return keep_run(m, s, first, span_make(input.ptr, run->bytes));
+    struct span values = span_make(input.ptr, (size_t)(p - input.ptr));
+    bool kept = keep_run(m, s, first, values);
+    run->hits = hits;
+    run->value_bytes = values.len;
+    run->ended = take_end(m, s, span_skip(input, values.len), flights);
+    run->bytes = values.len + (run->ended ? sizeof("END\r\n") - 1 : 0);
+    return kept;
 }
 
 bool

@@ -34,6 +34,13 @@ struct multiget_shard {
     uint32_t unanswered; /* the first key that an answer may still name */
 };
 
+/* How the line of a value ended that came before: mostly the next one's does so, too. Never
+ * relied on without a look. */
+struct multiget_line_end {
+    uint64_t text, mask; /* what stood behind the key and its blank, if that was short */
+    size_t bytes;        /* from there to the end of the VALUE; 0: none is known */
+};
+
 struct multiget {
     struct buf line; /* the client's keys */
     struct multiget_key *keys;
@@ -41,9 +48,10 @@ struct multiget {
     uint32_t key_count, key_room;
     uint32_t shard_count, shard_room;
     uint32_t shards_used; /* so many have a values buf, maybe with memory */
-    size_t value_bytes;   /* of all that came */
-    bool renames;         /* nodes know some of the keys without their front */
-    uint32_t guests;      /* the shard of keys that others bring; MULTIGET_END: none yet */
+    struct multiget_line_end known;
+    size_t value_bytes; /* of all that came */
+    bool renames;       /* nodes know some of the keys without their front */
+    uint32_t guests;    /* the shard of keys that others bring; MULTIGET_END: none yet */
 };
 
 /* Begins with a zeroed multiget, or one that was cleared. `keys` are the keys as
@@ -156,12 +164,15 @@ multiget_key_span(const struct multiget *m, uint32_t key)
 struct span multiget_client_key(const struct multiget *m, uint32_t key);
 
 /* What begins `input` as most replies do: VALUEs without anything unusual, whole, of
- * keys that nobody has joined. They are put where they belong, and nobody joins
- * those keys, or the keys between them, any more. False when the system has no memory:
- * then these keys are misses. */
+ * keys that nobody has joined, and the END behind them if it is there and nobody has joined
+ * what is left. The values are put where they belong, and nobody joins those keys, or those
+ * that were passed over, any more. False when the system has no memory: then these keys are
+ * misses. */
 struct multiget_run {
-    size_t bytes; /* of `input`, that were taken */
+    size_t bytes;       /* of `input`, that were taken */
+    size_t value_bytes; /* of them, VALUEs */
     unsigned hits;
+    bool ended; /* all of the shard's keys are answered */
 };
 bool multiget_take_run(struct multiget *m, uint32_t shard, struct span input,
                        struct flight_table *flights, struct multiget_run *run);

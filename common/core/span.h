@@ -80,6 +80,23 @@ bytes_equal(const char *a, const char *b, size_t n)
     return x == y;
 }
 
+/* The same where most are 16 to 32 bytes. */
+static inline bool
+key_bytes_equal(const char *a, const char *b, size_t n)
+{
+#ifdef __SSE2__
+    if (n - 16 <= 32 - 16) {
+        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)a);
+        __m128i y = _mm_loadu_si128((const __m128i *)(const void *)b);
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(a + n - 16));
+        __m128i w = _mm_loadu_si128((const __m128i *)(const void *)(b + n - 16));
+        __m128i both = _mm_and_si128(_mm_cmpeq_epi8(x, y), _mm_cmpeq_epi8(v, w));
+        return _mm_movemask_epi8(both) == 0xffff;
+    }
+#endif
+    return bytes_equal(a, b, n);
+}
+
 static inline bool
 span_eq_cstr(struct span a, const char *s)
 {

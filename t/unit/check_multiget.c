@@ -162,14 +162,16 @@ run_is(uint32_t shard, const char *taken, const char *rest)
     for (const char *at = taken; (at = strstr(at, "VALUE ")) != NULL; at++) {
         values++;
     }
-    ck_assert_msg(got.bytes == strlen(taken) && got.hits == values, "%zu bytes of %s", got.bytes,
-                  input);
+    bool ended = strstr(taken, "END\r\n") != NULL;
+    ck_assert_msg(got.bytes == strlen(taken) && got.hits == values && got.ended == ended &&
+                      got.value_bytes == got.bytes - (ended ? 5 : 0),
+                  "%zu bytes of %s", got.bytes, input);
 }
 
 START_TEST(a_run_of_values_is_taken_at_once)
 {
     ask("a:0 b:1 c:0 d:0");
-    run_is(0, "VALUE a 0 1\r\nA\r\nVALUE d 12 2 77\r\n\r\n\r\n", "END\r\n");
+    run_is(0, "VALUE a 0 1\r\nA\r\nVALUE d 12 2 77\r\n\r\n\r\nEND\r\n", "VALUE b 0 0\r\n");
     ck_assert_uint_eq(multiget_pass(&m, 0), MULTIGET_END);
     run_is(1, "VALUE b 0 0\r\n\r\n", "");
     merges_to("VALUE a 0 1\r\nA\r\nVALUE b 0 0\r\n\r\nVALUE d 12 2 77\r\n\r\n\r\n");
@@ -182,6 +184,19 @@ START_TEST(a_run_of_values_is_taken_at_once)
 }
 END_TEST
 
+START_TEST(a_run_may_end_the_reply)
+{
+    ask("a:0 b:0 c:1 d:2");
+    run_is(0, "VALUE a 0 1\r\nA\r\n", "");
+    run_is(0, "END\r\n", "END\r\n");
+    ck_assert_uint_eq(multiget_pass(&m, 0), MULTIGET_END);
+    run_is(1, "VALUE c 0 1\r\nC\r\nEND\r\n", "");
+    run_is(2, "END\r\n", "");
+    ck_assert_uint_eq(m.value_bytes, strlen("VALUE a 0 1\r\nA\r\n") * 2);
+    merges_to("VALUE a 0 1\r\nA\r\nVALUE c 0 1\r\nC\r\n");
+}
+END_TEST
+
 /* What was seen of one is not taken for granted of the next. */
 START_TEST(values_of_a_run_that_are_alike_or_nearly)
 {
@@ -189,7 +204,7 @@ START_TEST(values_of_a_run_that_are_alike_or_nearly)
     run_is(0,
            "VALUE a 0 3\r\nAAA\r\nVALUE b 0 3\r\n\r\nB\r\nVALUE c 0 31\r\n"
            "ccccccccccccccccccccccccccccccc\r\nVALUE d 1 3\r\nDDD\r\nVALUE e 0 3 5\r\nEEE\r\n",
-           "END\r\n");
+           "SERVER_ERROR\r\n");
     merges_to("VALUE a 0 3\r\nAAA\r\nVALUE b 0 3\r\n\r\nB\r\nVALUE c 0 31\r\n"
               "ccccccccccccccccccccccccccccccc\r\nVALUE d 1 3\r\nDDD\r\n"
               "VALUE e 0 3 5\r\nEEE\r\n");
@@ -232,7 +247,8 @@ START_TEST(what_is_unusual_is_no_run)
         "VALUE a 0 18446744073709551617\r\nA\r\n",
         "VALUE a 0 18446744073709551615\r\nA\r\n",
         "value a 0 1\r\nA\r\n",
-        "END\r\n",
+        "END\r",
+        "END \r\n",
         "ERROR\r\n",
         "",
     };
@@ -267,8 +283,19 @@ START_TEST(a_run_ends_where_somebody_waits)
     ck_assert_uint_eq(taken.hits, 1);
     ck_assert_uint_eq(t.count, 1);
     flight_close(&t, &f);
-    flight_table_deinit(&t);
     merges_to("VALUE a 0 1\r\nA\r\nVALUE c 0 1\r\nC\r\n");
+    ask("a:0 b:0");
+    for (uint32_t i = 0; i < 2; i++) {
+        struct lookup_key key = {multiget_key_span(&m, i), i, 0};
+        ck_assert(flight_begin(&t, &m.keys[i].lead, &key, FORM_TEXT, 0, &t));
+    }
+    f = flight_find(&t, &b, FORM_TEXT, 0);
+    ck_assert(multiget_take_run(&m, 0, SPAN_LIT("END\r\n"), &t, &taken));
+    ck_assert(taken.bytes == 0 && !taken.ended && m.keys[0].lead.listed);
+    flight_unlist_lead(&t, &m.keys[0].lead);
+    flight_close(&t, &f);
+    flight_table_deinit(&t);
+    merges_to("");
 }
 END_TEST
 
@@ -364,7 +391,8 @@ END_TEST
 
 UNIT_MAIN("multiget", merges_in_the_clients_order, what_is_not_answered_is_a_miss,
           doubled_keys_are_answered_each, strange_answers_are_noticed,
-          a_run_of_values_is_taken_at_once, values_of_a_run_that_are_alike_or_nearly,
-          what_is_unusual_is_no_run, a_run_ends_where_somebody_waits,
-          guests_stand_in_the_clients_order, every_key_is_passed_once, keys_that_begin_alike,
-          a_cleared_one_begins_anew, any_split_merges_as_one_server_would_answer)
+          a_run_of_values_is_taken_at_once, a_run_may_end_the_reply,
+          values_of_a_run_that_are_alike_or_nearly, what_is_unusual_is_no_run,
+          a_run_ends_where_somebody_waits, guests_stand_in_the_clients_order,
+          every_key_is_passed_once, keys_that_begin_alike, a_cleared_one_begins_anew,
+          any_split_merges_as_one_server_would_answer)
