@@ -504,7 +504,7 @@ on_io(void *arg, int ready)
         read_once(c);
         return;
     }
-    if ((buf_len(&c->in) > 0 || c->dump != NULL) && !c->closing) {
+    if ((buf_len(&c->in) > 0 || conn_goes_on(c)) && !c->closing) {
         conn_continue(c);
         return;
     }

@@ -36,7 +36,7 @@ begin_value(struct conn *c, const struct request *r, struct span behind_line)
         return 0;
     }
     size_t n = take_value(c, &in, behind_line);
-    if (in.got < in.total) {
+    if (!in.done) {
         c->ingest = malloc(sizeof(in));
         if (c->ingest == NULL) {
             ingest_abandon(c, &in);
@@ -174,7 +174,7 @@ static size_t
 take_held_value(struct conn *c, struct span input)
 {
     size_t n = take_value(c, c->ingest, input);
-    if (c->ingest->got == c->ingest->total) {
+    if (c->ingest->done) {
         free(c->ingest);
         c->ingest = NULL;
     }
@@ -203,7 +203,7 @@ conn_consume(struct conn *c, struct span input, uint64_t requests, bool *stopped
     uint64_t effort = store_effort(c->worker->store), begun_us = clock_read().system_us;
     *loop_work_note(c->worker->loop) = true;
     *stopped = false;
-    while ((used < input.len || c->dump != NULL) && c->watch == NULL && !c->closing &&
+    while ((used < input.len || conn_goes_on(c)) && c->watch == NULL && !c->closing &&
            !c->out.out_of_memory) {
         struct span rest = span_skip(input, used);
         if (conn_blocked(c) || requests == 0) {
@@ -217,6 +217,9 @@ conn_consume(struct conn *c, struct span input, uint64_t requests, bool *stopped
             used += swallow(c, rest);
         } else if (c->ingest != NULL) {
             used += take_held_value(c, rest);
+            if (ingest_goes_on(c->ingest)) {
+                requests = 0;
+            }
         } else if (c->get.keys_bytes > 0) {
             used += resume_get(c, rest);
         } else {
@@ -247,6 +250,8 @@ conn_finish_held_value(struct conn *c, size_t n)
     in->got += taken;
     if (in->got == in->total) {
         ingest_finish(c, in);
+    }
+    if (in->done) {
         free(in);
         c->ingest = NULL;
     }

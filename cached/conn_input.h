@@ -12,6 +12,13 @@
  * done with. *stopped: there is more to do that needs no more reading. */
 size_t conn_consume(struct conn *c, struct span input, uint64_t requests, bool *stopped);
 
+/* Is there something to do that needs no input? */
+static inline bool
+conn_goes_on(const struct conn *c)
+{
+    return c->dump != NULL || ingest_goes_on(c->ingest);
+}
+
 /* The head of what was read stands in the item already whose value is arriving. Returns
  * how many of the `n` bytes are left. */
 size_t conn_finish_held_value(struct conn *c, size_t n);

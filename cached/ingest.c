@@ -244,11 +244,16 @@ void
 ingest_finish(struct conn *c, struct ingest *in)
 {
     struct worker *w = c->worker;
+    in->done = true;
     if (!request_block_ends_well(in->end)) {
         store_abandon(w->store, &in->room);
         if (!in->noreply) {
             conn_put_error(c, PROTO_ERR_BAD_CHUNK);
         }
+        return;
+    }
+    if (!store_join_some(w->store, &in->room, &in->write, w->now_ms)) {
+        in->done = false;
         return;
     }
     /* The commit uses the reservation up, and its key with it. */

@@ -17,6 +17,7 @@ struct ingest {
     bool meta;
     bool noreply;
     bool quiet;
+    bool done; /* stored or refused, and answered */
     uint8_t opaque_bytes;
     uint8_t flag_count;
     char flags[META_FLAGS_MAX]; /* letters of ms, in order */
@@ -74,8 +75,16 @@ ingest_nearly_full(const struct ingest *in)
  * yields, and asks again. */
 bool ingest_has_room(struct conn *c, const struct request *r);
 
-/* All bytes are there: stores or refuses, and replies. */
+/* All bytes are there: stores or refuses, and replies; then it is `done`. If not, there is
+ * more to copy than for one turn, and the connection yields and calls this again. */
 void ingest_finish(struct conn *c, struct ingest *in);
+
+/* Does the connection's value wait for nothing but that? */
+static inline bool
+ingest_goes_on(const struct ingest *in)
+{
+    return in != NULL && in->got == in->total;
+}
 
 /* The connection ends before the value did. */
 void ingest_abandon(struct conn *c, struct ingest *in);

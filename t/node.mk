@@ -61,6 +61,11 @@ t_unit_check_store_change_SOURCES = t/unit/check_store_change.c t/unit/store_ste
 t_unit_check_store_change_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_store_change_LDADD = $(STORE_TEST_LIBS)
 
+UNIT_TESTS += t/unit/check_store_join
+t_unit_check_store_join_SOURCES = t/unit/check_store_join.c t/unit/store_steps.h t/unit/unit.h
+t_unit_check_store_join_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_store_join_LDADD = $(STORE_TEST_LIBS)
+
 UNIT_TESTS += t/unit/check_store_memory
 t_unit_check_store_memory_SOURCES = t/unit/check_store_memory.c t/unit/store_steps.h t/unit/unit.h
 t_unit_check_store_memory_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

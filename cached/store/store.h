@@ -201,10 +201,11 @@ enum store_outcome store_touch(struct store_thread *th, const struct store_key *
 /* --- writing a value ------------------------------------------------------- */
 /* A value in the making: memory for it, seen by nobody else. */
 struct store_reservation {
-    struct store_item *item; /* NULL if there is none */
-    uint64_t hash;           /* of the key */
-    struct span key;         /* the item's own copy */
-    char *value;             /* value_bytes to be written by the caller */
+    struct store_item *item;       /* NULL if there is none */
+    uint64_t hash;                 /* of the key */
+    struct span key;               /* the item's own copy */
+    char *value;                   /* value_bytes to be written by the caller */
+    struct store_joining *joining; /* what store_join_some() has done, or NULL */
 };
 
 enum store_mode { STORE_SET, STORE_ADD, STORE_REPLACE, STORE_APPEND, STORE_PREPEND };
@@ -254,6 +255,13 @@ struct store_written {
     uint64_t cas;         /* of the stored item */
     uint64_t value_bytes; /* of the stored item, so after append the whole */
 };
+
+/* Before the commit of an append or prepend to a long value: copies a piece of that. False if
+ * there is more to be done: then the caller, who has written the value, asks again in a coming
+ * turn. What the key has may change meanwhile; who meets that too often has the rest copied by
+ * the commit. */
+bool store_join_some(struct store_thread *th, struct store_reservation *reservation,
+                     const struct store_write *write, uint64_t now_ms);
 
 /* Makes the value the key's, or not. The reservation is used up either way.
  *

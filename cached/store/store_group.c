@@ -129,7 +129,8 @@ static __attribute__((noinline)) void
 put_elsewhere(struct store_thread *th, const struct store_key *key, struct store_item *it,
               struct store_put *put, uint64_t now_ms)
 {
-    struct store_reservation room = {it, key->hash, item_key(it), item_value(it)};
+    struct store_reservation room = {
+        .item = it, .hash = key->hash, .key = item_key(it), .value = item_value(it)};
     item_hold(th, it); /* the commit ends it */
     commit(th, &room, put, now_ms);
 }

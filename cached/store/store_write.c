@@ -1,5 +1,10 @@
 #include "cached/store/engine.h"
 #include "common/core/assert.h"
+#include "common/core/mem.h"
+
+#include <stdlib.h>
+
+#define JOINS_MAX 8 /* begun anew because the value has changed */
 
 enum verdict {
     VERDICT_STORE,
@@ -60,9 +65,12 @@ store_reserve(struct store_thread *th, const struct store_key *key, uint64_t val
     return reserve(th, key, value_bytes, layout_of(write), now_ms, out);
 }
 
+static void stop_joining(struct store_thread *th, struct store_reservation *room);
+
 void
 store_abandon(struct store_thread *th, struct store_reservation *reservation)
 {
+    stop_joining(th, reservation);
     item_finish(th, reservation->item);
     *reservation = (struct store_reservation){0};
 }
@@ -139,27 +147,190 @@ struct partner {
     uint64_t cas;
 };
 
+/* Room for both, to be filled by join_piece(). */
+static struct store_item *
+begin_join(struct store_thread *th, const struct store_key *key, struct store_item *old,
+           struct store_item *piece, unsigned layout, uint64_t now_ms, enum store_outcome *why)
+{
+    struct store_reservation r;
+    layout |= item_marks(old) & (ITEM_LAYOUT & ~ITEM_LONG_VALUE);
+    *why = reserve(th, key, item_value_bytes(old) + item_value_bytes(piece), layout, now_ms, &r);
+    return r.item;
+}
+
+/* Copies what stands at `at` in the joined value of first and second, at most a piece of it.
+ * Returns where to go on. */
+static uint64_t
+join_piece(struct store_thread *th, struct store_item *joined, struct span first,
+           struct span second, uint64_t at)
+{
+    struct span from =
+        at < first.len ? span_skip(first, (size_t)at) : span_skip(second, (size_t)at - first.len);
+    size_t n = from.len < STORE_PIECE_BYTES ? from.len : STORE_PIECE_BYTES;
+    char *to = item_value(joined) + at;
+    if (item_value_bytes(joined) > STORE_PIECE_BYTES) {
+        store_value_grows(th, to, n);
+    }
+    memcpy(to, from.ptr, n);
+    add_effort(th, n);
+    return at + n;
+}
+
+/* One piece more of the two items' values. */
+static uint64_t
+join_some(struct store_thread *th, struct store_item *joined, struct store_item *old,
+          struct store_item *piece, enum store_mode mode, uint64_t at)
+{
+    struct span olds = span_make(item_value(old), item_value_bytes(old));
+    struct span its = span_make(item_value(piece), item_value_bytes(piece));
+    return mode == STORE_APPEND ? join_piece(th, joined, olds, its, at)
+                                : join_piece(th, joined, its, olds, at);
+}
+
 static struct store_item *
 join_values(struct store_thread *th, const struct store_key *key, struct store_item *old,
             struct store_item *piece, const struct store_write *w, unsigned layout, uint64_t now_ms,
             enum store_outcome *why)
 {
-    struct store_reservation r;
-    uint64_t old_bytes = item_value_bytes(old), piece_bytes = item_value_bytes(piece);
-    layout |= item_marks(old) & (ITEM_LAYOUT & ~ITEM_LONG_VALUE);
-    *why = reserve(th, key, old_bytes + piece_bytes, layout, now_ms, &r);
-    if (*why != STORE_OK) {
+    struct store_item *joined = begin_join(th, key, old, piece, layout, now_ms, why);
+    uint64_t at = 0;
+    if (joined == NULL) {
         return NULL;
     }
-    add_effort(th, old_bytes + piece_bytes);
-    if (old_bytes + piece_bytes > STORE_PIECE_BYTES) {
-        store_value_grows(th, r.value, old_bytes + piece_bytes);
+    while (at < item_value_bytes(joined)) {
+        at = join_some(th, joined, old, piece, w->mode, at);
     }
-    bool behind = w->mode == STORE_APPEND;
-    memcpy(behind ? r.value : r.value + piece_bytes, item_value(old), old_bytes);
-    memcpy(behind ? r.value + old_bytes : r.value, item_value(piece), piece_bytes);
-    item_seal(r.item);
-    return r.item;
+    item_seal(joined);
+    return joined;
+}
+
+/* --- in pieces ------------------------------------------------------------------ */
+
+struct store_joining {
+    struct partner partner;    /* or none, and no `joined` */
+    struct store_item *joined; /* or NULL */
+    uint64_t at;               /* how far it is written */
+    uint64_t room_effort;
+    unsigned begun;
+};
+
+static void
+drop_joined(struct store_thread *th, struct store_joining *j)
+{
+    if (j->partner.item != NULL) {
+        item_unhold(th, j->partner.item);
+    }
+    item_finish(th, j->joined);
+    j->partner.item = j->joined = NULL;
+    j->at = 0;
+}
+
+static void
+stop_joining(struct store_thread *th, struct store_reservation *room)
+{
+    if (room->joining != NULL) {
+        drop_joined(th, room->joining);
+        free(room->joining);
+        room->joining = NULL;
+    }
+}
+
+/* The item that would be joined with now, held, if that is long enough to be worth it. */
+static struct partner
+find_partner(struct store_thread *th, const struct store_key *key, const struct store_write *w,
+             uint64_t now_ms)
+{
+    struct aftermath after = {0};
+    struct partner partner = {0};
+    struct shard *sh = shard_of(th->st, key->hash);
+    shard_lock(sh);
+    struct place old = find_live(th, sh, key, now_ms, &after);
+    if (old.item != NULL && item_value_bytes(old.item) > STORE_PIECE_BYTES &&
+        judge_present(th->st, w, old).verdict == VERDICT_JOIN) {
+        item_hold(th, old.item);
+        partner = (struct partner){old.item, item_cas(old.item, &old.segment->base)};
+    }
+    shard_unlock(sh);
+    settle(th, &after, now_ms);
+    return partner;
+}
+
+/* Is it still the one? If not, that is noted. */
+static bool
+still_joins(struct store_thread *th, struct store_joining *j, const struct store_key *key,
+            const struct store_write *w, uint64_t now_ms)
+{
+    struct partner now = find_partner(th, key, w, now_ms);
+    bool same = now.item == j->partner.item && now.cas == j->partner.cas;
+    if (!same) {
+        drop_joined(th, j);
+        j->partner = now;
+    } else if (now.item != NULL) {
+        item_unhold(th, now.item);
+    }
+    return same;
+}
+
+/* One step. True if there is nothing more to be done before the commit. */
+static bool
+step_joining(struct store_thread *th, struct store_reservation *room, const struct store_write *w,
+             uint64_t now_ms)
+{
+    struct store_joining *j = room->joining;
+    struct store_key key = {item_key(room->item), room->hash};
+    if (j->partner.item == NULL) {
+        return true;
+    }
+    uint64_t bytes = item_value_bytes(j->partner.item) + item_value_bytes(room->item);
+    if (j->joined == NULL) {
+        enum store_outcome why;
+        if (!store_make_way(th, key.key.len, bytes, &j->room_effort, now_ms)) {
+            return false;
+        }
+        j->begun++;
+        j->joined = begin_join(th, &key, j->partner.item, room->item, 0, now_ms, &why);
+        return j->joined == NULL; /* then it is the commit that says so */
+    }
+    j->at = join_some(th, j->joined, j->partner.item, room->item, w->mode, j->at);
+    if (j->at < bytes) {
+        return false;
+    }
+    item_seal(j->joined);
+    return still_joins(th, j, &key, w, now_ms) || j->begun == JOINS_MAX;
+}
+
+bool
+store_join_some(struct store_thread *th, struct store_reservation *room,
+                const struct store_write *w, uint64_t now_ms)
+{
+    if (w->mode != STORE_APPEND && w->mode != STORE_PREPEND) {
+        return true;
+    }
+    if (room->joining == NULL) {
+        struct store_key key = {item_key(room->item), room->hash};
+        struct partner partner = find_partner(th, &key, w, now_ms);
+        if (partner.item == NULL) {
+            return true;
+        }
+        room->joining = mem_zalloc(sizeof(*room->joining));
+        room->joining->partner = partner;
+        return false;
+    }
+    return step_joining(th, room, w, now_ms);
+}
+
+/* What was made of these in pieces, if it was, and is whole. */
+static struct store_item *
+take_joined(struct store_reservation *room, const struct partner *old)
+{
+    struct store_joining *j = room->joining;
+    struct store_item *joined = NULL;
+    if (j != NULL && j->joined != NULL && j->partner.item == old->item &&
+        j->partner.cas == old->cas && j->at == item_value_bytes(j->joined)) {
+        joined = j->joined;
+        j->joined = NULL;
+    }
+    return joined;
 }
 
 /* Under the lock, after joining without it: if the key still has the same
@@ -193,10 +364,13 @@ swap_joined(struct store_thread *th, const struct store_key *key, const struct p
 /* Returns true when it is done, one way or the other. */
 static bool
 join(struct store_thread *th, const struct store_key *key, const struct partner *old,
-     struct store_item *piece, const struct store_write *w, unsigned layout, uint64_t now_ms,
+     struct store_reservation *room, const struct store_write *w, unsigned layout, uint64_t now_ms,
      struct store_written *out, enum store_outcome *outcome)
 {
-    struct store_item *joined = join_values(th, key, old->item, piece, w, layout, now_ms, outcome);
+    struct store_item *joined = take_joined(room, old);
+    if (joined == NULL) {
+        joined = join_values(th, key, old->item, room->item, w, layout, now_ms, outcome);
+    }
     bool done = joined == NULL || swap_joined(th, key, old, joined, w, now_ms, out);
     item_unhold(th, old->item);
     item_finish(th, joined);
@@ -260,12 +434,20 @@ try_commit(struct store_thread *th, const struct store_key *key, struct store_it
 }
 
 /* The same value in another place. Without memory for it a set leaves nothing: an
- * older value must not be read after it. */
+ * older value must not be read after it.
+ *
+ * What is large lacks nothing but the generation, and is alone in its segment, of which
+ * nobody else reads anything while it is held and was never linked. */
 static enum store_outcome
 make_anew(struct store_thread *th, const struct store_key *key, struct store_item **fresh,
           const struct store_write *w, uint64_t now_ms)
 {
     struct store_item *old = *fresh;
+    struct segment *seg = segments_find(&th->st->segments, old);
+    if (seg->large) {
+        seg->base.generation = generation_at(th->st, now_ms);
+        return STORE_OK;
+    }
     unsigned layout = (item_marks(old) & ITEM_LAYOUT) | ITEM_WIDE;
     *fresh = item_create_copy(th, key, item_value_bytes(old), layout, now_ms);
     if (*fresh != NULL) {
@@ -300,7 +482,7 @@ commit(struct store_thread *th, struct store_reservation *room, const struct sto
         case VERDICT_REFUSE: return j.outcome;
         case VERDICT_ANEW: outcome = make_anew(th, &key, &room->item, w, now_ms); break;
         case VERDICT_JOIN:
-            if (join(th, &key, &partner, room->item, w, joined_layout, now_ms, out, &outcome)) {
+            if (join(th, &key, &partner, room, w, joined_layout, now_ms, out, &outcome)) {
                 return outcome;
             }
             joined_layout = ITEM_WIDE;

@@ -30,6 +30,24 @@ is($c->ask("get nothing\r\nset l9 0 0 900000\r\n$large\r\nget nothing\r\nappend 
    "END\r\nSTORED\r\nEND\r\nSTORED\r\nSTORED\r\nTOUCHED\r\n", 'a pipeline stays in order');
 is($c->get('l9'), "ab${large}xyz", 'what is joined is whole');
 
+# Joining copies the long value over several turns, and others see it whole meanwhile.
+{
+    my $d = $node->connect;
+    is($c->set('j', $large), 'STORED', 'a long value');
+    $c->ask("stats reset\r\n");
+    $c->send("append j 0 0 1\r\nx\r\n" x 20);
+    $d->send("append j 0 0 1\r\ny\r\n" x 20);
+    is(length($node->connect->get('j')) >= 900_000, 1, 'whole');
+    is($_->read_exact(8 * 20), "STORED\r\n" x 20, 'both append to it') for $c, $d;
+    cmp_ok($c->stats->{conn_yields}, '>', 40 * 10, 'over many turns');
+    my $joined = $c->get('j');
+    is(substr($joined, 0, 900_000), $large, 'the old value is in it');
+    is(join('', sort split //, substr($joined, 900_000)), 'x' x 20 . 'y' x 20, 'and all that came');
+    $d->send("prepend j 0 0 3\r\nabc\r\n");
+    $d->close;
+    wait_until(sub { substr($c->get('j'), 0, 3) eq 'abc' }, deadline(10), 'who goes has it done');
+}
+
 # A line that comes in pieces, a client that goes while it waits, and one that is slow.
 for my $bytes (1, 10, 24, 30, 5000) {
     my $d = $node->connect;
