@@ -24,8 +24,11 @@ EXTRA_DIST += \
 	t/fleet/bench.t \
 	t/bench/Bench/Counts.pm \
 	t/bench/Bench/Cpu.pm \
+	t/bench/Bench/Main.pm \
 	t/bench/Bench/Memory.pm \
+	t/bench/Bench/Proxy.pm \
 	t/bench/Bench/Report.pm \
 	t/bench/Bench/Server.pm \
 	t/bench/Bench/Times.pm \
-	t/bench/node.pl
+	t/bench/node.pl \
+	t/bench/proxy.pl

@@ -56,4 +56,16 @@ SKIP: {
     like($text, qr/^calls +sends, get32 +1 +a batch +<= 1.1 +reached/m, 'one send a batch') or diag($text);
 }
 
+# A proxy before nodes, beside another if there is one.
+SKIP: {
+    skip('mfload needs answers in time, which sanitizers do not give', 3) if sanitized();
+    my $json = scratch_dir() . '/proxy.json';
+    my $src = srcdir();
+    my $text = `cd '$src' && '$^X' -It/bench t/bench/proxy.pl --programs '@{[ builddir() ]}' --quick --reps 1 --only hot --json $json 2>&1`;
+    my ($row, @more) = @{ JSON::PP::decode_json(slurp($json))->{rows} };
+    is(scalar @more, 0, 'one row') or diag($text);
+    is("$row->{group}, $row->{goal}", 'hot key, <= 0.1', 'of a proxy');
+    cmp_ok($row->{figure}, '<', 0.5, 'most of the requests for one key are no news to its node') or diag($text);
+}
+
 done_testing;

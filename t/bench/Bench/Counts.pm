@@ -23,11 +23,10 @@ my @works = (
 
 # All instructions of a server's life with so many requests.
 sub _instructions {
-    my ($dir, $requests, @args) = @_;
+    my ($dir, $start, $requests, @args) = @_;
     my $out = "$dir/callgrind";
     my @wrap = (Bench::Server::tool('valgrind'), '--tool=callgrind', "--callgrind-out-file=$out");
-    my $server = Bench::Server->start('mfcached', wrap => \@wrap, patience => 120);
-    $server->store(keys => $KEYS);
+    my $server = $start->(wrap => \@wrap, patience => 120);
     my %sums = $server->load(@args, '--keys', $KEYS, '--connections', 4, '--operations', $requests);
     $server->stop('INT');
     open(my $f, '<', $out) or die "callgrind wrote nothing\n";
@@ -35,17 +34,31 @@ sub _instructions {
     return ($sum, $sums{operations});
 }
 
-# Of two runs that differ in their length only, the difference.
+# A row: of two runs that differ in their length only, the difference. `keys` of a request;
+# `start` starts the server, which finds the keys 0 to 19999, with what it is given.
+sub report_instructions {
+    my ($what, $at_most, $keys, $args, $start) = @_;
+    if (!Bench::Server::tool('valgrind')) {
+        note("instructions of $what need valgrind");
+        return;
+    }
+    my $dir = File::Temp::tempdir('bench-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+    my ($few, $few_operations) = _instructions($dir, $start, 4000 / $keys, @$args);
+    my ($many, $many_operations) = _instructions($dir, $start, 24_000 / $keys, @$args);
+    report('instructions', $what, unit => 'a key', at_most => $at_most,
+           figure => ($many - $few) / ($many_operations - $few_operations));
+    return;
+}
+
 sub instructions {
     my ($p) = @_;
-    return note('instructions need valgrind') if !Bench::Server::tool('valgrind');
-    my $dir = File::Temp::tempdir('bench-XXXXXX', TMPDIR => 1, CLEANUP => 1);
     for my $work (@works) {
         my ($what, $goal, $keys, $args) = @$work;
-        my ($few, $few_operations) = _instructions($dir, 4000 / $keys, @$args);
-        my ($many, $many_operations) = _instructions($dir, 24_000 / $keys, @$args);
-        report('instructions', $what, unit => 'a key', at_most => $goal,
-               figure => ($many - $few) / ($many_operations - $few_operations));
+        report_instructions($what, $goal, $keys, $args, sub {
+            my $server = Bench::Server->start('mfcached', @_);
+            $server->store(keys => $KEYS);
+            return $server;
+        });
     }
     return;
 }

@@ -13,6 +13,7 @@ use strict;
 use warnings;
 
 use Cwd qw(abs_path);
+use File::Temp ();
 use IO::Socket::INET ();
 use POSIX qw(WNOHANG);
 use Time::HiRes qw(sleep time);
@@ -33,7 +34,7 @@ sub program { return abs_path("$setup{programs}/$_[0]") }
 
 sub available {
     my ($kind) = @_;
-    return $kind eq 'memcached' ? tool('memcached') : -x program($kind);
+    return $kind =~ /^(?:memcached|nutcracker)$/ ? tool($kind) : -x program($kind);
 }
 
 sub _free_port {
@@ -48,20 +49,50 @@ sub _on_cpu {
     return $cpus > 1 && defined $cpu && tool('taskset') ? ('taskset', '-c', $cpu) : ();
 }
 
-# kind: mfcached, memcached or mffloor. memory_mb, threads; args: more arguments;
-# wrap: a command in front, such as strace; spread: on any CPU.
+# The arguments of a node.
+sub _node {
+    my ($self, %opt) = @_;
+    return ('-l', '127.0.0.1', '-p', $self->{port}, '-U', 0, '-t', $opt{threads} // 1,
+            '-m', $opt{memory_mb} // 64);
+}
+
+# Of a proxy: both place keys as twemproxy's users mostly do. What it logs or keeps
+# goes into a folder of its own.
+sub _mfproxy {
+    my ($self, %opt) = @_;
+    return ('--listen', $self->addr, '--threads', $opt{threads} // 1, '--log-level', 'error',
+            '--request-timeout', '60s', '--ring', 'twemproxy', '--hash', 'fnv1a_64',
+            '--servers', join(',', map { $_->addr } @{ $opt{nodes} }));
+}
+
+sub _nutcracker {
+    my ($self, %opt) = @_;
+    my $dir = $self->{dir} = File::Temp::tempdir('bench-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+    open(my $conf, '>', "$dir/conf") or die "$dir/conf: $!\n";
+    print {$conf} "pool:\n  listen: @{[ $self->addr ]}\n  hash: fnv1a_64\n  distribution: ketama\n",
+        "  preconnect: true\n  servers:\n", map { '   - ' . $_->addr . ":1\n" } @{ $opt{nodes} };
+    close $conf or die "$dir/conf: $!\n";
+    return ('-c', "$dir/conf", '-s', _free_port(), '-a', '127.0.0.1', '-p', "$dir/pid", '-o', "$dir/log",
+            '-v', 0);
+}
+
+my %command_line = (mfcached => \&_node, memcached => \&_node, mfproxy => \&_mfproxy,
+                    nutcracker => \&_nutcracker);
+
+# kind: mfcached, memcached or mffloor, with memory_mb; mfproxy or nutcracker, with nodes.
+# threads; cpu: which one to run on; args: more arguments; wrap: a command in front, such
+# as strace; spread: on any CPU.
 sub start {
     my ($class, $kind, %opt) = @_;
     my $self = bless { kind => $kind, spread => $opt{spread}, began => time }, $class;
-    my $cpu = $opt{spread} ? undef : 0;
+    my $cpu = $opt{spread} ? undef : $opt{cpu} // 0;
     my @front = (_class(), _on_cpu($cpu), @{ $opt{wrap} // [] });
     return $self->_start_floor(@front, program('mffloor'), '-t', $opt{threads} // 1,
                                @{ $opt{args} // [] }) if $kind eq 'mffloor';
     $self->{port} = $opt{port} // _free_port();
-    my @root = $> == 0 ? ('-u', 'root') : ();
-    $self->_fork(@front, $kind eq 'memcached' ? tool($kind) : program($kind), @root,
-                 '-l', '127.0.0.1', '-p', $self->{port}, '-U', 0, '-t', $opt{threads} // 1,
-                 '-m', $opt{memory_mb} // 64, @{ $opt{args} // [] });
+    my @root = $> == 0 && $kind ne 'nutcracker' ? ('-u', 'root') : ();
+    $self->_fork(@front, $kind =~ /^mf/ ? program($kind) : tool($kind), @root,
+                 $command_line{$kind}->($self, %opt), @{ $opt{args} // [] });
     $self->_first_reply($opt{patience} // 20);
     return $self;
 }
@@ -91,7 +122,7 @@ sub _start_floor {
     return $self;
 }
 
-# Until "version" is answered; {start_ms} is how long that took.
+# Until "version" is answered, or by what knows none the connection is closed; {start_ms} is how long that took.
 sub _first_reply {
     my ($self, $patience) = @_;
     while (1) {
