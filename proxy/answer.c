@@ -1,6 +1,5 @@
 #include "proxy/answer.h"
 #include "common/core/assert.h"
-#include "common/proto/reply_plain.h"
 #include "proxy/client.h"
 #include "proxy/coalesce.h"
 #include "proxy/fanout.h"
@@ -219,58 +218,6 @@ answer_run(struct leg *leg, struct span input, bool *ended)
         end_shard(p, leg->shard);
     }
     return run.bytes;
-}
-
-/* "VALUE ...END\r\n" of this key, or "END\r\n"; 0 if it is something else. */
-static inline size_t
-plain_reply(struct span input, struct span key, bool *hit)
-{
-    const char *p = input.ptr, *end = p + input.len;
-    const char *after = reply_plain_value(p, end, key);
-    *hit = after != NULL;
-    p = *hit ? after : p;
-    return span_starts_with(span_make(p, (size_t)(end - p)), SPAN_LIT("END\r\n"))
-               ? (size_t)(p + 5 - input.ptr)
-               : 0;
-}
-
-static size_t
-plain_read(struct leg *leg, struct pending *p, struct span input)
-{
-    struct coalesce *co = &p->worker->coalesce;
-    bool hit;
-    if (!leg->lead.listed || co->large_count > 0) {
-        return 0;
-    }
-    size_t bytes = plain_reply(input, lead_key_of(&leg->lead), &hit);
-    if (bytes > 0) {
-        flight_unlist_lead(&co->flights, &leg->lead);
-        worker_count(p->worker, METRIC_ID_GET_HITS, hit);
-    }
-    return bytes;
-}
-
-size_t
-answer_plain(struct leg *leg, struct span input)
-{
-    struct pending *p = leg->pending;
-    size_t bytes = 0;
-    if (leg->kind != LEG_ONE || p == NULL || p->client == NULL || p->fan != NULL ||
-        p->rename != NULL) {
-        return 0;
-    }
-    if (leg->shape == REPLY_SHAPE_VALUES) {
-        bytes = plain_read(leg, p, input);
-    } else if (span_starts_with(input, SPAN_LIT("STORED\r\n")) && !p->request.noreply) {
-        bytes = sizeof("STORED\r\n") - 1;
-    }
-    if (bytes > 0) {
-        leg->pending = NULL;
-        p->legs--;
-        pending_emit(p, span_make(input.ptr, bytes));
-        pending_done(p);
-    }
-    return bytes;
 }
 
 static void

@@ -15,11 +15,6 @@ bool answer_piece(struct leg *leg, const struct reply_piece *piece);
  * then the leg is no longer the pending's. */
 size_t answer_run(struct leg *leg, struct span input, bool *ended);
 
-/* Answers what nearly always comes, and is there whole: the hit or miss of a get that
- * nobody has joined, and STORED. `input` begins with it. Returns how long it was; the
- * leg is no longer the pending's then. */
-size_t answer_plain(struct leg *leg, struct span input);
-
 /* Is an answer of this kind one that the client has asked not to be told? */
 bool answer_is_hidden(const struct pending *p, enum reply_kind kind);
 

@@ -9,7 +9,9 @@
 #include "proxy/leg_queue.h"
 #include "proxy/own_stall.h"
 #include "proxy/pending.h"
+#include "proxy/plain_answer.h"
 #include "proxy/proxy_worker.h"
+#include "proxy/queues.h"
 #include "proxy/roster.h"
 
 #include <errno.h>
@@ -33,9 +35,7 @@ static void sleep_until_due(struct backend *b);
 void
 backend_busy(struct backend *b)
 {
-    if (!list_linked(&b->busy_link)) {
-        list_push_back(&b->worker->busy_backends, &b->busy_link);
-    }
+    queue_backend_busy(b);
 }
 
 void
@@ -187,20 +187,6 @@ end_reply(struct backend *b)
     leg_queue_finish_first(b);
 }
 
-/* The whole of a reply that needs no further look. */
-static bool
-take_plain(struct backend *b, struct leg *leg)
-{
-    size_t bytes = b->reply_so_far == 0 ? answer_plain(leg, buf_span(&b->in)) : 0;
-    if (bytes == 0) {
-        return false;
-    }
-    buf_consume(&b->in, bytes);
-    b->reply_so_far = bytes;
-    end_reply(b);
-    return true;
-}
-
 /* Of a multiget many pieces at once. */
 static bool
 take_run(struct backend *b, struct leg *leg)
@@ -229,7 +215,8 @@ take_replies(struct backend *b)
         if (leg == NULL) {
             return false;
         }
-        if (b->parser.scanned == 0 && (take_plain(b, leg) || take_run(b, leg))) {
+        if (b->parser.scanned == 0 &&
+            ((b->reply_so_far == 0 && plain_answers(b)) || take_run(b, leg))) {
             continue;
         }
         switch (reply_parse(&b->parser, buf_span(&b->in), (enum reply_shape)leg->shape,
@@ -402,7 +389,7 @@ send_out(struct backend *b)
         bufpool_give_back(&b->worker->bufs, &b->out);
     }
     loop_io_want(&b->io, LOOP_READ | (left ? LOOP_WRITE : 0));
-    leg_queue_watch_crowd(b);
+    queue_watch_crowd(b);
 }
 
 void

@@ -8,6 +8,7 @@
 #include "proxy/pending.h"
 #include "proxy/plain.h"
 #include "proxy/proxy_worker.h"
+#include "proxy/queues.h"
 #include "proxy/watcher.h"
 
 #include <errno.h>
@@ -104,9 +105,7 @@ client_destroy(struct client **client)
 void
 client_busy(struct client *c)
 {
-    if (!list_linked(&c->busy_link)) {
-        list_push_back(&c->worker->busy_clients, &c->busy_link);
-    }
+    queue_client_busy(c);
 }
 
 /* Closes it; its bytes are free at the end of this turn. */
@@ -141,10 +140,8 @@ find_stalled(struct worker *w, uint64_t now_us)
     return found;
 }
 
-/* Memory runs short: whoever holds some of it and does not read has to go. While
- * all do, it is `c`, for which more is needed, if that has much. */
-static void
-make_room(struct client *c)
+void
+client_make_room(struct client *c)
 {
     struct client *stalled = find_stalled(c->worker, worker_now_us(c->worker));
     if (stalled != NULL) {
@@ -157,16 +154,7 @@ make_room(struct client *c)
 void
 client_hold(struct client *c, size_t bytes)
 {
-    struct worker *w = c->worker;
-    if (c->held == 0) {
-        c->taken_us = worker_now_us(w);
-    }
-    c->held += bytes;
-    w->held_bytes += bytes;
-    metric_set_value(w->metrics, METRIC_ID_HELD_BYTES, w->held_bytes);
-    if (w->held_bytes > w->limits->buffer_bytes + w->shed_bytes) {
-        make_room(c);
-    }
+    queue_hold(c, bytes);
 }
 
 void
@@ -244,20 +232,6 @@ client_finish(struct client *c)
 }
 
 /* --- commands out of bytes --------------------------------------------------- */
-
-/* Back-pressure: may another command be taken? */
-static bool
-may_take(const struct client *c)
-{
-    if (c->closing || c->doomed || c->held >= CLIENT_HELD_MAX) {
-        return false;
-    }
-    if (c->waiting == 0) {
-        return true;
-    }
-    return c->moving == 0 && c->waiting < CLIENT_WAITING_MAX && c->worker->crowded_backends == 0 &&
-           (uint64_t)c->waiting * c->reply_bytes < CLIENT_HELD_MAX;
-}
 
 /* Throws the next `bytes` of input away, then tells `error` (none for noreply). */
 static void
@@ -382,7 +356,7 @@ static void
 parse(struct client *c, struct buf *src)
 {
     struct request *r = &c->worker->request;
-    while (buf_len(src) > 0 && may_take(c)) {
+    while (buf_len(src) > 0 && queue_admits(c)) {
         if (c->swallow > 0) {
             swallow(c, src);
             continue;
@@ -542,7 +516,7 @@ is_parting(const struct client *c)
 static void
 want_events(struct client *c)
 {
-    bool reads = !c->ended && may_take(c) && !is_parting(c);
+    bool reads = !c->ended && queue_admits(c) && !is_parting(c);
     bool writes = buf_len(&c->out) > 0;
     loop_io_want(&c->io, (reads ? LOOP_READ : 0) | (writes ? LOOP_WRITE : 0));
 }
@@ -568,7 +542,7 @@ client_end_turn(struct client *c)
         client_destroy(&c);
         return;
     }
-    if (buf_len(&c->in) > 0 && may_take(c)) {
+    if (buf_len(&c->in) > 0 && queue_admits(c)) {
         parse_own(c);
     }
     if (is_over(c)) {
@@ -586,7 +560,7 @@ client_end_turn(struct client *c)
 void
 client_check_half(struct client *c, uint64_t now_us)
 {
-    if (c->half_since_us == 0 || c->waiting > 0 || c->watcher != NULL || !may_take(c)) {
+    if (c->half_since_us == 0 || c->waiting > 0 || c->watcher != NULL || !queue_admits(c)) {
         return;
     }
     uint64_t allowed_us =

@@ -56,6 +56,10 @@ struct client {
 struct client *client_create(struct worker *w, int fd, unsigned frontend);
 void client_destroy(struct client **c);
 
+/* Memory runs short: whoever holds some of it and does not read has to go. While all do,
+ * it is `c`, for which more is needed, if that has much. */
+void client_make_room(struct client *c);
+
 /* Something of this client waits for the end of the turn. */
 void client_busy(struct client *c);
 

@@ -101,6 +101,20 @@ fail_unsent(const struct way *way, struct pending *p, const struct request *r, e
     }
 }
 
+/* What will be the whole answer, if it comes. */
+static enum leg_plain
+expected(const struct pending *p, enum proto_command cmd)
+{
+    if (p->request.noreply || p->fan != NULL || p->rename != NULL || p->gate != NULL) {
+        return PLAIN_NOT;
+    }
+    switch (command_shape(cmd)) {
+    case SHAPE_GET: return PLAIN_VALUE;
+    case SHAPE_STORE: return PLAIN_STORED;
+    default: return PLAIN_NOT;
+    }
+}
+
 /* One leg, whose reply passes through. NULL if there is none, and all is told. */
 static struct leg *
 send_to(const struct way *way, struct pending *p, const struct request *r, struct span block)
@@ -122,6 +136,7 @@ send_to(const struct way *way, struct pending *p, const struct request *r, struc
     }
     struct leg *leg = way_queue(way, p, LEG_ONE, mark);
     leg_queue_set_duty(way->backend, leg, failure_duty(r), r->key);
+    leg->plain = (uint8_t)expected(p, r->cmd);
     return leg;
 }
 

@@ -138,17 +138,16 @@ flight_begin(struct flight_table *t, struct lead *lead, const struct lookup_key 
 {
     bool room = flight_has_room(t) || flight_make_room(t);
     struct lead **bucket = &t->buckets[key->hash & t->mask];
-    *lead = (struct lead){
-        .next = *bucket,
-        .hash = key->hash,
-        .key = key->bytes.ptr,
-        .target = target,
-        .mark = mark,
-        .pool = key->pool,
-        .form = form,
-        .key_bytes = (uint8_t)key->bytes.len,
-        .listed = room,
-    };
+    lead->next = *bucket;
+    lead->hash = key->hash;
+    lead->key = key->bytes.ptr;
+    lead->target = target;
+    lead->flight = NULL;
+    lead->mark = mark;
+    lead->pool = key->pool;
+    lead->form = form;
+    lead->key_bytes = (uint8_t)key->bytes.len;
+    lead->listed = room;
     if (room) {
         *bucket = lead;
         t->count++;

@@ -55,16 +55,30 @@ go_up(struct health *h)
 }
 
 static void
-count_request(struct health *h, bool timed_out, uint64_t now_us)
+open_window(struct health *h, uint64_t now_us)
 {
     if (now_us - h->window_began_us >= HEALTH_WINDOW_US) {
         h->window_began_us = now_us;
         h->window_requests = 0;
         h->window_timeouts = 0;
     }
+}
+
+void
+health_answered(struct health *h, unsigned requests, uint64_t now_us)
+{
+    open_window(h, now_us);
+    h->window_requests += requests;
+    h->timeouts_in_a_row = 0;
+}
+
+static void
+count_timeout(struct health *h, uint64_t now_us)
+{
+    open_window(h, now_us);
     h->window_requests++;
-    h->window_timeouts += timed_out;
-    h->timeouts_in_a_row = timed_out ? h->timeouts_in_a_row + 1 : 0;
+    h->window_timeouts++;
+    h->timeouts_in_a_row++;
 }
 
 static bool
@@ -105,9 +119,9 @@ health_note(struct health *h, enum health_event event, uint64_t now_us)
     bool up = h->state == HEALTH_UP, down = h->state == HEALTH_DOWN;
     bool rejoining = h->state == HEALTH_REJOINING;
     switch (event) {
-    case HEALTH_ANSWERED: count_request(h, false, now_us); return HEALTH_SAME;
+    case HEALTH_ANSWERED: health_answered(h, 1, now_us); return HEALTH_SAME;
     case HEALTH_TIMED_OUT:
-        count_request(h, true, now_us);
+        count_timeout(h, now_us);
         return rejoining || (up && too_many_timeouts(h)) ? go_down(h, now_us) : HEALTH_SAME;
     case HEALTH_CONNECT_FAILED: return down ? HEALTH_SAME : go_down(h, now_us);
     case HEALTH_PROBE_ANSWERED: return down ? probe_answered(h, now_us) : HEALTH_SAME;

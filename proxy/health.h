@@ -59,6 +59,9 @@ void health_init(struct health *h, uint64_t seed);
 
 enum health_change health_note(struct health *h, enum health_event event, uint64_t now_us);
 
+/* HEALTH_ANSWERED, so many times at this moment. */
+void health_answered(struct health *h, unsigned requests, uint64_t now_us);
+
 /* May a request be sent? `down` of the pool's `nodes` look DOWN from here. When
  * that is more than half, the fault is rather ours or the network's than all of
  * theirs: everybody is sent to again, with a shorter timeout. */

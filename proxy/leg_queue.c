@@ -4,41 +4,13 @@
 #include "proxy/journal.h"
 #include "proxy/pending.h"
 #include "proxy/proxy_worker.h"
+#include "proxy/queues.h"
 #include "proxy/way.h"
-
-void
-leg_queue_watch_crowd(struct backend *b)
-{
-    bool crowded = b->queued * 2 >= b->worker->limits->max_inflight ||
-                   buf_len(&b->out) > BACKEND_OUT_MAX / 2 ||
-                   b->queued * b->reply_bytes > BACKEND_DUE_MAX;
-    if (crowded != b->crowded && !b->shadow) {
-        b->crowded = crowded;
-        b->worker->crowded_backends += crowded ? 1u : -1u;
-    }
-}
 
 void
 leg_queue_append(struct backend *b, struct leg *leg, size_t mark, uint64_t timeout_us)
 {
-    uint64_t now = worker_now_us(b->worker);
-    leg->bytes = buf_len(&b->out) - mark;
-    leg->queued_us = now;
-    leg->deadline_us = now + timeout_us;
-    if (b->first == NULL) {
-        b->progress_us = now;
-        b->owed_nothing = true;
-    }
-    if (b->live == NULL) {
-        b->live = leg;
-        backend_wake_at(b, leg->deadline_us);
-    }
-    *b->last = leg;
-    b->last = &leg->next;
-    b->queued++;
-    b->stats_requests++;
-    leg_queue_watch_crowd(b);
-    backend_busy(b);
+    queue_append(b, leg, mark, timeout_us);
 }
 
 /* Without memory for the key all keys are meant. */
@@ -76,46 +48,49 @@ leg_queue_note_latency(struct backend *b)
     b->latency_count = 0;
 }
 
-static void
-take_time(struct backend *b, const struct leg *leg)
+void
+leg_queue_answered(struct backend *b, unsigned legs)
 {
-    uint64_t us = worker_now_us(b->worker) - leg->queued_us;
-    if (us != b->latency_us) {
-        if (b->latency_count > 0) {
-            leg_queue_note_latency(b);
-        }
-        b->latency_us = us;
+    if (b->first == NULL) {
+        backend_busy_if_retired(b);
     }
-    b->latency_count++;
+    if (legs > 0) {
+        health_answered(&b->health, legs, worker_now_us(b->worker));
+    }
+    queue_watch_crowd(b);
+}
+
+/* Nobody waits for its reply any more. */
+static void
+take_late(struct backend *b, struct leg *leg)
+{
+    queue_take_time(b, leg);
+    buf_consume(&b->keys, leg->key_bytes);
+    b->first = leg->next;
+    if (b->first == NULL) {
+        b->last = &b->first;
+    }
+    b->queued--;
+    b->owed_bytes -= leg->bytes;
+    b->owed_keys -= leg->key_bytes;
+    worker_count(b->worker, METRIC_ID_LATE_REPLIES, 1);
 }
 
 void
 leg_queue_finish_first(struct backend *b)
 {
     struct leg *leg = b->first;
-    bool late = leg != b->live;
-    take_time(b, leg);
-    buf_consume(&b->keys, leg->key_bytes);
-    b->first = leg->next;
-    b->queued--;
-    if (b->first == NULL) {
-        b->last = &b->first;
-        backend_busy_if_retired(b);
-    }
+    bool late = leg != b->live, probe = leg->kind == LEG_PROBE;
     if (late) {
-        b->owed_bytes -= leg->bytes;
-        b->owed_keys -= leg->key_bytes;
-        worker_count(b->worker, METRIC_ID_LATE_REPLIES, 1);
+        take_late(b, leg);
     } else {
-        b->live = leg->next;
-        if (leg->kind == LEG_PROBE) {
-            prober_answered(b);
-        } else {
-            (void)health_note(&b->health, HEALTH_ANSWERED, worker_now_us(b->worker));
-        }
+        queue_take_first(b, leg);
+    }
+    leg_queue_answered(b, !late && !probe);
+    if (!late && probe) {
+        prober_answered(b);
     }
     leg_destroy(b->worker, leg);
-    leg_queue_watch_crowd(b);
 }
 
 void
@@ -254,7 +229,7 @@ leg_queue_fail(struct backend *b, struct leg *kept, size_t sent)
         leg = next;
     }
     end_again(b, &again);
-    leg_queue_watch_crowd(b);
+    queue_watch_crowd(b);
 }
 
 size_t

@@ -35,6 +35,10 @@ void leg_queue_finish_first(struct backend *b);
  * taken. */
 void leg_queue_note_latency(struct backend *b);
 
+/* So many live ones of the first have had their whole replies, and have been taken off:
+ * queue_take_first(). */
+void leg_queue_answered(struct backend *b, unsigned legs);
+
 /* The first live leg was not answered in time: its client is told, and its late
  * reply, when it comes, will be dropped. */
 void leg_queue_time_out(struct backend *b);
@@ -52,9 +56,3 @@ size_t leg_queue_bytes(const struct leg *leg);
 /* The first leg that somebody waits for and that stands behind the first `sent`
  * bytes of the queue; NULL if there is none. */
 struct leg *leg_queue_first_unsent(const struct backend *b, size_t sent);
-
-/* A node is crowded when half of what may be on its way is, in number or bytes,
- * also of the replies to come. Then clients stop pipelining (client.c), so that
- * one that asks for much does not make the others wait. Call when either has
- * changed. */
-void leg_queue_watch_crowd(struct backend *b);

@@ -43,6 +43,7 @@ libmfproxy_a_SOURCES = \
 	proxy/owner_cache.c proxy/owner_cache.h \
 	proxy/pending.c proxy/pending.h \
 	proxy/plain.c proxy/plain.h \
+	proxy/plain_answer.c proxy/plain_answer.h \
 	proxy/placement.c proxy/placement.h \
 	proxy/predecessor.c proxy/predecessor.h \
 	proxy/prober.c \
@@ -63,6 +64,7 @@ libmfproxy_a_SOURCES = \
 	proxy/rename.c proxy/rename.h \
 	proxy/gather.h \
 	proxy/retry_budget.h \
+	proxy/queues.h \
 	proxy/rejoin.c proxy/rejoin.h \
 	proxy/roster.c proxy/roster.h \
 	proxy/shadow.c proxy/shadow.h \

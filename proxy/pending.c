@@ -3,8 +3,9 @@
 #include "proxy/admission.h"
 #include "proxy/client.h"
 #include "proxy/multiget.h"
-#include "proxy/roster.h"
 #include "proxy/proxy_worker.h"
+#include "proxy/queues.h"
+#include "proxy/roster.h"
 
 /* What a failed meta command echoes, while its line is still at hand. */
 static void
@@ -28,9 +29,7 @@ keep_echo(struct pending *p, const struct request *r)
 struct pending *
 pending_create(struct client *c, const struct request *r)
 {
-    struct pending *p = objpool_borrow(&c->worker->pendings);
-    p->client = c;
-    p->worker = c->worker;
+    struct pending *p = queue_pending(c);
     if (r != NULL) {
         p->request = (struct failure_request){r->cmd, r->noreply, r->quiet, false};
         if (command_shape(r->cmd) == SHAPE_META &&
@@ -38,81 +37,14 @@ pending_create(struct client *c, const struct request *r)
             keep_echo(p, r);
         }
     }
-    *c->last = p;
-    c->last = &p->next;
-    c->waiting++;
     return p;
-}
-
-static void
-destroy(struct pending *p)
-{
-    struct bufpool *bufs = &p->worker->bufs;
-    bufpool_give_back(bufs, &p->reply);
-    bufpool_give_back(bufs, &p->echo);
-    bufpool_give_back(bufs, &p->worst);
-    if (p->rename != NULL) {
-        objpool_give_back(&p->worker->renames, p->rename);
-    }
-    if (p->many != NULL) {
-        multiget_pool_give_back(&p->worker->multigets, &p->many);
-    }
-    objpool_give_back(&p->worker->pendings, p);
-}
-
-/* Where bytes of this answer go now. */
-static struct buf *
-sink(struct pending *p)
-{
-    struct buf *b = p->client->first == p ? &p->client->out : &p->reply;
-    if (b->mem == NULL) {
-        *b = bufpool_borrow(&p->worker->bufs);
-    }
-    return b;
 }
 
 void
 pending_emit(struct pending *p, struct span bytes)
 {
-    struct client *c = p->client;
-    if (c == NULL || bytes.len == 0) {
-        return;
-    }
-    if (!buf_append_span(sink(p), bytes)) {
-        c->doomed = true;
-    }
-    p->bytes += (uint32_t)bytes.len;
-    client_hold(c, bytes.len);
-    client_busy(c);
-}
-
-/* A moving average, so that back-pressure can tell what is still to come. */
-static void
-learn_reply_size(struct client *c, uint32_t bytes)
-{
-    c->reply_bytes += bytes / 8 - c->reply_bytes / 8;
-}
-
-/* Whatever is answered at the head of the queue goes out, and the new head's
- * bytes, if it has any already, follow. */
-static void
-advance_queue(struct client *c)
-{
-    while (c->first != NULL && c->first->done) {
-        struct pending *p = c->first;
-        c->first = p->next;
-        c->waiting--;
-        learn_reply_size(c, p->bytes);
-        destroy(p);
-        struct pending *head = c->first;
-        if (head == NULL) {
-            c->last = &c->first;
-        } else if (head->reply.mem != NULL) {
-            if (!buf_append_span(sink(head), buf_span(&head->reply))) {
-                c->doomed = true;
-            }
-            bufpool_give_back(&c->worker->bufs, &head->reply);
-        }
+    if (p->client != NULL && bytes.len > 0) {
+        queue_emit(p, bytes);
     }
 }
 
@@ -144,21 +76,14 @@ settle(struct pending *p)
 void
 pending_done(struct pending *p)
 {
-    ASSERT(!p->done && p->legs == 0);
-
-    p->done = true;
     if (p->gate != NULL) {
         settle(p);
     }
-    if (p->writes != 0 && p->client != NULL) {
-        client_ends_write(p);
-    }
-    if (p->client == NULL) {
-        destroy(p);
-    } else if (p->client->first == p) {
-        struct client *c = p->client;
-        advance_queue(c);
-        client_busy(c);
+    if (p->client != NULL) {
+        queue_done(p);
+    } else {
+        ASSERT(!p->done && p->legs == 0);
+        queue_end_pending(p);
     }
 }
 
@@ -181,7 +106,7 @@ pending_abandon(struct pending *p)
 {
     p->client = NULL;
     if (p->done) {
-        destroy(p);
+        queue_end_pending(p);
     }
 }
 
@@ -189,25 +114,7 @@ struct leg *
 leg_create(struct worker *worker, struct pending *p, enum leg_kind kind, enum proto_command cmd,
            struct roster *roster)
 {
-    struct leg *leg = objpool_borrow_raw(&worker->legs);
-    leg->next = NULL;
-    leg->pending = p;
-    leg->roster = roster_ref(roster);
-    leg->fill = NULL;
-    leg->entry = NULL;
-    leg->kind = (uint8_t)kind;
-    leg->shape = (uint8_t)reply_shape_of(cmd);
-    leg->writes = LEG_WRITES_NOTHING;
-    leg->duty = DUTY_NONE;
-    leg->key_bytes = 0;
-    leg->retry = leg->repeatable = leg->begun = false;
-    leg->lead.flight = NULL;
-    leg->lead.listed = false;
-    worker->retry_budget.on_their_way++;
-    if (p != NULL) {
-        p->legs++;
-    }
-    return leg;
+    return queue_leg(worker, p, kind, reply_shape_of(cmd), roster);
 }
 
 static void
@@ -246,16 +153,16 @@ leg_is_retry(struct worker *worker, struct leg *leg)
 }
 
 void
-leg_destroy(struct worker *worker, struct leg *leg)
+leg_has_written(struct worker *worker, struct leg *leg)
 {
-    ASSERT(!coalesce_is_led(&leg->lead));
-    worker->retry_budget.on_their_way--;
-    worker->retry_budget.retries -= leg->retry;
     move_marks(worker, leg);
     if (leg->writes == LEG_WRITES_KEY && worker->coalesce.leases.count > 0) {
         coalesce_written(&worker->coalesce, leg->written_hash);
     }
-    ASSERT(leg->entry == NULL);
-    roster_unref(&leg->roster);
-    objpool_give_back(&worker->legs, leg);
+}
+
+void
+leg_destroy(struct worker *worker, struct leg *leg)
+{
+    queue_end_leg(worker, leg);
 }

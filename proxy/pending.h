@@ -71,6 +71,13 @@ enum leg_kind {
     LEG_FLUSH,
 };
 
+/* What the whole of a plain reply is, which nothing but the leg's client is to be told of. */
+enum leg_plain {
+    PLAIN_NOT,    /* any reply is looked at closely */
+    PLAIN_VALUE,  /* "VALUE ...END" of its lead's key, or END */
+    PLAIN_STORED, /* STORED */
+};
+
 /* leg_create() names what must be nothing at first; the rest is for its kind, and
  * has what its last use left. */
 struct leg {
@@ -93,6 +100,7 @@ struct leg {
     uint8_t writes;          /* enum leg_writes */
     uint8_t duty;            /* enum failure_duty */
     uint8_t key_bytes;       /* of the key in the backend's `keys`; 0: all its keys are meant */
+    uint8_t plain;           /* enum leg_plain */
     bool retry;              /* counts against the retry budget */
     bool repeatable;         /* a read: asked twice it has changed nothing */
     bool begun;              /* a part of the reply has come */
@@ -139,6 +147,9 @@ void leg_is_retry(struct worker *worker, struct leg *leg);
 struct coalesce_read;
 void leg_lead(struct leg *leg, const struct coalesce_read *read, const struct backend *target,
               bool shared);
+
+/* The write is answered, failed or lost: part of leg_destroy(). */
+void leg_has_written(struct worker *worker, struct leg *leg);
 
 /* Gives the leg and its hold on the roster back. */
 void leg_destroy(struct worker *worker, struct leg *leg);

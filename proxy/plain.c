@@ -1,13 +1,20 @@
 #include "proxy/plain.h"
+#include "common/core/hash.h"
 #include "common/proto/request_plain.h"
-#include "proxy/backend.h"
-#include "proxy/client.h"
-#include "proxy/leg_queue.h"
-#include "proxy/pending.h"
-#include "proxy/proxy_worker.h"
-#include "proxy/roster.h"
+#include "proxy/queues.h"
 #include "proxy/split.h"
 #include "proxy/way.h"
+
+/* What is the same for all requests of one call. */
+struct run {
+    struct client *c;
+    struct worker *w;
+    struct roster *roster;
+    const struct table *table;
+    bool one_pool; /* it has all keys: */
+    unsigned pool;
+    unsigned gets, sets; /* not yet counted */
+};
 
 /* A key, and who has it. */
 struct place {
@@ -18,76 +25,99 @@ struct place {
 
 /* False if something about it is out of the ordinary. */
 static inline bool
-find_place(const struct client *c, struct span key, struct place *place)
+find_place(const struct run *run, struct span key, struct place *place)
 {
-    struct worker *w = c->worker;
-    place->key = lookup_key_of(c, key);
-    place->pool = &w->roster->pools[place->key.pool];
+    place->key.bytes = key;
+    place->key.hash = hash_span_seeded(key, run->w->limits->hash_seed);
+    place->key.pool = run->one_pool ? run->pool : table_pool_of(run->table, key);
+    place->pool = &run->roster->pools[place->key.pool];
     if (!place->pool->plain) {
         return false;
     }
-    place->owner = place->pool->backends[way_owner(w->roster, &place->key)];
+    place->owner = place->pool->backends[way_owner(run->roster, &place->key)];
     return backend_is_well(place->owner);
+}
+
+/* Would a read have to wait for nobody, and nobody for it? */
+static inline bool
+is_read_alone(const struct run *run, const struct place *place)
+{
+    return !place->pool->coalesce ||
+           (coalesce_is_quiet(&run->w->coalesce, place->key.hash) && run->c->writing == 0);
 }
 
 /* The request goes to the owner as it stands; without memory for it NULL. */
 static inline struct leg *
-send_as_is(struct client *c, const struct place *place, enum proto_command cmd, struct span bytes)
+send_as_is(struct run *run, const struct place *place, enum proto_command cmd,
+           enum reply_shape shape, struct span bytes)
 {
-    struct worker *w = c->worker;
-    size_t mark = backend_mark(place->owner);
-    if (!buf_append_span(&place->owner->out, bytes)) {
+    struct backend *owner = place->owner;
+    size_t mark = backend_mark(owner);
+    char *to = buf_room(&owner->out, bytes.len);
+    if (to == NULL) {
         return NULL;
     }
-    struct pending *p = pending_create(c, NULL);
+    bytes_copy(to, bytes.ptr, bytes.len);
+    buf_grew(&owner->out, bytes.len);
+    struct pending *p = queue_pending(run->c);
     p->request.cmd = cmd;
     p->policy = place->pool->policy;
-    struct leg *leg = leg_create(w, p, LEG_ONE, cmd, w->roster);
-    leg_queue_append(place->owner, leg, mark, place->pool->request_timeout_us);
+    struct leg *leg = queue_leg(run->w, p, LEG_ONE, shape, run->roster);
+    queue_append(owner, leg, mark, place->pool->request_timeout_us);
     return leg;
 }
 
-static bool
-take_get(struct client *c, struct span key, struct span line)
+/* Others may join it. */
+static inline void
+lead(struct run *run, struct leg *leg, const struct place *place, uint8_t form, uint32_t mark)
 {
-    struct worker *w = c->worker;
-    struct coalesce *co = &w->coalesce;
+    struct lookup_key key = place->key;
+    bytes_copy(leg->key, key.bytes.ptr, key.bytes.len);
+    key.bytes.ptr = leg->key;
+    if (!flight_begin(&run->w->coalesce.flights, &leg->lead, &key, form, mark, place->owner)) {
+        coalesce_too_many(&run->w->coalesce);
+    }
+}
+
+static inline bool
+take_get(struct run *run, struct span key, struct span line)
+{
+    struct worker *w = run->w;
     struct place place;
-    if (!find_place(c, key, &place) ||
-        (place.pool->coalesce && (!coalesce_is_quiet(co, place.key.hash) || c->writing > 0))) {
+    if (!find_place(run, key, &place) || !is_read_alone(run, &place)) {
         return false;
     }
     uint32_t mark = write_marks_read(w->host->writes, place.key.hash);
-    struct leg *leg = send_as_is(c, &place, CMD_GET, line);
+    struct leg *leg = send_as_is(run, &place, CMD_GET, REPLY_SHAPE_VALUES, line);
     if (leg == NULL) {
         return false;
     }
-    worker_count(w, METRIC_ID_CMD_GET, 1);
+    run->gets++;
     worker_note_read(w, &place.key);
+    leg->plain = PLAIN_VALUE;
     leg->repeatable = true;
     if (place.pool->coalesce) {
-        struct coalesce_read read = {.form = FORM_TEXT, .mark = mark, .key = place.key};
-        leg_lead(leg, &read, place.owner, true);
+        lead(run, leg, &place, FORM_TEXT, mark);
     }
     return true;
 }
 
-static bool
-take_set(struct client *c, const struct plain_set *set, struct span bytes)
+static inline bool
+take_set(struct run *run, const struct plain_set *set, struct span bytes)
 {
-    struct worker *w = c->worker;
     struct place place;
-    if (set->value.len > w->limits->max_value_bytes || !find_place(c, set->key, &place)) {
+    if (set->value.len > run->w->limits->max_value_bytes || !find_place(run, set->key, &place)) {
         return false;
     }
-    struct leg *leg = send_as_is(c, &place, CMD_SET, bytes);
+    struct leg *leg = send_as_is(run, &place, CMD_SET, REPLY_SHAPE_LINE, bytes);
     if (leg == NULL) {
         return false;
     }
-    worker_count(w, METRIC_ID_CMD_SET, 1);
+    run->sets++;
+    leg->plain = PLAIN_STORED;
     leg_queue_set_duty(place.owner, leg, DUTY_IF_LOST, set->key);
     client_begins_write(leg->pending, place.key.hash);
-    leg_is_write(w, leg, LEG_WRITES_KEY, place.key.hash);
+    leg_is_write(run->w, leg, LEG_WRITES_KEY, place.key.hash);
     return true;
 }
 
@@ -98,43 +128,66 @@ list_key(void *arg, unsigned i, struct span key)
     keys[i] = key;
 }
 
-static size_t
-take_multiget(struct client *c, struct span input)
+static const char *
+take_multiget(struct run *run, const char *p, const char *end)
 {
     struct span keys[PLAIN_KEYS_MAX];
-    unsigned count = request_plain_multiget(input, list_key, keys);
+    unsigned count = request_plain_multiget(span_make(p, (size_t)(end - p)), list_key, keys);
     if (count == 0) {
-        return 0;
+        return NULL;
     }
-    split_plain_get(c, keys, count);
-    return (size_t)(keys[count - 1].ptr + keys[count - 1].len + 2 - input.ptr);
+    split_plain_get(run->c, keys, count);
+    return keys[count - 1].ptr + keys[count - 1].len + 2;
 }
 
-static size_t
-take_gets(struct client *c, struct span input)
+/* Where the request at `p` ends, if it was taken, else NULL. */
+static inline const char *
+take_one(struct run *run, const char *p, const char *end)
 {
     struct span key;
-    const char *end = request_plain_get(input.ptr, input.ptr + input.len, &key);
-    if (end == NULL) {
-        return take_multiget(c, input);
+    struct plain_set set;
+    const char *after;
+    if ((after = request_plain_get(p, end, &key)) != NULL) {
+        return take_get(run, key, (struct span){p, (size_t)(after - p)}) ? after : NULL;
     }
-    struct span line = {input.ptr, (size_t)(end - input.ptr)};
-    return take_get(c, key, line) ? line.len : 0;
+    if (*p == 's' && (after = request_plain_set(p, end, &set)) != NULL) {
+        return take_set(run, &set, (struct span){p, set.bytes}) ? after : NULL;
+    }
+    return *p == 'g' ? take_multiget(run, p, end) : NULL;
+}
+
+static void
+count(const struct run *run)
+{
+    if (run->gets > 0) {
+        worker_count(run->w, METRIC_ID_CMD_GET, run->gets);
+    }
+    if (run->sets > 0) {
+        worker_count(run->w, METRIC_ID_CMD_SET, run->sets);
+    }
 }
 
 size_t
 plain_take(struct client *c, struct span input)
 {
-    struct plain_set set;
-    if (input.len < 4 || !lookup_has_route(c) || c->worker->roster->placement->table->strips) {
+    struct worker *w = c->worker;
+    if (!lookup_has_route(c) || w->roster->placement->table->strips) {
         return 0;
     }
-    if (input.ptr[0] == 'g') {
-        return take_gets(c, input);
-    }
-    if (input.ptr[0] == 's' && request_plain_sets(input, &set, 1) == 1) {
-        struct span bytes = {input.ptr, set.bytes};
-        return take_set(c, &set, bytes) ? set.bytes : 0;
-    }
-    return 0;
+    const struct table *table = w->roster->placement->table;
+    struct run run = {
+        .c = c,
+        .w = w,
+        .roster = w->roster,
+        .table = table,
+        .one_pool = c->bound || table->routes.count == 0,
+        .pool = c->bound ? w->roster->bound_pools[c->frontend] : table->default_pool,
+    };
+    const char *p = input.ptr, *end = p + input.len, *after;
+    do {
+        after = take_one(&run, p, end);
+        p = after != NULL ? after : p;
+    } while (after != NULL && p < end && queue_admits(c));
+    count(&run);
+    return (size_t)(p - input.ptr);
 }

@@ -15,6 +15,7 @@
 
 struct client;
 
-/* Does the first request in `input`, and says how long it was; 0: it is not for
- * here, and nothing has been done. */
+/* Does the requests that `input` begins with, as far as back-pressure lets it, and says
+ * how long they were; 0: the first is not for here, and nothing has been done. `input`
+ * has something, and back-pressure allows of the first. */
 size_t plain_take(struct client *c, struct span input);
