@@ -94,7 +94,7 @@ struct backend {
     bool crowded;
     uint32_t split_round; /* of the multiget that is being split, with: */
     uint32_t split_shard;
-    const struct roster_pool *split_pool; /* by whose rules requests are admitted */
+    const struct roster_pool *split_pool; /* whose usual keys may join that line; NULL: none */
     size_t split_mark;
 };
 

@@ -107,14 +107,13 @@ multiget_add_key(struct multiget *m, uint32_t at, uint32_t len, uint32_t shard)
     return key;
 }
 
-/* The same where the whole lead is known, with its key on the multiget's line. */
+/* The same, and its lead is for the caller to set, whole. */
 static inline struct lead *
-multiget_add_led(struct multiget *m, const struct lead *lead, uint32_t shard)
+multiget_add_led(struct multiget *m, uint32_t shard)
 {
     ASSERT(m->key_count < m->key_room);
 
     struct multiget_key *k = &m->keys[m->key_count++];
-    k->lead = *lead;
     k->shard = shard;
     k->next = MULTIGET_END;
     k->bytes = 0;

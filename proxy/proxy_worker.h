@@ -176,6 +176,17 @@ worker_note_read(struct worker *w, const struct lookup_key *key)
     }
 }
 
+/* The next `count` reads are not to be looked at; false if one of them is. */
+static inline bool
+worker_pass_reads(struct worker *w, unsigned count)
+{
+    if (w->hotkeys_distance <= count) {
+        return false;
+    }
+    w->hotkeys_distance -= count;
+    return true;
+}
+
 /* lookup_key.hash of a key; needs no roster. */
 uint64_t worker_key_hash(const struct worker *w, struct span key);
 

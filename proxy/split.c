@@ -1,7 +1,9 @@
 #include "proxy/split.h"
+#include "common/core/assert.h"
 #include "common/core/copy.h"
 #include "common/core/hash.h"
 #include "common/core/mem.h"
+#include "common/proto/request_plain.h"
 #include "proxy/answer.h"
 #include "proxy/backend.h"
 #include "proxy/client.h"
@@ -264,50 +266,73 @@ enter_pool(struct split *s, struct roster_pool *pool)
                s->pending->client->writing == 0 && s->worker->coalesce.leases.count == 0;
 }
 
-/* Is a line for usual keys open at this node? */
-static inline bool
-has_usual_line(const struct split *s, struct backend *b)
+/* A line for usual keys. False if there is another, or there can be none. */
+static bool
+open_usual_line(const struct split *s, struct backend *b)
 {
-    if (is_open(s, b)) {
-        return b->split_pool == s->pool;
-    }
     struct way way = {.pool = s->pool, .backend = b, .owner = b};
-    return backend_is_well(b) && open_line(s, &way);
+    return !is_open(s, b) && backend_is_well(b) && open_line(s, &way);
 }
 
-/* Nearly every key: nobody else asks for it, and its node is well. All that is left to do
- * is done here at once. False, and nothing is done, if it is another. */
+/* What is looked up of keys before they are added. */
+struct places {
+    unsigned nodes[PLAIN_KEYS_MAX];
+    uint64_t hashes[PLAIN_KEYS_MAX];
+};
+
+/* Adds nearly every key: nobody else asks for it, and its node is well. All that is left
+ * to do is done here at once. Returns how many were added of those from `i` on, before one
+ * that is another. */
+static unsigned
+add_usual_keys(const struct split *s, const struct span *keys, unsigned i, unsigned count,
+               const struct places *places)
+{
+    struct multiget *many = s->pending->many;
+    struct flight_table *flights = &s->worker->coalesce.flights;
+    struct write_marks *marks = s->worker->host->writes;
+    const struct roster_pool *pool = s->pool;
+    struct backend **backends = pool->backends;
+    ptrdiff_t to_line = buf_span(&many->line).ptr - s->request->keys.ptr;
+    uint32_t round = s->worker->split_round, index = s->pool->index;
+    uint8_t form = s->form;
+    for (; i < count; i++) {
+        struct backend *b = backends[places->nodes[i]];
+        uint64_t hash = places->hashes[i];
+        size_t len = keys[i].len;
+        const char *key = keys[i].ptr;
+        struct lead **bucket = flight_bucket(flights, hash);
+        bool open = b->split_round == round && b->split_pool == pool;
+        if (!flight_bucket_lacks(*bucket, hash) || (!open && !open_usual_line(s, b))) {
+            break;
+        }
+        char *to = buf_room(&b->out, len + 1);
+        if (to == NULL) {
+            break;
+        }
+        buf_grew(&b->out, len + 1);
+        struct lead *lead = multiget_add_led(many, b->split_shard);
+        lead->hash = hash;
+        lead->key = key + to_line;
+        lead->target = b;
+        lead->flight = NULL;
+        lead->mark = write_marks_read(marks, hash);
+        lead->pool = index;
+        lead->form = form;
+        lead->key_bytes = (uint8_t)len;
+        flight_list(flights, bucket, lead);
+        *to = ' ';
+        copy_key(to + 1, key, len);
+    }
+    return i;
+}
+
 static inline bool
 add_usual_key(const struct split *s, const struct lookup_key *key, unsigned node)
 {
-    struct worker *w = s->worker;
-    struct multiget *many = s->pending->many;
-    struct backend *b = s->pool->backends[node];
-    struct flight_table *flights = &w->coalesce.flights;
-    struct lead **bucket = flight_bucket(flights, key->hash);
-    if (!flight_bucket_lacks(*bucket, key->hash) || !has_usual_line(s, b)) {
-        return false;
-    }
-    size_t len = key->bytes.len;
-    const char *from = key->bytes.ptr;
-    char *to = buf_room(&b->out, len + 1);
-    if (to == NULL) {
-        return false;
-    }
-    struct lead lead = {
-        .hash = key->hash,
-        .key = buf_span(&many->line).ptr + (from - s->request->keys.ptr),
-        .target = b,
-        .mark = write_marks_read(w->host->writes, key->hash),
-        .pool = key->pool,
-        .form = s->form,
-        .key_bytes = (uint8_t)len,
-    };
-    buf_grew(&b->out, len + 1);
-    flight_list(flights, bucket, multiget_add_led(many, &lead, b->split_shard));
-    *to = ' ';
-    copy_key(to + 1, from, len);
-    return true;
+    struct places place;
+    place.nodes[0] = node;
+    place.hashes[0] = key->hash;
+    return add_usual_keys(s, &key->bytes, 0, 1, &place) == 1;
 }
 
 static void
@@ -351,19 +376,45 @@ add_key(struct split *s, struct span key)
     read_key(s, &read, node);
 }
 
-/* The same for a key of which it is known that it is a usual one's pool. */
-static inline void
-add_key_of_usual_pool(const struct split *s, struct span bytes, unsigned pool)
+/* While that is looked up for other keys, the memory of these is on its way. */
+static void
+find_places(const struct split *s, const struct span *keys, unsigned count, struct places *places)
 {
+    ASSERT(count <= PLAIN_KEYS_MAX);
+
     struct worker *w = s->worker;
-    struct lookup_key key = {bytes, hash_span_seeded(bytes, w->limits->hash_seed), pool};
-    worker_note_read(w, &key);
-    unsigned node =
-        s->pool->slow_ring ? way_owner(w->roster, &key) : table_pool_owner(s->pool->table, bytes);
-    if (!add_usual_key(s, &key, node)) {
-        struct coalesce_read read = {.key = key, .form = s->form};
-        read.mark = write_marks_read(w->host->writes, key.hash);
-        read_key(s, &read, node);
+    uint64_t seed = w->limits->hash_seed;
+    bool passed = worker_pass_reads(w, count);
+    for (unsigned i = 0; i < count; i++) {
+        places->hashes[i] = hash_span_seeded(keys[i], seed);
+        __builtin_prefetch(flight_bucket(&w->coalesce.flights, places->hashes[i]));
+    }
+    if (!s->pool->slow_ring) {
+        table_pool_owners(s->pool->table, keys, count, places->nodes);
+    }
+    for (unsigned i = 0; i < count && (s->pool->slow_ring || !passed); i++) {
+        struct lookup_key key = {keys[i], places->hashes[i], s->pool->index};
+        if (!passed) {
+            worker_note_read(w, &key);
+        }
+        if (s->pool->slow_ring) {
+            places->nodes[i] = way_owner(w->roster, &key);
+        }
+    }
+}
+
+/* Of a usual pool. */
+static void
+add_keys_of_pool(const struct split *s, const struct span *keys, unsigned count)
+{
+    struct places places;
+    find_places(s, keys, count, &places);
+    unsigned i = 0;
+    while ((i = add_usual_keys(s, keys, i, count, &places)) < count) {
+        struct coalesce_read read = {.key = {keys[i], places.hashes[i], s->pool->index},
+                                     .form = s->form};
+        read.mark = write_marks_read(s->worker->host->writes, read.key.hash);
+        read_key(s, &read, places.nodes[i++]);
     }
 }
 
@@ -471,10 +522,10 @@ split_plain_get(struct client *c, const struct span *keys, unsigned count)
     if (pool != TABLE_NO_POOL) {
         enter_pool(&s, &w->roster->pools[pool]);
     }
-    for (unsigned i = 0; i < count; i++) {
-        if (pool != TABLE_NO_POOL && s.usual) {
-            add_key_of_usual_pool(&s, keys[i], pool);
-        } else {
+    if (s.usual) {
+        add_keys_of_pool(&s, keys, count);
+    } else {
+        for (unsigned i = 0; i < count; i++) {
             add_key(&s, keys[i]);
         }
     }

@@ -10,11 +10,16 @@ struct keytag {
 
 struct span keytag_cut(const struct keytag *tag, struct span key);
 
+static inline bool
+keytag_is_whole(const struct keytag *tag)
+{
+    return tag->strip_prefix.len == 0 && tag->open == '\0' && tag->stop.len == 0;
+}
+
 /* The part of `key` to hash: never empty unless the key is. The wire key is
  * untouched. Most pools hash keys as they are. */
 static inline struct span
 keytag_part(const struct keytag *tag, struct span key)
 {
-    bool whole = tag->strip_prefix.len == 0 && tag->open == '\0' && tag->stop.len == 0;
-    return whole ? key : keytag_cut(tag, key);
+    return keytag_is_whole(tag) ? key : keytag_cut(tag, key);
 }

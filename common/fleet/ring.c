@@ -237,6 +237,31 @@ ring_locate(const struct ring *ring, struct span key)
     UNREACHABLE();
 }
 
+/* Hashes of several keys are computed at a time by the CPU if nothing else is between. */
+static void
+lookup_many_fnv1a_64(struct continuum c, const struct span *keys, unsigned count, unsigned *servers)
+{
+    for (unsigned i = 0; i < count; i++) {
+        servers[i] = key_hash_fnv1a_64(keys[i]);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        servers[i] = c.servers[continuum_at_or_after(&c, servers[i])];
+    }
+}
+
+void
+ring_lookup_many(const struct ring *ring, const struct span *keys, unsigned count,
+                 unsigned *servers)
+{
+    if (ring->front.rises && ring->front.config.hash == KEY_HASH_FNV1A_64) {
+        lookup_many_fnv1a_64(ring->front.continuum, keys, count, servers);
+        return;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        servers[i] = ring_lookup(ring, keys[i]);
+    }
+}
+
 /* --- the servers that follow ----------------------------------------------------- */
 
 static bool

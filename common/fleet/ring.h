@@ -105,6 +105,10 @@ ring_lookup(const struct ring *ring, struct span key)
     return front->continuum.servers[continuum_at_or_after(&front->continuum, hash)];
 }
 
+/* The same for `count` keys at once. */
+void ring_lookup_many(const struct ring *ring, const struct span *keys, unsigned count,
+                      unsigned *servers);
+
 /* The owner of `key` and up to `max` - 1 further servers that may have copies of
  * what it has, all different, into `out`; returns how many. Points of a ring are
  * gone through in the direction in which that ring looks up, so a server that is

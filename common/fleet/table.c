@@ -29,6 +29,22 @@ move_step_name(enum move_step step)
     return names[step];
 }
 
+void
+table_pool_owners(const struct table_pool *pool, const struct span *keys, unsigned count,
+                  unsigned *owners)
+{
+    if (!keytag_is_whole(&pool->tag)) {
+        for (unsigned i = 0; i < count; i++) {
+            owners[i] = table_pool_owner(pool, keys[i]);
+        }
+        return;
+    }
+    ring_lookup_many(pool->ring, keys, count, owners);
+    for (unsigned i = 0; i < count && pool->members != NULL; i++) {
+        owners[i] = pool->members[owners[i]];
+    }
+}
+
 bool
 table_pool_moves(const struct table_pool *pool, struct span key, struct table_move *out)
 {

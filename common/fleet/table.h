@@ -281,6 +281,10 @@ table_pool_owner(const struct table_pool *pool, struct span key)
     return pool->members == NULL ? server : pool->members[server];
 }
 
+/* The same for `count` keys at once. */
+void table_pool_owners(const struct table_pool *pool, const struct span *keys, unsigned count,
+                       unsigned *owners);
+
 /* Does the key change its owner by the pool's move, which is not done yet? From
  * where and to where: indexes into pool->nodes, equal if not. */
 struct table_move {

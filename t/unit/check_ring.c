@@ -157,6 +157,30 @@ START_TEST(equal_points_go_to_the_lower_index)
 }
 END_TEST
 
+START_TEST(many_keys_have_the_owners_that_each_has)
+{
+    struct ring_server servers[] = {{"a", 1, 1, NULL}, {"b", 1, 2, NULL}, {"c", 1, 1, NULL}};
+    static char text[300][300];
+    struct span keys[300];
+    unsigned found[300];
+    for (unsigned i = 0; i < 300; i++) {
+        memset(text[i], 'x', i);
+        keys[i] = span_make(text[i], i + (size_t)snprintf(text[i] + i, 300 - i, "%u", i * 7));
+    }
+    for (enum ring_kind kind = 0; kind < RING_KIND_COUNT * 2; kind++) {
+        enum ring_kind own = kind % RING_KIND_COUNT;
+        bool ours = ring_kind_default_hash(own) == KEY_HASH_OWN || kind == own;
+        enum key_hash hash = ours ? ring_kind_default_hash(own) : KEY_HASH_FNV1A_64;
+        struct ring *ring = ring_of(own, hash, servers, kind % 5 == 0 ? 1 : 3);
+        ring_lookup_many(ring, keys, 290, found);
+        for (unsigned i = 0; i < 290; i++) {
+            ck_assert_uint_eq(found[i], ring_locate(ring, keys[i]).server);
+        }
+        ring_destroy(&ring);
+    }
+}
+END_TEST
+
 START_TEST(lookup_is_the_first_point_not_below)
 {
     struct continuum c;
@@ -432,8 +456,8 @@ END_TEST
 UNIT_MAIN("ring", successors_are_different_and_the_next_on_the_ring,
           every_served_client_agrees_to_the_key, points_are_counted_in_float32,
           one_server_owns_all_without_a_hash, bad_lists_are_refused, labels_follow_each_client,
-          equal_points_go_to_the_lower_index, lookup_is_the_first_point_not_below,
-          sha_knows_every_part_of_a_placement, names_are_found,
+          equal_points_go_to_the_lower_index, many_keys_have_the_owners_that_each_has,
+          lookup_is_the_first_point_not_below, sha_knows_every_part_of_a_placement, names_are_found,
           rings_with_a_hash_of_their_own_take_no_other, a_java_ring_gives_ties_to_the_last,
           the_last_point_not_above, modula_counts_slots, furc_moves_keys_to_the_new_server_only,
           rendezvous_bears_any_bytes, ringcheck_tells_the_outcomes_apart,

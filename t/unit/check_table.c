@@ -166,6 +166,12 @@ START_TEST(every_member_is_read)
     ck_assert_int_eq(q->nodes[1].state, NODE_DOWN);
     ck_assert_uint_eq(table_pool_owner(q, SPAN_LIT("app:{x}1")),
                       table_pool_owner(q, SPAN_LIT("{x}2|#|3")));
+    struct span keys[] = {SPAN_LIT("app:{x}1"), SPAN_LIT("{y}2|#|3"), SPAN_LIT("z"), SPAN_LIT("")};
+    unsigned owners[4];
+    table_pool_owners(q, keys, 4, owners);
+    for (unsigned i = 0; i < 4; i++) {
+        ck_assert_uint_eq(owners[i], table_pool_owner(q, keys[i]));
+    }
     ck_assert_ptr_null(table_pool_find(t, SPAN_LIT("r")));
     table_unref(&t);
 }

@@ -76,6 +76,9 @@ START_TEST(a_key_moves_if_its_owner_differs)
             bool moves = table_pool_moves(pool, k, &move);
             ck_assert_int_eq(moves, s < 3 && strcmp(old, new) != 0);
             ck_assert_str_eq(pool->nodes[table_pool_owner(pool, k)].id, s == 0 ? old : new);
+            unsigned owner;
+            table_pool_owners(pool, &k, 1, &owner);
+            ck_assert_uint_eq(owner, table_pool_owner(pool, k));
             if (moves) {
                 ck_assert_str_eq(pool->nodes[move.from].id, old);
                 ck_assert_str_eq(pool->nodes[move.to].id, new);
