@@ -111,7 +111,7 @@ expected(const struct pending *p, enum proto_command cmd)
     switch (command_shape(cmd)) {
     case SHAPE_GET: return PLAIN_VALUE;
     case SHAPE_STORE: return PLAIN_STORED;
-    default: return PLAIN_NOT;
+    default: return cmd == CMD_MG ? PLAIN_MG : PLAIN_NOT;
     }
 }
 

@@ -18,12 +18,10 @@ static uint8_t
 form_of_mg(const struct meta_args *m)
 {
     uint64_t harmless = meta_bit('O') | meta_bit('q') | meta_bit('b') | meta_bit('v');
-    uint8_t form = FORM_META | (meta_has(m, 'v') ? FORM_VALUE : 0);
     for (unsigned i = 0; i < FORM_WORD_COUNT; i++) {
         harmless |= meta_bit(letters[i]);
-        form |= (uint8_t)(meta_has(m, letters[i]) << i);
     }
-    return (m->present & ~harmless) == 0 ? form : FORM_NONE;
+    return (m->present & ~harmless) == 0 ? form_of_mg_flags(m->present) : FORM_NONE;
 }
 
 uint8_t

@@ -47,6 +47,17 @@ enum form_bit {
  * anything, or tells what depends on who asks when. */
 uint8_t form_of(const struct request *r);
 
+/* Of an mg all of whose flags are among those that may be shared: b, q, v, O and the words'. */
+static inline uint8_t
+form_of_mg_flags(uint64_t present)
+{
+    unsigned form = FORM_META | ((present & meta_bit('v')) != 0 ? FORM_VALUE : 0);
+#define X(id, letter) form |= (present & meta_bit(letter)) != 0 ? FORM_##id : 0;
+    FORM_WORDS(X)
+#undef X
+    return (uint8_t)form;
+}
+
 /* May it change the item, or what is told of it? Not so reads that may not be
  * shared only because they ask for more. */
 bool form_changes_item(const struct request *r);

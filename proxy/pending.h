@@ -76,6 +76,7 @@ enum leg_plain {
     PLAIN_NOT,    /* any reply is looked at closely */
     PLAIN_VALUE,  /* "VALUE ...END" of its lead's key, or END */
     PLAIN_STORED, /* STORED */
+    PLAIN_MG,     /* VA with its value, HD or EN */
 };
 
 /* leg_create() names what must be nothing at first; the rest is for its kind, and

@@ -13,7 +13,7 @@ struct run {
     const struct table *table;
     bool one_pool; /* it has all keys: */
     unsigned pool;
-    unsigned gets, sets; /* not yet counted */
+    unsigned gets, sets, metas; /* not yet counted */
 };
 
 /* A key, and who has it. */
@@ -46,25 +46,38 @@ is_read_alone(const struct run *run, const struct place *place)
            (coalesce_is_quiet(&run->w->coalesce, place->key.hash) && run->c->writing == 0);
 }
 
+static inline bool
+put(struct buf *out, struct span bytes)
+{
+    char *to = buf_room(out, bytes.len);
+    if (to == NULL) {
+        return false;
+    }
+    bytes_copy(to, bytes.ptr, bytes.len);
+    buf_grew(out, bytes.len);
+    return true;
+}
+
+/* What has been put since `mark` is a request. */
+static inline struct leg *
+queue_request(struct run *run, const struct place *place, enum proto_command cmd,
+              enum reply_shape shape, size_t mark)
+{
+    struct pending *p = queue_pending(run->c);
+    p->request.cmd = cmd;
+    p->policy = place->pool->policy;
+    struct leg *leg = queue_leg(run->w, p, LEG_ONE, shape, run->roster);
+    queue_append(place->owner, leg, mark, place->pool->request_timeout_us);
+    return leg;
+}
+
 /* The request goes to the owner as it stands; without memory for it NULL. */
 static inline struct leg *
 send_as_is(struct run *run, const struct place *place, enum proto_command cmd,
            enum reply_shape shape, struct span bytes)
 {
-    struct backend *owner = place->owner;
-    size_t mark = backend_mark(owner);
-    char *to = buf_room(&owner->out, bytes.len);
-    if (to == NULL) {
-        return NULL;
-    }
-    bytes_copy(to, bytes.ptr, bytes.len);
-    buf_grew(&owner->out, bytes.len);
-    struct pending *p = queue_pending(run->c);
-    p->request.cmd = cmd;
-    p->policy = place->pool->policy;
-    struct leg *leg = queue_leg(run->w, p, LEG_ONE, shape, run->roster);
-    queue_append(owner, leg, mark, place->pool->request_timeout_us);
-    return leg;
+    size_t mark = backend_mark(place->owner);
+    return put(&place->owner->out, bytes) ? queue_request(run, place, cmd, shape, mark) : NULL;
 }
 
 /* Others may join it. */
@@ -98,6 +111,82 @@ take_get(struct run *run, struct span key, struct span line)
     leg->repeatable = true;
     if (place.pool->coalesce) {
         lead(run, leg, &place, FORM_TEXT, mark);
+    }
+    return true;
+}
+
+/* A reply must come, also for the node's miss that the client is not to be told of: q and
+ * the blank before it are left out. */
+static bool
+put_without_q(struct buf *out, struct span line, struct span flags)
+{
+    const char *p = flags.ptr, *end = flags.ptr + flags.len;
+    while (p[1] != 'q') {
+        p = scan_key_bytes(p + 1, end);
+    }
+    return put(out, span_make(line.ptr, (size_t)(p - line.ptr))) &&
+           put(out, span_make(p + 2, (size_t)(line.ptr + line.len - (p + 2))));
+}
+
+static struct leg *
+send_mg(struct run *run, const struct place *place, const struct plain_mg *mg, struct span line)
+{
+    if ((mg->present & meta_bit('q')) == 0) {
+        return send_as_is(run, place, CMD_MG, REPLY_SHAPE_LINE, line);
+    }
+    size_t mark = backend_mark(place->owner);
+    if (!put_without_q(&place->owner->out, line, mg->flags)) {
+        backend_undo(place->owner, mark);
+        return NULL;
+    }
+    struct leg *leg = queue_request(run, place, CMD_MG, REPLY_SHAPE_LINE, mark);
+    leg->pending->request.quiet = true;
+    return leg;
+}
+
+/* What a miss that is made up here would echo: O and k. */
+static void
+keep_echo(struct pending *p, const struct plain_mg *mg)
+{
+    const char *at = mg->flags.ptr, *end = at + mg->flags.len;
+    bool kept = true;
+    p->echo = bufpool_borrow(&p->worker->bufs);
+    while (kept && at < end) {
+        const char *after = scan_key_bytes(at + 1, end);
+        if (at[1] == 'O' || at[1] == 'k') {
+            kept = buf_append(&p->echo, at, (size_t)(after - at)) &&
+                   (at[1] == 'O' || buf_append_span(&p->echo, mg->wire_key));
+        }
+        at = after;
+    }
+    if (!kept) {
+        p->client->doomed = true;
+    }
+}
+
+static bool
+take_mg(struct run *run, const struct plain_mg *mg, struct span line)
+{
+    struct worker *w = run->w;
+    struct place place;
+    if ((mg->present & meta_bit('b')) != 0 || !find_place(run, mg->wire_key, &place) ||
+        !is_read_alone(run, &place)) {
+        return false;
+    }
+    uint32_t mark = write_marks_read(w->host->writes, place.key.hash);
+    struct leg *leg = send_mg(run, &place, mg, line);
+    if (leg == NULL) {
+        return false;
+    }
+    run->metas++;
+    worker_note_read(w, &place.key);
+    if ((mg->present & (meta_bit('O') | meta_bit('k'))) != 0 && !leg->pending->request.quiet) {
+        keep_echo(leg->pending, mg);
+    }
+    leg->plain = PLAIN_MG;
+    leg->repeatable = true;
+    if (place.pool->coalesce) {
+        lead(run, leg, &place, form_of_mg_flags(mg->present), mark);
     }
     return true;
 }
@@ -153,6 +242,10 @@ take_one(struct run *run, const char *p, const char *end)
     if (*p == 's' && (after = request_plain_set(p, end, &set)) != NULL) {
         return take_set(run, &set, (struct span){p, set.bytes}) ? after : NULL;
     }
+    struct plain_mg mg;
+    if (*p == 'm' && request_plain_mgs(span_make(p, (size_t)(end - p)), &mg, 1) == 1) {
+        return take_mg(run, &mg, (struct span){p, mg.bytes}) ? p + mg.bytes : NULL;
+    }
     return *p == 'g' ? take_multiget(run, p, end) : NULL;
 }
 
@@ -164,6 +257,9 @@ count(const struct run *run)
     }
     if (run->sets > 0) {
         worker_count(run->w, METRIC_ID_CMD_SET, run->sets);
+    }
+    if (run->metas > 0) {
+        worker_count(run->w, METRIC_ID_CMD_META, run->metas);
     }
 }
 

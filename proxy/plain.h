@@ -1,13 +1,14 @@
-/* plain.h - the short way of what most requests are: get of one key or of some, and
- * set, as clients write them (request_plain.h), of keys whose pool and owner have
- * nothing out of the ordinary about them.
+/* plain.h - the short way of what most requests are: get of one key or of some, set,
+ * and mg with flags that change nothing, as clients write them (request_plain.h), of keys
+ * whose pool and owner have nothing out of the ordinary about them.
  *
  * It does what dispatch.c would do, and leaves out what would turn out not to be
  * needed. Whatever is not certain to be so goes the general way: another command or
  * another spelling; no table, or one that takes prefixes off; a pool with copies, a near
  * cache, a gutter, a shadow, a move or a limit (roster_pool.plain: whoever adds an option that such
- * a request must heed clears it there); an owner that is not UP and connected, is crowded, or has deletes to come; a
- * key that others may be asking for; a client that has not heard of its own write.
+ * a request must heed clears it there); an owner that is not UP and connected, is crowded, or has
+ * deletes to come; a key that others may be asking for; a client that has not heard of its own
+ * write.
  *
  * Worker's thread only. */
 #pragma once

@@ -31,14 +31,34 @@ end_read(struct coalesce *co, struct leg *leg, const char *p, const char *end, u
     return p;
 }
 
+/* What an mg is told has no key that could be another's. */
+static inline const char *
+end_mg(struct coalesce *co, struct leg *leg, const char *p, const char *end, bool *hidden)
+{
+    struct lead *lead = &leg->lead;
+    bool miss;
+    if (coalesce_is_led(lead) && (lead->flight != NULL || co->large_count > 0)) {
+        return NULL;
+    }
+    p = reply_plain_mg(p, end, &miss);
+    if (p != NULL) {
+        flight_unlist_lead(&co->flights, lead);
+        *hidden = miss && leg->pending->request.quiet;
+    }
+    return p;
+}
+
 /* The end of the reply at `p`, if it is whole and as expected; then the leg has no lead
  * any more. */
 static inline const char *
-end_of_reply(struct worker *w, struct leg *leg, const char *p, const char *end, unsigned *hits)
+end_of_reply(struct worker *w, struct leg *leg, const char *p, const char *end, unsigned *hits,
+             bool *hidden)
 {
+    *hidden = false;
     switch ((enum leg_plain)leg->plain) {
     case PLAIN_NOT: break;
     case PLAIN_VALUE: return end_read(&w->coalesce, leg, p, end, hits);
+    case PLAIN_MG: return end_mg(&w->coalesce, leg, p, end, hidden);
     case PLAIN_STORED: return end - p >= 8 && memcmp(p, "STORED\r\n", 8) == 0 ? p + 8 : NULL;
     }
     return NULL;
@@ -48,7 +68,9 @@ static inline void
 tell(struct pending *p, struct span reply)
 {
     p->legs--;
-    queue_emit(p, reply);
+    if (reply.len > 0) {
+        queue_emit(p, reply);
+    }
     queue_done(p);
 }
 
@@ -62,12 +84,13 @@ plain_answers(struct backend *b)
     for (struct leg *leg; at < end && (leg = b->first) != NULL; replies++) {
         struct pending *p = leg->pending;
         bool waits = leg->plain != PLAIN_NOT && p != NULL && p->client != NULL;
-        const char *after = waits ? end_of_reply(w, leg, at, end, &hits) : NULL;
+        bool hidden;
+        const char *after = waits ? end_of_reply(w, leg, at, end, &hits, &hidden) : NULL;
         if (after == NULL) {
             break;
         }
         size_t bytes = (size_t)(after - at);
-        tell(p, (struct span){at, bytes});
+        tell(p, (struct span){at, hidden ? 0 : bytes});
         b->reply_bytes += bytes / 8 - b->reply_bytes / 8;
         queue_take_first(b, leg);
         queue_end_leg(w, leg);
