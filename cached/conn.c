@@ -481,18 +481,33 @@ read_calmly(struct conn *c)
  * something else since, by another connection. As long as we run, what came
  * before a reset is executed all the same, as memcached does it: clients that do
  * not wait for answers end like that. */
-static __attribute__((noinline)) void
+static void
 drop_unread(struct conn *c)
 {
     worker_count(c->worker, METRIC_ID_NODE_GIVEN_UP);
     conn_close(c, END_ERROR);
 }
 
+/* A unix socket knows no reset. But a proxy waits for all of its answers, so one that
+ * has closed before has given up; it may not have been heard yet. Others may close when
+ * they have sent what they want to have done. */
+static __attribute__((noinline)) bool
+is_given_up(struct conn *c, int ready)
+{
+    static const char word[] = "epoch ";
+    char first[sizeof(word) - 1];
+    if ((ready & LOOP_GIVEN_UP) || c->announced != NULL) {
+        return true;
+    }
+    return recv(c->io.fd, first, sizeof(first), MSG_PEEK) == (ssize_t)sizeof(first) &&
+           memcmp(first, word, sizeof(first)) == 0;
+}
+
 static void
 on_io(void *arg, int ready)
 {
     struct conn *c = arg;
-    if (__builtin_expect(ready & LOOP_GIVEN_UP, 0)) {
+    if (__builtin_expect(ready & (LOOP_GIVEN_UP | LOOP_HUNG_UP), 0) && is_given_up(c, ready)) {
         drop_unread(c);
         return;
     }

@@ -318,13 +318,16 @@ is_late(const struct loop *loop, const struct loop_timer *t)
     return t->due_us + STALL_US <= loop->begun_us;
 }
 
-/* LOOP_GIVEN_UP, or nothing. */
+/* LOOP_GIVEN_UP or LOOP_HUNG_UP, or nothing. */
 static __attribute__((noinline)) int
-given_up(const struct loop *loop)
+given_up(const struct loop *loop, uint32_t events)
 {
     const struct loop_timer *next = timer_heap_first(&loop->timers);
     bool stalled = (next != NULL && is_late(loop, next)) || loop->begun_us < loop->stalled_until_us;
-    return stalled ? LOOP_GIVEN_UP : 0;
+    if (!stalled) {
+        return 0;
+    }
+    return events & EPOLLERR ? LOOP_GIVEN_UP : LOOP_HUNG_UP;
 }
 
 static __attribute__((noinline)) void
@@ -332,7 +335,7 @@ tell_rarely(struct loop *loop, const struct epoll_event *event)
 {
     struct loop_io *io = event->data.ptr;
     int ready = readiness(event->events);
-    int also = event->events & EPOLLERR ? given_up(loop) : 0;
+    int also = event->events & (EPOLLERR | EPOLLHUP) ? given_up(loop, event->events) : 0;
     if (io != NULL && (ready & io->wanted & LOOP_READ)) {
         io->fn(io->arg, LOOP_READ | also);
         io = event->data.ptr;

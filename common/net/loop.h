@@ -85,8 +85,10 @@ struct event_base *loop_base(struct loop *loop);
 /* --- descriptors ------------------------------------------------------- */
 /* LOOP_GIVEN_UP comes with one of the others: the connection was reset, and this
  * thread has not run for a while (it was stopped, say). Then what is still to be
- * read is older than what others have sent behind it. Known for who has timers. */
-enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_GIVEN_UP = 4 };
+ * read is older than what others have sent behind it. Known for who has timers.
+ * LOOP_HUNG_UP is the same where the peer has closed a unix socket, whole: that may be
+ * a peer who has given up, or one who has done what it wanted. */
+enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_GIVEN_UP = 4, LOOP_HUNG_UP = 8 };
 
 struct loop_io {
     struct loop *loop;

@@ -40,4 +40,34 @@ for my $try (1 .. 20) {
 }
 ok($done, 'while the node runs it is done');
 
+# ---- unix sockets ----------------------------------------------------------------------------
+# They know no reset. What a proxy has left unanswered when it closed is given up as
+# well, and a proxy is who says by which table it goes; others may close when they have
+# sent what they do not wait for.
+my $socket = scratch_dir() . '/socket';
+$node = mfcached(args => ['-t', 1, '-s', $socket]);
+sub by_socket { return Memfleet::Conn->new("unix:$socket") }
+my $epoch = 'epoch 1 0 ' . '0' x 16 . ' ' . '0' x 16 . "\r\n";
+$c = by_socket();
+my ($proxy, $half_proxy, $polite) = map { by_socket() } 1 .. 3;
+is($_->ask_line($epoch), "OK\r\n", 'a proxy') for $proxy, $half_proxy;
+$polite->ask("mn\r\n");
+$node->freeze;
+$proxy->send("set given_up 0 0 3\r\nold\r\n");
+$proxy->close;
+my $new_proxy = by_socket();
+$new_proxy->send($epoch . "set unseen 0 0 3\r\nold\r\n");
+$new_proxy->close;
+$half_proxy->send("set half 0 0 1\r\n1\r\n");
+$half_proxy->half_close;
+$polite->send("set polite 0 0 1 noreply\r\n1\r\n");
+$polite->close;
+select(undef, undef, undef, 0.4);
+$node->signal('CONT');
+is($half_proxy->read_to_close, "STORED\r\n", 'unix: half a close is none');
+wait_until(sub { $c->stats->{curr_connections} == 1 }, deadline(10), 'who has closed is gone');
+is($c->ask("get given_up\r\n"), "END\r\n", 'unix: what a proxy has left is not done');
+is($c->ask("get unseen\r\n"), "END\r\n", 'nor by a connection that was not accepted yet');
+is($c->ask("get polite\r\n"), "VALUE polite 0 1\r\n1\r\nEND\r\n", 'but what a client has');
+
 done_testing;
