@@ -348,9 +348,7 @@ aim(struct conn *c, struct iovec *iov)
     int n = 0;
     if (c->ingest != NULL) {
         n = ingest_rooms(c->ingest, iov);
-        if (c->ingest->total > STORE_PIECE_BYTES && iov[0].iov_len > STORE_TRAILER_BYTES) {
-            store_value_grows(c->worker->store, iov[0].iov_base, iov[0].iov_len);
-        }
+        ingest_grows(c, c->ingest, &iov[0], iov[0].iov_len);
         if (!ingest_nearly_full(c->ingest)) {
             return n;
         }

@@ -15,6 +15,7 @@ take_value(struct conn *c, struct ingest *in, struct span input)
     struct iovec iov[INGEST_ROOMS];
     int rooms = ingest_rooms(in, iov);
     size_t taken = 0;
+    ingest_grows(c, in, &iov[0], input.len);
     for (int i = 0; i < rooms; i++) {
         size_t left = input.len - taken;
         size_t n = left < iov[i].iov_len ? left : iov[i].iov_len;
@@ -222,6 +223,9 @@ conn_consume(struct conn *c, struct span input, uint64_t requests, bool *stopped
             }
         } else if (c->get.keys_bytes > 0) {
             used += resume_get(c, rest);
+            if (has_taken_long(c, begun_us, effort)) {
+                requests = 0;
+            }
         } else {
             size_t n = take_requests(c, rest, &requests);
             if (n == 0) {

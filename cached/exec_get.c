@@ -8,6 +8,9 @@
 /* "VALUE <key> <flags> <bytes> <cas>\r\n" */
 #define VALUE_LINE_BYTES (6 + KEY_MAX_BYTES + 3 * (1 + NUM_MAX_DIGITS) + 2)
 
+/* Of a long line; then its connection asks whether the turn is long. */
+#define KEYS_AT_ONCE (16 * STORE_SIGHTS)
+
 static inline __attribute__((always_inline)) char *
 put_value_line(char *p, struct span key, uint64_t flags, size_t bytes, const uint64_t *cas)
 {
@@ -159,6 +162,7 @@ exec_get(struct conn *c, struct span keys)
 {
     struct store_key group[STORE_SIGHTS];
     struct span key;
+    unsigned left = KEYS_AT_ONCE;
     do {
         unsigned n = 0;
         while (n < STORE_SIGHTS && request_next_key(&keys, &key)) {
@@ -169,7 +173,8 @@ exec_get(struct conn *c, struct span keys)
             break;
         }
         serve_keys(c, group, n);
-    } while (!conn_blocked(c));
+        left -= n;
+    } while (left > 0 && !conn_blocked(c));
     c->get.keys_bytes = keys.len;
     if (keys.len == 0) {
         outbox_put_span(&c->out, SPAN_LIT("END\r\n"));

@@ -112,6 +112,16 @@ ingest_has_room(struct conn *c, const struct request *r)
            store_make_way(w->store, r->key.len, bytes, &c->room_effort, w->now_ms);
 }
 
+void
+ingest_grows(struct conn *c, const struct ingest *in, const struct iovec *iov, size_t bytes)
+{
+    bool value = in->got + STORE_TRAILER_BYTES < in->total; /* and not its CRLF */
+    if (in->total >= STORE_PAGES_FROM && value && bytes > 0) {
+        store_value_grows(c->worker->store, iov->iov_base,
+                          bytes < iov->iov_len ? bytes : iov->iov_len);
+    }
+}
+
 bool
 ingest_begin(struct conn *c, const struct request *r, struct ingest *in)
 {

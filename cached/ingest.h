@@ -71,6 +71,10 @@ ingest_nearly_full(const struct ingest *in)
     return in->got + STORE_PIECE_BYTES + STORE_TRAILER_BYTES >= in->total;
 }
 
+/* Before up to so many bytes are written to iov, the first of these rooms. A fault for each
+ * page would take several times as long as making them together. */
+void ingest_grows(struct conn *c, const struct ingest *in, const struct iovec *iov, size_t bytes);
+
 /* Is there room for the value of this command, or is none to be had? Else the connection
  * yields, and asks again. */
 bool ingest_has_room(struct conn *c, const struct request *r);

@@ -285,22 +285,33 @@ cleaner_init(struct store_thread *th)
     th->cleaning = mem_zalloc(sizeof(*th->cleaning));
     th->cleaning->th = th;
     th->cleaning->evict = th->st->options.evict;
+    th->compacting = mem_zalloc(sizeof(*th->compacting));
+    th->compacting->th = th;
+    th->compacting->sweeping = true;
 }
 
 void
 cleaner_deinit(struct store_thread *th)
 {
     free(th->cleaning);
+    free(th->compacting);
+}
+
+static void
+drop(struct cleaning *c)
+{
+    struct store_thread *th = c->th;
+    for (unsigned i = c->counting ? 0 : c->at; i < c->count; i++) {
+        segments_put_back(&th->st->segments, c->taken[i]);
+    }
+    c->count = 0;
 }
 
 void
 cleaner_drop(struct store_thread *th)
 {
-    struct cleaning *c = th->cleaning;
-    for (unsigned i = c->counting ? 0 : c->at; i < c->count; i++) {
-        segments_put_back(&th->st->segments, c->taken[i]);
-    }
-    c->count = 0;
+    drop(th->cleaning);
+    drop(th->compacting);
 }
 
 /* False if there is nothing to clean. */
@@ -365,16 +376,22 @@ cleaner_work(struct store_thread *th, uint64_t bytes, uint64_t now_ms)
     }
 }
 
-bool
-cleaner_go_on(struct store_thread *th, uint64_t now_ms)
+/* True if the round is not over. */
+static bool
+slice(struct cleaning *c)
 {
-    struct cleaning *c = th->cleaning;
-    c->now_ms = now_ms;
     for (uint64_t left = SLICE_MAX_BYTES; left > 0 && c->count > 0;) {
         uint64_t looked = go_on(c, left);
         left -= looked < left ? looked : left;
     }
     return c->count > 0;
+}
+
+bool
+cleaner_go_on(struct store_thread *th, uint64_t now_ms)
+{
+    th->cleaning->now_ms = now_ms;
+    return slice(th->cleaning);
 }
 
 uint64_t
@@ -391,22 +408,20 @@ cleaner_slice(struct store_thread *th, uint64_t bytes, uint64_t now_ms)
 
 /* --- moving together --------------------------------------------------------- */
 
-/* What lives in so many segments; those are in c->taken. */
-static unsigned
-compact(struct cleaning *c, unsigned n)
+bool
+cleaner_compact(struct store_thread *th, unsigned looks, uint64_t now_ms, unsigned *went)
 {
-    begin(c, n);
-    finish(c);
-    return c->went;
-}
-
-unsigned
-cleaner_compact(struct store_thread *th, unsigned looks, uint64_t now_ms)
-{
-    struct cleaning c = {.th = th, .now_ms = now_ms, .sweeping = true};
+    struct cleaning *c = th->compacting;
     uint64_t now_s = now_ms / 1000;
     uint32_t aged_s = now_s > SEGMENT_AGE_MAX_S ? (uint32_t)(now_s - SEGMENT_AGE_MAX_S) : 0;
-    return compact(&c, segments_sparse(&th->st->segments, c.taken, 1, SPARSE_SHARE, aged_s, looks));
+    c->now_ms = now_ms;
+    c->went = 0;
+    if (c->count == 0) {
+        begin(c, segments_sparse(&th->st->segments, c->taken, 1, SPARSE_SHARE, aged_s, looks));
+    }
+    bool more = slice(c);
+    *went += c->went;
+    return more;
 }
 
 void
@@ -415,6 +430,7 @@ cleaner_stay_small(struct store_thread *th, uint64_t now_ms)
     struct segments *s = &th->st->segments;
     if (segments_would_grow(s)) {
         struct cleaning c = {.th = th, .now_ms = now_ms, .sweeping = true};
-        compact(&c, segments_sparse(s, c.taken, DREGS, DREGS_SHARE, 0, DREGS_LOOKS));
+        begin(&c, segments_sparse(s, c.taken, DREGS, DREGS_SHARE, 0, DREGS_LOOKS));
+        finish(&c);
     }
 }

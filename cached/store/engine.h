@@ -64,7 +64,8 @@ struct store_thread {
     bool *effort_note; /* never NULL */
     bool no_note;
     struct band_counts bands[STORE_BANDS];
-    struct cleaning *cleaning; /* cleaner.c: the round that it is at */
+    struct cleaning *cleaning;   /* cleaner.c: the round that it is at, */
+    struct cleaning *compacting; /* and what it moves together */
 };
 
 static inline struct shard *
@@ -173,9 +174,10 @@ bool cleaner_go_on(struct store_thread *th, uint64_t now_ms);
 uint64_t cleaner_slice(struct store_thread *th, uint64_t bytes, uint64_t now_ms);
 /* Gives up a round that has begun, for a thread that does not run. */
 void cleaner_drop(struct store_thread *th);
-/* Moves the living out of a segment that is mostly dead; looks at so many.
- * Returns how many items went because they were expired or flushed. */
-unsigned cleaner_compact(struct store_thread *th, unsigned looks, uint64_t now_ms);
+/* A slice of moving the living out of a segment that is mostly dead; looks at so many for
+ * one. Adds to *went how many items went because they were expired or flushed. True if there
+ * is more to move. */
+bool cleaner_compact(struct store_thread *th, unsigned looks, uint64_t now_ms, unsigned *went);
 /* Before a segment is taken: if that would be memory never touched, or given
  * back, segments are emptied that have little alive, for the next time. So a
  * store in which values are overwritten takes two to three times what lives in

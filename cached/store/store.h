@@ -232,9 +232,10 @@ bool store_make_way(struct store_thread *th, uint64_t key_bytes, uint64_t value_
                     uint64_t *effort, uint64_t now_ms);
 #define STORE_ROOMY_FROM 2000
 
-/* Before so many bytes are written to a reserved value of more than STORE_PIECE_BYTES. Its
+/* Before so many bytes are written to a reserved value of STORE_PAGES_FROM bytes or more. Its
  * pages may have to be made then, at some microseconds each. */
 void store_value_grows(struct store_thread *th, const char *from, uint64_t bytes);
+#define STORE_PAGES_FROM  16384
 #define STORE_PIECE_BYTES 65536
 
 /* Bytes that this thread has looked at, moved or copied, other than what it was given to

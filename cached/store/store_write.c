@@ -235,17 +235,20 @@ stop_joining(struct store_thread *th, struct store_reservation *room)
     }
 }
 
-/* The item that would be joined with now, held, if that is long enough to be worth it. */
+/* The item that would be joined with now, held, if that makes a value that is long enough to
+ * be worth it. */
 static struct partner
-find_partner(struct store_thread *th, const struct store_key *key, const struct store_write *w,
-             uint64_t now_ms)
+find_partner(struct store_thread *th, const struct store_reservation *room,
+             const struct store_write *w, uint64_t now_ms)
 {
     struct aftermath after = {0};
     struct partner partner = {0};
+    struct store_key made = {item_key(room->item), room->hash}, *key = &made;
+    uint64_t piece_bytes = item_value_bytes(room->item);
     struct shard *sh = shard_of(th->st, key->hash);
     shard_lock(sh);
     struct place old = find_live(th, sh, key, now_ms, &after);
-    if (old.item != NULL && item_value_bytes(old.item) > STORE_PIECE_BYTES &&
+    if (old.item != NULL && item_value_bytes(old.item) + piece_bytes > STORE_PIECE_BYTES &&
         judge_present(th->st, w, old).verdict == VERDICT_JOIN) {
         item_hold(th, old.item);
         partner = (struct partner){old.item, item_cas(old.item, &old.segment->base)};
@@ -257,10 +260,11 @@ find_partner(struct store_thread *th, const struct store_key *key, const struct 
 
 /* Is it still the one? If not, that is noted. */
 static bool
-still_joins(struct store_thread *th, struct store_joining *j, const struct store_key *key,
+still_joins(struct store_thread *th, const struct store_reservation *room,
             const struct store_write *w, uint64_t now_ms)
 {
-    struct partner now = find_partner(th, key, w, now_ms);
+    struct store_joining *j = room->joining;
+    struct partner now = find_partner(th, room, w, now_ms);
     bool same = now.item == j->partner.item && now.cas == j->partner.cas;
     if (!same) {
         drop_joined(th, j);
@@ -296,7 +300,7 @@ step_joining(struct store_thread *th, struct store_reservation *room, const stru
         return false;
     }
     item_seal(j->joined);
-    return still_joins(th, j, &key, w, now_ms) || j->begun == JOINS_MAX;
+    return still_joins(th, room, w, now_ms) || j->begun == JOINS_MAX;
 }
 
 bool
@@ -307,8 +311,7 @@ store_join_some(struct store_thread *th, struct store_reservation *room,
         return true;
     }
     if (room->joining == NULL) {
-        struct store_key key = {item_key(room->item), room->hash};
-        struct partner partner = find_partner(th, &key, w, now_ms);
+        struct partner partner = find_partner(th, room, w, now_ms);
         if (partner.item == NULL) {
             return true;
         }

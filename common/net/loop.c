@@ -52,6 +52,7 @@ struct loop {
     uint64_t stalled_until_us;
     uint64_t gather_until_us; /* no turn begins before that; 0: whenever there is reason */
     bool wakes_in_time;       /* the thread's sleeps are as short as they are asked to be */
+    bool timers_wait;         /* they were left for this turn */
     bool in_turn;             /* moment and begun_us are this turn's */
     _Atomic uint64_t turns;
     _Atomic uint64_t longest_turn_us;
@@ -386,11 +387,11 @@ static void
 next_turn(struct loop *loop)
 {
     uint64_t woken_us = loop->moment.now_us;
-    run_timers(loop);
     run_hooks(loop);
     end_turn(loop);
     begin_turn(loop);
     loop->moment.now_us = woken_us;
+    run_timers(loop);
 }
 
 /* Nobody's turn comes earlier for it, but timers, who has yielded among them, wait for
@@ -423,6 +424,17 @@ tell_ready(struct loop *loop)
     }
 }
 
+/* Behind a long turn they have the next one, whatever else that does. */
+static void
+run_timers_in_time(struct loop *loop)
+{
+    bool wait = loop->moment.worked && !loop->timers_wait && loop_turn_is_long(loop);
+    loop->timers_wait = wait;
+    if (!wait) {
+        run_timers(loop);
+    }
+}
+
 void
 loop_run(struct loop *loop)
 {
@@ -431,7 +443,7 @@ loop_run(struct loop *loop)
         wait_for_events(loop);
         begin_turn(loop);
         tell_ready(loop);
-        run_timers(loop);
+        run_timers_in_time(loop);
         run_hooks(loop);
         end_turn(loop);
     }

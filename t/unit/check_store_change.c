@@ -214,6 +214,31 @@ note_visit(void *arg, const struct store_view *view)
     }
 }
 
+/* Half of each segment is dead then, and what lives moves together. */
+START_TEST(sweeps_move_what_lives_by_little)
+{
+    enum { ITEMS = 2000, SLICES = 3 * 8192 };
+    open_default();
+    fill(ITEMS, 300);
+    for (unsigned i = 0; i < ITEMS; i++) {
+        char key[32];
+        snprintf(key, sizeof(key), "fill%u", i);
+        struct store_key k = key_of(key);
+        if (i % 3 != 0) {
+            ck_assert_int_eq(store_delete(th, &k, NULL, T0), STORE_OK);
+        }
+    }
+    uint64_t before = store_info(st).memory_bytes, effort = store_effort(th);
+    for (int i = 0; i < 500; i++) {
+        store_sweep(th, 0, 1, 50, T0);
+        ck_assert_uint_le(store_effort(th) - effort, SLICES);
+        effort = store_effort(th);
+    }
+    ck_assert_uint_le(store_info(st).memory_bytes, before * 3 / 4);
+    close_store();
+}
+END_TEST
+
 START_TEST(walks_all_while_the_table_grows)
 {
     open_default();
@@ -266,4 +291,5 @@ END_TEST
 UNIT_MAIN("store_change", deletes_and_marks, drops_a_value_and_keeps_the_expiry, counts,
           counts_only_numbers, counting_leaves_a_reader_its_value, counting_keeps_the_stale_mark,
           counters_can_be_made, flushes_now_and_later, sweeps_the_dead,
-          walks_all_while_the_table_grows, finds_all_after_growing, without_cas_nothing_matches)
+          sweeps_move_what_lives_by_little, walks_all_while_the_table_grows,
+          finds_all_after_growing, without_cas_nothing_matches)

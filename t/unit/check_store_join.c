@@ -136,6 +136,23 @@ START_TEST(a_value_that_goes_is_not_joined)
 }
 END_TEST
 
+START_TEST(so_is_a_long_one_that_comes_to_a_short_one)
+{
+    open_default();
+    struct store_write w = {.mode = STORE_APPEND};
+    set("k", "short");
+    struct store_reservation r = reserve("k", LONG_BYTES, '+', &w);
+    while (!step(&r, &w)) {
+    }
+    struct store_written out;
+    uint64_t before = store_effort(th);
+    ck_assert_int_eq(store_commit(th, &r, &w, T0, &out), STORE_OK);
+    ck_assert_uint_eq(store_effort(th), before);
+    ck_assert_uint_eq(out.value_bytes, LONG_BYTES + 5);
+    close_store();
+}
+END_TEST
+
 START_TEST(who_gives_up_leaves_nothing)
 {
     open_default();
@@ -187,5 +204,6 @@ END_TEST
 
 UNIT_MAIN("store_join", a_long_value_is_joined_in_pieces, a_value_that_changes_is_joined_anew,
           a_value_that_always_changes_is_joined_at_last, a_value_that_goes_is_not_joined,
-          who_gives_up_leaves_nothing, short_ones_and_what_is_refused_take_no_steps,
+          so_is_a_long_one_that_comes_to_a_short_one, who_gives_up_leaves_nothing,
+          short_ones_and_what_is_refused_take_no_steps,
           a_long_value_from_before_a_flush_is_stored_where_it_is)
