@@ -12,11 +12,12 @@
 #define LIMBO_SHARE         64     /* of the limit: what may pass it for waiting */
 #define PASS_SHARE          64     /* of the limit: what was paid for may pass it so far */
 #define LIMBO_SEGMENTS      8
-#define WARM_SHARE          32         /* of the limit: free memory that is kept resident */
-#define HOPS_MAX            512        /* held segments that are skipped in one search */
-#define TRIM_SHARE          16         /* of a segment: less is not worth a system call */
-#define SHED_MAX            (8u << 20) /* at once: a third of a millisecond */
-#define SLACK_SHARE         512        /* of the limit: so much may be resident beyond it */
+#define WARM_SHARE          32           /* of the limit: free memory that is kept resident */
+#define HOPS_MAX            512          /* held segments that are skipped in one search */
+#define TRIM_SHARE          16           /* of a segment: less is not worth a system call */
+#define SHED_MAX            (8u << 20)   /* at once: a third of a millisecond */
+#define RANGE_COUNTS        (256u << 10) /* what the smallest range counts as */
+#define SLACK_SHARE         512          /* of the limit: so much may be resident beyond it */
 #define SLACK_MAX           (256u << 10)
 #define SLACKS_FAR          16 /* and never so many times as much */
 
@@ -164,7 +165,8 @@ shed_range(struct segments *s, uint64_t bytes)
     return given;
 }
 
-/* Gives up to about `bytes` of what is more than `keep` back. */
+/* Gives up to about `bytes` of what is more than `keep` back. A range that is small costs
+ * the system as much as a large one (see below), and counts as such. */
 static void
 shed(struct segments *s, uint64_t bytes, uint64_t keep)
 {
@@ -172,6 +174,7 @@ shed(struct segments *s, uint64_t bytes, uint64_t keep)
     uint64_t over;
     while (bytes > 0 && (over = surplus(s, keep)) > 0) {
         uint64_t given = shed_range(s, bytes < over ? bytes : over);
+        given = given > RANGE_COUNTS ? given : RANGE_COUNTS;
         bytes -= bytes < given ? bytes : given;
     }
 }

@@ -57,7 +57,7 @@ visit_shard(const struct segments *s, struct shard *sh, uint64_t position, unsig
 #define SWEEP_DROPS_MAX 256
 #define SHRINKS_MAX     16     /* of the table in a slice */
 #define COMPACT_LOOKS   64     /* segments */
-#define GIVE_BACK_BYTES 131072 /* a call */
+#define GIVE_BACK_BYTES 262144 /* a call; a range of half of that would cost more */
 
 struct sweep {
     struct store_thread *th;
