@@ -200,6 +200,12 @@ is_hot_write(const struct worker *w, const struct request *r, const struct coale
     return pool->replicas > 1 && !reads && fanout_is_hot(pool, read->key.bytes);
 }
 
+static bool
+is_delete(const struct request *r)
+{
+    return r->cmd == CMD_DELETE || r->cmd == CMD_MD;
+}
+
 static void
 send_alone(struct pending *p, const struct request *r, const struct coalesce_read *read,
            struct span block)
@@ -209,14 +215,18 @@ send_alone(struct pending *p, const struct request *r, const struct coalesce_rea
     copy(w, r, &read->key, block);
     if (hot_write) {
         client_begins_write(p, read->key.hash);
-        fanout_begin_write(p, &read->key, r->cmd == CMD_DELETE || r->cmd == CMD_MD);
+        fanout_begin_write(p, &read->key, is_delete(r));
     }
     struct way way = way_to_key(w, &read->key, gutter_use(r, read->form));
     struct leg *leg = send_to(&way, p, r, block);
-    if (leg != NULL) {
-        leg->repeatable = read->form != FORM_NONE;
+    if (leg == NULL) {
+        if (is_delete(r)) { /* the gutter may have gone, too, and be back before the owner */
+            way_clean_gutter(w, &way, &read->key);
+        }
+        return;
     }
-    if (leg != NULL && form_changes_item(r)) {
+    leg->repeatable = read->form != FORM_NONE;
+    if (form_changes_item(r)) {
         if (!hot_write) {
             client_begins_write(p, read->key.hash);
         }

@@ -55,7 +55,7 @@ way_is_gutter(const struct way *way)
 }
 
 /* The key was changed at its owner, or will be: what its gutter may still have of
- * it goes. */
+ * it goes, at once or when that can be reached again. */
 void way_clean_gutter(struct worker *w, const struct way *way, const struct lookup_key *key);
 
 /* The way to one node of a pool. */

@@ -91,10 +91,13 @@ is($c->ask("get $k\r\nset $k 0 0 1\r\nx\r\ndelete $k\r\n"),
 $gutter->mode('refuse');
 wait_until(sub { $c->ask("set ${t}z 0 0 1\r\nx\r\n") eq "SERVER_ERROR backend down\r\n" }, deadline(10), 'it is DOWN');
 is($c->ask("get $k\r\ndelete $k\r\n"), "END\r\nNOT_FOUND\r\n", 'reads miss');
+is($c->ask("delete ${t}n1\r\ndelete ${t}n2 noreply\r\nmd ${t}n3 q\r\nmn\r\n"), "NOT_FOUND\r\nNF\r\nMN\r\n",
+   'so do deletes of what it has and both do not hear of');
 $gutter->seen;
 $gutter->mode('answer');
 wait_until(sub { ($c->get($k) // '') eq "g:$k" }, deadline(20), 'it is back');
-ok((grep { $_ eq "delete $k" } @{ seen_by($gutter) }), 'and had the delete that it missed first');
+is_deeply([sort grep { /^delete .*(?:n\d|k)$/ } @{ seen_by($gutter) }], [sort map { "delete $t$_" } qw(k n1 n2 n3)],
+          'and had the deletes that it missed first');
 like(scalar(http_get($proxy->addr(role => 'http'), '/metrics')),
      qr/^mfproxy_node_gutter_requests_total\{node="n1",addr="[^"]+"\} [1-9]/m, 'a metric per node');
 $proxy->stop;
