@@ -222,7 +222,7 @@ on_readable(void *arg, int ready)
     (void)ready;
     struct predecessor *p = arg;
     struct handover_message m;
-    for (int i = 0; i < MESSAGES_PER_TURN; i++) {
+    for (int i = 0; i < MESSAGES_PER_TURN || handover_link_has_next(&p->link); i++) {
         switch (handover_link_next(&p->link, &m)) {
         case HANDOVER_MESSAGE: on_message(p, &m); break;
         case HANDOVER_NOTHING: return;
@@ -238,6 +238,7 @@ predecessor_watch(struct predecessor *p, struct loop *loop)
     handover_link_unblock(&p->link);
     loop_io_init(&p->io, loop, p->link.fd, on_readable, p);
     loop_io_want(&p->io, LOOP_READ);
+    on_readable(p, LOOP_READ); /* what came with DRAINING: of that the socket does not tell */
 }
 
 bool

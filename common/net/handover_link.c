@@ -175,6 +175,13 @@ handover_link_next(struct handover_link *l, struct handover_message *out)
     }
 }
 
+bool
+handover_link_has_next(const struct handover_link *l)
+{
+    struct handover_message m;
+    return handover_parse(span_skip(buf_span(&l->in), l->used), &m) != HANDOVER_NEED_MORE;
+}
+
 int
 handover_link_take(struct handover_link *l)
 {

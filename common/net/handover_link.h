@@ -53,6 +53,9 @@ enum handover_next {
 /* The next message; its body lasts until the next call. */
 enum handover_next handover_link_next(struct handover_link *l, struct handover_message *out);
 
+/* Has the next message come already, so that the socket may never say so? */
+bool handover_link_has_next(const struct handover_link *l);
+
 /* The oldest descriptor that has come and was not taken yet; -1 if there is none. */
 int handover_link_take(struct handover_link *l);
 

@@ -231,6 +231,25 @@ for my $expected (qr/whoever listens there is no mfproxy/, qr/it speaks version 
 }
 waitpid($answerer, 0);
 
+# ---- all at once ------------------------------------------------------------------------------------------
+my $hasty = IO::Socket::UNIX->new(Type => Socket::SOCK_STREAM(), Local => "$dir/hasty", Listen => 5);
+my $talker = fork() // die "fork: $!";
+if ($talker == 0) {
+    my $c = $hasty->accept or POSIX::_exit(1);
+    sysread($c, my $hello, 100);
+    unlink("$dir/hasty");
+    syswrite($c, "MFHO\0\1\0\1\0");
+    sysread($c, my $ready, 100);
+    syswrite($c, "MFHD\0\1\0\0" . "MFHJ\0\1\0\0" x 300);
+    sysread($c, my $end, 100);
+    POSIX::_exit(0);
+}
+my $heir = mfproxy(args => ['--takeover', "$dir/hasty", '--servers', $mock->addr]);
+wait_until(sub { (() = $heir->log_text =~ /event=journal_unreadable/g) == 300 }, deadline(10),
+           'what comes with the last word before it, and much at a time, is all taken at once');
+$heir->stop;
+waitpid($talker, 0);
+
 for my $case (["get x\r\n" => qr/it is no mfproxy/], ["MFHH\0\2\0\7mfproxy" => qr/speaks version 1/],
               ["MFHH\0\1\0\10mfcached" => qr/is an mfproxy/], ["MFHR\0\1\0\0" => qr/is an mfproxy/],
               ['MFH' => qr/ended before it was ready/]) {
