@@ -133,11 +133,8 @@ drop_output(struct backend *b, size_t kept)
  * accepts and resets. After one that did, requests of which nothing has left go
  * out by the next: a node that was restarted costs only what was on its way. */
 static void
-lose_connection(struct backend *b, const char *reason)
+lose_sent(struct backend *b, const char *reason, size_t sent)
 {
-    size_t queued_bytes = leg_queue_bytes(b->first), unsent = buf_len(&b->out);
-    ASSERT(queued_bytes >= unsent);
-    size_t sent = queued_bytes - unsent;
     struct leg *kept = b->gave_bytes ? leg_queue_first_unsent(b, sent) : NULL;
     /* That a node which is DOWN refuses a probe, too, is no news. */
     bool news = b->first != kept || (!b->gave_bytes && !backend_is_down(b));
@@ -154,6 +151,23 @@ lose_connection(struct backend *b, const char *reason)
     leg_queue_fail(b, kept, sent);
     bufpool_give_back(&b->worker->bufs, &b->sent);
     backend_busy(b); /* it may connect again, or be retired */
+}
+
+static void
+lose_connection(struct backend *b, const char *reason)
+{
+    size_t queued_bytes = leg_queue_bytes(b->first), unsent = buf_len(&b->out);
+    ASSERT(queued_bytes >= unsent);
+    lose_sent(b, reason, queued_bytes - unsent);
+}
+
+/* memcached over its limit of connections accepts, says so and closes. That is no reply
+ * to what was asked first: nothing that was sent has been looked at. */
+static bool
+is_turned_away(const struct backend *b)
+{
+    return !b->gave_bytes &&
+           span_starts_with(buf_span(&b->in), SPAN_LIT("ERROR Too many open connections\r\n"));
 }
 
 static bool
@@ -269,6 +283,11 @@ read_some(struct backend *b)
     worker_count(b->worker, METRIC_ID_BACKEND_READ, (uint64_t)n);
     bufpool_give_back(&b->worker->bufs, &b->sent);
     buf_grew(&b->in, (size_t)n);
+    if (is_turned_away(b)) {
+        worker_count(b->worker, METRIC_ID_BACKEND_ERRORS, 1);
+        lose_sent(b, "it has too many connections", 0);
+        return;
+    }
     b->gave_bytes = true;
     b->progress_us = worker_now_us(b->worker);
     bool good = take_replies(b);

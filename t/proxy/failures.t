@@ -254,4 +254,17 @@ wait_until(sub { $c->stats->{backend_probes_total} >= $probes + 4 }, deadline(10
 is($c->ask("get $ka\r\n"), "END\r\n", 'an error line does not prove that a node is back');
 $mock{a}->mode('answer');
 wait_until(sub { ($c->get($ka) // '') eq "a:$ka" }, deadline(15), 'a version does');
+
+# The line is no reply to whoever asked first; nothing was executed.
+$mock{a}->mode('line', 'ERROR Too many open connections');
+for my $case (["get $ka\r\n", "END\r\n"], ["set $ka 0 0 1\r\nx\r\n", "SERVER_ERROR backend down\r\n"],
+              ["get $kb $ka\r\n", "VALUE $kb 0 " . length("b:$kb") . "\r\nb:$kb\r\nEND\r\n"],
+              ["mg $ka v\r\n", "EN\r\n"]) {
+    my ($request, $reply) = @$case;
+    my $new = mfproxy(args => ['--servers', join(',', map { $_->addr } @mocks), '--threads', 1]);
+    my $client = $new->connect;
+    is($client->ask($request), $reply, 'turned away: ' . ($request =~ /^(\w+)/)[0]);
+    is($client->stats->{backends_down}, 1, 'as by a node that refuses');
+    $new->stop;
+}
 done_testing;
