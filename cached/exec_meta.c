@@ -285,7 +285,7 @@ exec_meta_debug(struct conn *c, const struct request *r)
 {
     struct worker *w = c->worker;
     struct store_key key = store_key(r->key);
-    struct store_lookup how = {.peek = true};
+    struct store_lookup how = {.peek = true, .blind = true};
     struct store_view view;
     worker_count(w, METRIC_ID_NODE_META);
     if (store_get(w->store, &key, &how, w->now_ms, &view) != STORE_OK) {

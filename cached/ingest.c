@@ -92,7 +92,7 @@ is_joining(const struct request *r)
 static uint64_t
 bytes_to_join(struct worker *w, const struct request *r)
 {
-    static const struct store_lookup peek = {.peek = true};
+    static const struct store_lookup peek = {.peek = true, .blind = true};
     struct store_key key = store_key(r->key);
     struct store_view view;
     if (store_get(w->store, &key, &peek, w->now_ms, &view) != STORE_OK) {
@@ -108,8 +108,11 @@ ingest_has_room(struct conn *c, const struct request *r)
 {
     struct worker *w = c->worker;
     uint64_t bytes = r->value_bytes + (is_joining(r) ? bytes_to_join(w, r) : 0);
-    return bytes < STORE_ROOMY_FROM ||
-           store_make_way(w->store, r->key.len, bytes, &c->room_effort, w->now_ms);
+    if (bytes < STORE_ROOMY_FROM) {
+        c->room_effort = 0; /* what it was to be joined with may have gone while it waited */
+        return true;
+    }
+    return store_make_way(w->store, r->key.len, bytes, &c->room_effort, w->now_ms);
 }
 
 void

@@ -63,7 +63,7 @@ watch_put_lookup(struct conn *c, struct span key)
 {
     struct worker *w = c->worker;
     struct store_key k = store_key(key);
-    struct store_lookup how = {.peek = true};
+    struct store_lookup how = {.peek = true, .blind = true};
     struct store_view view;
     bool found = store_get(w->store, &k, &how, w->now_ms, &view) == STORE_OK;
     watch_put_fetch(c, key, &view, found);

@@ -131,7 +131,8 @@ struct store_view {
 
 /* What a lookup does besides looking. */
 struct store_lookup {
-    bool peek; /* leave access time, "fetched" and recency alone */
+    bool peek;  /* leave access time, "fetched" and recency alone */
+    bool blind; /* take no token of a stale item: nobody will refill it for this lookup */
     bool touch;
     uint64_t touch_expiry_ms;
     bool recache;             /* hand out the token if the item expires before recache_before_ms */

@@ -25,7 +25,7 @@ store_stands_alone(const struct store_thread *th, const struct store_item *item)
 static void
 hand_out_token(struct store_item *it, const struct store_lookup *how, struct store_view *view)
 {
-    if (view->taken) {
+    if (view->taken || how->blind) {
         return;
     }
     uint64_t expiry_ms = how->recache_after_touch ? view->expiry_ms : view->expiry_before_ms;
@@ -100,7 +100,7 @@ look(struct store_thread *th, struct shard *sh, const struct store_key *key,
         item_unhold(th, it);
         return LOOK_AGAIN;
     }
-    if (how != NULL && view->stale && !view->taken) {
+    if (how != NULL && !how->blind && view->stale && !view->taken) {
         item_unhold(th, it);
         return LOOK_LOCKED;
     }
@@ -145,6 +145,9 @@ vivify_locked(struct store_thread *th, struct shard *sh, const struct store_key 
     item_set_expiry_ms(fresh, how->vivify_expiry_ms);
     item_show(fresh, base_of(th->st, fresh), now_ms, view);
     item_hold(th, fresh);
+    if (!how->peek) {
+        item_bump(fresh, base_of(th->st, fresh), now_ms);
+    }
     view->taken = false;
     view->won = view->made = true;
     link_item(th, sh, key->hash, fresh, 0, old, after);

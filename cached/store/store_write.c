@@ -425,7 +425,7 @@ try_commit(struct store_thread *th, const struct store_key *key, struct store_it
         break;
     case VERDICT_REFUSE:
         if (old.item != NULL && w->mode == STORE_ADD) {
-            item_bump(old.item, &old.segment->base, now_ms); /* somebody wants it there */
+            item_use(old.item, &old.segment->base, now_ms); /* somebody wants it there */
         }
         break;
     case VERDICT_ANEW: break;

@@ -83,6 +83,13 @@ my $before = $c->stats->{log_worker_written};
 $c->ask("get nobody_watches\r\n");
 is($c->stats->{log_worker_written}, $before, 'nothing is written for nobody');
 
+# To tell a watcher of what a store finds there is not to ask for it.
+{
+    my $w = watcher('fetchers');
+    is($c->ask("set st 0 0 1\r\nx\r\nmd st I\r\nms st 1 C1\r\ny\r\nmg st v\r\n"),
+       "STORED\r\nHD\r\nEX\r\nVA 1 X W\r\nx\r\n", 'a watched store takes no token');
+}
+
 # --- connections --------------------------------------------------------------------
 
 {
