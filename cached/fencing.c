@@ -176,7 +176,9 @@ keep(struct conn *c, const struct fence_token *token)
         c->announced->conn = c;
         list_push_back(&c->worker->announced, &c->announced->link);
     }
-    c->announced->token = *token;
+    if (!fence_token_falls(&c->announced->token, token)) {
+        c->announced->token = *token;
+    }
     return true;
 }
 

@@ -305,6 +305,7 @@ answer_piece(struct leg *leg, const struct reply_piece *piece)
     case LEG_ASIDE:
     case LEG_SHADOW:
     case LEG_MOVE:
+    case LEG_HERALD:
     case LEG_AGE:
     case LEG_REPLAY:
     case LEG_FLUSH: break;
@@ -384,6 +385,7 @@ answer_failure(struct leg *leg, enum failure failure)
     case LEG_ASIDE:
     case LEG_SHADOW:
     case LEG_MOVE:
+    case LEG_HERALD:
     case LEG_AGE:
     case LEG_REPLAY:
     case LEG_FLUSH: break;

@@ -6,6 +6,7 @@
 #include "common/net/calls.h"
 #include "common/net/sock.h"
 #include "proxy/answer.h"
+#include "proxy/herald.h"
 #include "proxy/leg_queue.h"
 #include "proxy/own_stall.h"
 #include "proxy/pending.h"
@@ -57,6 +58,7 @@ backend_create(struct worker *w, const struct place_node *node)
     b->stats = node_stats_ref(node->stats);
     b->endpoint = endpoint_ref(node->endpoint);
     list_init(&b->busy_link);
+    list_init(&b->herald_link);
     list_push_back(&w->backends, &b->link);
     b->journal = journal_ref(node->journal);
     health_init(&b->health, random_next(&w->rng));
@@ -71,6 +73,7 @@ backend_assign(struct backend *b, const struct place_node *node, unsigned index)
     b->name = mem_strdup(node->node->id);
     b->node = index;
     b->masked = node->node->state == NODE_DOWN;
+    b->heralds = node->node->kind == NODE_KIND_MFCACHED;
     b->connect_timeout_us = node->pool->connect_timeout_ms * 1000;
     b->request_timeout_us = node->pool->request_timeout_ms * 1000;
     if (b->shadow) { /* what is on its way holds up the next epoch's acknowledgement */
@@ -173,6 +176,10 @@ is_turned_away(const struct backend *b)
 static bool
 take_piece(struct backend *b, struct leg *leg, const struct reply_piece *piece)
 {
+    if (leg->kind == LEG_HERALD) {
+        herald_answered(b, piece->line);
+        return true;
+    }
     if (!rejoin_owns(leg)) {
         return answer_piece(leg, piece);
     }
@@ -219,6 +226,19 @@ take_run(struct backend *b, struct leg *leg)
     return true;
 }
 
+/* An error line to a client's request may say that our table is too old. Then the
+ * request has failed. */
+static bool
+is_refused(struct backend *b, const struct leg *leg, const struct reply_piece *piece)
+{
+    if (leg->kind == LEG_HERALD) {
+        return false;
+    }
+    worker_count(b->worker, METRIC_ID_BACKEND_ERRORS, 1);
+    return leg == b->live && leg->kind != LEG_PROBE && !rejoin_owns(leg) &&
+           herald_is_refusal(b, piece->line);
+}
+
 /* Parses what has come. False if the connection is lost for it. */
 static bool
 take_replies(struct backend *b)
@@ -241,10 +261,10 @@ take_replies(struct backend *b)
         }
         if (piece.kind == REPLY_VALUE) {
             take_end_along(b, leg, &piece);
-        } else if (reply_is_error(piece.kind)) {
-            worker_count(b->worker, METRIC_ID_BACKEND_ERRORS, 1);
         }
-        if (!take_piece(b, leg, &piece)) {
+        if (reply_is_error(piece.kind) && is_refused(b, leg, &piece)) {
+            leg_queue_refuse_first(b, FAILURE_STALE);
+        } else if (!take_piece(b, leg, &piece)) {
             leg->begun = true;
             return false;
         }
@@ -255,6 +275,25 @@ take_replies(struct backend *b)
         }
     }
     return true;
+}
+
+/* False as above. What answers the greeting says nothing of how the node serves. */
+static inline bool
+take_input(struct backend *b)
+{
+    if (__builtin_expect(b->greeting_owed, 0)) {
+        bool good = herald_take_greeting(b);
+        if (!good || b->greeting_owed || buf_len(&b->in) == 0) {
+            return good;
+        }
+    }
+    bufpool_give_back(&b->worker->bufs, &b->sent);
+    b->gave_bytes = true;
+    bool good = take_replies(b);
+    if (b->latency_count > 0) {
+        leg_queue_note_latency(b);
+    }
+    return good;
 }
 
 static void
@@ -281,20 +320,14 @@ read_some(struct backend *b)
         return;
     }
     worker_count(b->worker, METRIC_ID_BACKEND_READ, (uint64_t)n);
-    bufpool_give_back(&b->worker->bufs, &b->sent);
     buf_grew(&b->in, (size_t)n);
     if (is_turned_away(b)) {
         worker_count(b->worker, METRIC_ID_BACKEND_ERRORS, 1);
         lose_sent(b, "it has too many connections", 0);
         return;
     }
-    b->gave_bytes = true;
     b->progress_us = worker_now_us(b->worker);
-    bool good = take_replies(b);
-    if (b->latency_count > 0) {
-        leg_queue_note_latency(b);
-    }
-    if (!good) {
+    if (!take_input(b)) {
         worker_count(b->worker, METRIC_ID_GARBAGE, 1);
         lose_connection(b, "not a reply to what was asked");
         return;
@@ -334,6 +367,9 @@ connect_decided(struct backend *b)
     atomic_fetch_add_explicit(&b->stats->connects, 1, memory_order_relaxed);
     sock_keepalive(b->fd, KEEPALIVE_IDLE_S, KEEPALIVE_EVERY_S, KEEPALIVE_PROBES);
     loop_io_want(&b->io, LOOP_READ);
+    if (!herald_greet(b)) {
+        lose_connection(b, "cannot be sent to");
+    }
 }
 
 static void
@@ -578,6 +614,7 @@ backend_destroy(struct backend **backend)
     loop_timer_deinit(&b->timer);
     list_remove(&b->link);
     list_remove(&b->busy_link);
+    list_remove(&b->herald_link);
     node_stats_unref(&b->stats);
     journal_unref(&b->journal);
     buf_deinit(&b->keys);

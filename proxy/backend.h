@@ -43,8 +43,9 @@ enum backend_state { BACKEND_CLOSED, BACKEND_CONNECTING, BACKEND_CONNECTED };
 
 struct backend {
     struct worker *worker;
-    struct list link;      /* worker->backends */
-    struct list busy_link; /* worker->busy_backends */
+    struct list link;        /* worker->backends */
+    struct list busy_link;   /* worker->busy_backends */
+    struct list herald_link; /* worker->herald.due */
     struct loop_io io;
     int fd;
     enum backend_state state;
@@ -62,7 +63,8 @@ struct backend {
     size_t owed_bytes;         /* of requests that timed out and are still in the queue */
     size_t owed_keys;          /* bytes of their keys, the first in `keys` */
     bool owed_nothing;         /* when the queue began: all of it is in `out` */
-    bool gave_bytes;           /* this connection has brought at least one */
+    bool gave_bytes;           /* this connection has brought at least one, the greeting's aside */
+    bool greeting_owed;        /* the answer to what this connection began with (herald.h) */
     uint64_t progress_us;      /* when a byte came last, or the queue began */
     uint64_t connect_until_us; /* while CONNECTING */
     uint64_t connect_after_us; /* after a failed connect: not before */
@@ -80,11 +82,12 @@ struct backend {
     /* as the current roster has it */
     char *name;
     unsigned node;
-    bool masked; /* the table calls it down: no requests, no probes */
+    bool masked;  /* the table calls it down: no requests, no probes */
+    bool heralds; /* it is told by which table we go */
     uint64_t connect_timeout_us;
     uint64_t request_timeout_us;
     enum rejoin_policy rejoin_policy;
-    bool shadow; /* for copies: nobody waits, and no metric of nodes tells of it */
+    bool shadow;      /* for copies: nobody waits, and no metric of nodes tells of it */
     uint32_t tail_us; /* tail_estimate.h: of its answers to reads of hot keys */
     struct node_stats *stats;
     uint64_t stats_requests; /* not yet added to stats->requests */

@@ -68,7 +68,7 @@ failure_duty_applies(enum failure_duty duty, enum failure failure)
     case DUTY_NONE: return false;
     case DUTY_IF_SENT: return failure == FAILURE_TIMEOUT;
     case DUTY_IF_LOST: return failure == FAILURE_TIMEOUT || failure == FAILURE_DOWN;
-    case DUTY_ALWAYS: return failure != FAILURE_NO_ROUTE;
+    case DUTY_ALWAYS: return failure != FAILURE_NO_ROUTE && failure != FAILURE_STALE;
     }
     return false;
 }

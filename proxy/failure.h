@@ -15,7 +15,8 @@
     X(DOWN,        BACKEND_DOWN)    /* nothing was sent */                                         \
     X(TIMEOUT,     BACKEND_TIMEOUT) /* sent, or partly; nobody knows whether it was done */        \
     X(OVERLOADED,  OVERLOADED)                                                                     \
-    X(NO_ROUTE,    NO_ROUTE)
+    X(NO_ROUTE,    NO_ROUTE)                                                                       \
+    X(STALE,       STALE_EPOCH)     /* the node refused it: our table is too old */
 /* clang-format on */
 enum failure {
 #define X(id, error) FAILURE_##id,
@@ -47,7 +48,9 @@ struct failure_reply failure_answer(const struct failure_request *request,
                                     const struct failure_policy *policy, enum failure failure);
 
 /* After which failures the key must be deleted at its node as soon as that can be
- * reached, because its value there is old, or nobody knows what it is. */
+ * reached, because its value there is old, or nobody knows what it is. Not where a node
+ * has refused us: others go on using it, and a journal that grows until we have a newer
+ * table could end in a flush of all that they have there. */
 enum failure_duty {
     DUTY_NONE,    /* reads, and writes that leave a value as good as it was */
     DUTY_IF_SENT, /* what builds on the value: it was done, or not */

@@ -93,6 +93,18 @@ leg_queue_finish_first(struct backend *b)
     leg_destroy(b->worker, leg);
 }
 
+/* To ask again would be of no use, and there is no duty: nothing was done. */
+void
+leg_queue_refuse_first(struct backend *b, enum failure failure)
+{
+    struct leg *leg = b->first;
+    if (leg->kind != LEG_SHADOW) {
+        way_count_failure(b->worker, failure);
+    }
+    leg->begun = true;
+    answer_failure(leg, failure);
+}
+
 void
 leg_queue_time_out(struct backend *b)
 {
@@ -108,7 +120,7 @@ leg_queue_time_out(struct backend *b)
     }
     if (rejoin_owns(leg)) {
         rejoin_failed(b, leg);
-    } else {
+    } else if (leg->kind != LEG_HERALD) {
         if (leg->kind != LEG_SHADOW) {
             worker_count(b->worker, METRIC_ID_FAILED_TIMEOUT, 1);
         }
@@ -125,7 +137,7 @@ fail_leg(struct backend *b, struct leg *leg, bool alive, enum failure failure)
         prober_failed(b);
     } else if (alive && rejoin_owns(leg)) {
         rejoin_failed(b, leg);
-    } else if (alive) {
+    } else if (alive && leg->kind != LEG_HERALD) {
         atomic_fetch_add_explicit(&b->stats->broken, 1, memory_order_relaxed);
         if (leg->kind != LEG_SHADOW) {
             way_count_failure(b->worker, failure);

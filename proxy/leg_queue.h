@@ -39,6 +39,10 @@ void leg_queue_note_latency(struct backend *b);
  * queue_take_first(). */
 void leg_queue_answered(struct backend *b, unsigned legs);
 
+/* The first leg, which somebody waits for, was answered by a refusal: the client is told
+ * of a failure. Its reply is still to be finished. */
+void leg_queue_refuse_first(struct backend *b, enum failure failure);
+
 /* The first live leg was not answered in time: its client is told, and its late
  * reply, when it comes, will be dropped. */
 void leg_queue_time_out(struct backend *b);

@@ -20,6 +20,7 @@ libmfproxy_a_SOURCES = \
 	proxy/frontend.c proxy/frontend.h \
 	proxy/gutter.c proxy/gutter.h \
 	proxy/health.c proxy/health.h \
+	proxy/herald.c proxy/herald.h \
 	proxy/hedge.c proxy/hedge.h \
 	proxy/journal.c proxy/journal.h \
 	proxy/journal_dir.c proxy/journal_dir.h \

@@ -35,7 +35,8 @@ moving_deinit(struct moving_set *set)
 static enum failure
 failure_to_tell(const struct moving *m)
 {
-    if (m->failure == FAILURE_DOWN && m->reply.mem != NULL && m->op != MOVE_OP_DELETE) {
+    bool undone = m->failure == FAILURE_DOWN || m->failure == FAILURE_STALE;
+    if (undone && m->reply.mem != NULL && m->op != MOVE_OP_DELETE) {
         return FAILURE_TIMEOUT;
     }
     if (m->failure == FAILURE_TIMEOUT && m->op == MOVE_OP_BUILD && !m->sent) {

@@ -380,7 +380,10 @@ moving_act_failed(struct moving *m, enum failure failure)
         if (claims(m) && failure == FAILURE_TIMEOUT) {
             hold(m);
         }
-        return m->act == MOVE_READ_BOTH && in_time ? fetch(m) : fail_read(m, failure);
+        /* Where the new owner refuses us the old one may know nothing of writes any more. */
+        return m->act == MOVE_READ_BOTH && in_time && failure != FAILURE_STALE
+                   ? fetch(m)
+                   : fail_read(m, failure);
     case ASKS_FETCH: return fail_read(m, failure);
     case ASKS_STORE: hold(m); return reads(m) ? MOVING_DONE : moving_fail(m, failure);
     case ASKS_DROP: hold(m); return (enum moving_outcome)m->then;

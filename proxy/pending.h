@@ -66,6 +66,7 @@ enum leg_kind {
     LEG_FILL,      /* a step of making such a copy (fill.h). No pending. */
     LEG_SHADOW,    /* a copy for the shadow pool (shadow.h). No pending. */
     LEG_MOVE,      /* an act for a key that moves (moving.h). No pending. */
+    LEG_HERALD,    /* by which table we go (herald.h). No pending. */
     LEG_AGE,       /* the three of rejoin.h, without a pending */
     LEG_REPLAY,
     LEG_FLUSH,

@@ -17,7 +17,8 @@
 
 #define DRAIN_POLL_MS     10
 #define SPARE_DESCRIPTORS 64
-#define LOOP_DESCRIPTORS  4 /* of each worker: its epoll and what wakes it */
+#define HURRY_EVERY_MS    1000 /* a newer table is asked for */
+#define LOOP_DESCRIPTORS  4    /* of each worker: its epoll and what wakes it */
 
 /* --- connections --------------------------------------------------------------- */
 
@@ -106,6 +107,23 @@ on_placement_clear(void *arg, struct placement *placement)
     pthread_mutex_lock(&proxy->lock);
     if (proxy->follower != NULL) {
         follower_ack(proxy->follower, placement->table->epoch);
+    }
+    pthread_mutex_unlock(&proxy->lock);
+}
+
+/* Any worker's thread, perhaps for each request. */
+static void
+on_table_is_stale(void *arg)
+{
+    struct proxy *proxy = arg;
+    uint64_t now = clock_mono_ms(), last = atomic_load(&proxy->hurried_ms);
+    if (now - last < HURRY_EVERY_MS ||
+        !atomic_compare_exchange_strong(&proxy->hurried_ms, &last, now)) {
+        return;
+    }
+    pthread_mutex_lock(&proxy->lock);
+    if (proxy->follower != NULL) {
+        follower_hurry(proxy->follower);
     }
     pthread_mutex_unlock(&proxy->lock);
 }
@@ -316,6 +334,7 @@ fill_limits(struct proxy *proxy)
         .client_gone = on_client_gone,
         .give_client = on_client_to_give,
         .placement_clear = on_placement_clear,
+        .table_is_stale = on_table_is_stale,
     };
 }
 

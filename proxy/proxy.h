@@ -60,6 +60,7 @@ struct proxy {
     pthread_mutex_t lock;         /* covers the two below */
     struct follower *follower;    /* NULL when it has ended */
     struct placement *placement;  /* the newest; NULL before there is a table */
+    _Atomic uint64_t hurried_ms;  /* when a newer table was asked for last */
     _Atomic uint64_t clear_epoch; /* nothing older than this table is on its way */
     _Atomic unsigned connections;
     _Atomic uint64_t connections_max; /* --max-connections, or what descriptors allow */

@@ -56,6 +56,10 @@
       "Requests, of a multiget each key, over a limit by rate of their pool.")                     \
     X(FAILED_NO_ROUTE,  "failed_no_route_total",      COUNTER,                                     \
       "Requests before there was a routing table, or by a listener whose pool it lacks.")                                                \
+    X(FAILED_STALE,     "failed_stale_total",         COUNTER,                                     \
+      "Requests that a node refused because our routing table is too old.")                        \
+    X(HERALDS,          "epochs_announced_total",     COUNTER,                                     \
+      "Times that a node was told by which routing table we go.")                                  \
     X(READ_RETRIES,     "read_retries_total",         COUNTER,                                     \
       "Reads sent once more because their connection was closed before any answer.")               \
     X(LATE_REPLIES,     "backend_late_replies_total", COUNTER,                                     \

@@ -40,6 +40,7 @@ worker_create(unsigned index, const struct worker_limits *limits, const struct w
     coalesce_init(&w->coalesce, w);
     fanout_init(&w->fanout, w);
     hedge_init(&w->hedge, w);
+    herald_init(&w->herald, w);
     moving_init(&w->moving, w);
     w->hotkeys = hotkeys_create(w->rng);
     w->hotkeys_distance = 1;
@@ -114,6 +115,7 @@ worker_destroy(struct worker **worker)
     coalesce_deinit(&w->coalesce);
     fanout_deinit(&w->fanout);
     hedge_deinit(&w->hedge);
+    herald_deinit(&w->herald);
     moving_deinit(&w->moving);
     shadow_deinit(&w->shadow);
     hotkeys_destroy(&w->hotkeys);
@@ -268,6 +270,7 @@ worker_roster_gone(struct worker *w)
     w->rosters--;
     if (w->rosters == 1 && w->roster != NULL && !w->clear_told) {
         w->clear_told = true;
+        herald_clear(w);
         struct placement *placement = w->roster->placement;
         if (atomic_fetch_sub(&placement->uncleared, 1) == 1) {
             w->host->placement_clear(w->host->arg, placement);

@@ -18,6 +18,7 @@
 #include "proxy/frontend.h"
 #include "proxy/gather.h"
 #include "proxy/hedge.h"
+#include "proxy/herald.h"
 #include "proxy/lookup_key.h"
 #include "proxy/moving.h"
 #include "proxy/multiget.h"
@@ -66,6 +67,8 @@ struct worker_host {
     void (*client_gone)(void *arg);
     /* Gives an idle client's connection to the process that took over. */
     enum successor_takes (*give_client)(void *arg, int fd, unsigned frontend);
+    /* A node refuses us because our table is too old. */
+    void (*table_is_stale)(void *arg);
     /* All workers are clear of every epoch before the placement's. */
     void (*placement_clear)(void *arg, struct placement *placement);
 };
@@ -86,6 +89,7 @@ struct worker {
     struct coalesce coalesce;
     struct fanout fanout;
     struct hedge hedge;
+    struct herald herald;
     struct moving_set moving;
     struct shadow shadow;
     struct hotkeys *hotkeys;

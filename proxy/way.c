@@ -17,6 +17,7 @@ way_count_failure(struct worker *w, enum failure failure)
         [FAILURE_TIMEOUT] = METRIC_ID_FAILED_TIMEOUT,
         [FAILURE_OVERLOADED] = METRIC_ID_FAILED_OVERLOADED,
         [FAILURE_NO_ROUTE] = METRIC_ID_FAILED_NO_ROUTE,
+        [FAILURE_STALE] = METRIC_ID_FAILED_STALE,
     };
     worker_count(w, metrics[failure], 1);
 }

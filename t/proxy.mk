@@ -138,6 +138,7 @@ PROXY_TESTS = \
 	t/proxy/replicas.t \
 	t/proxy/routes.t \
 	t/proxy/shadow.t \
+	t/proxy/stragglers.t \
 	t/proxy/strip_prefix.t \
 	t/proxy/table.t \
 	t/proxy/takeover.t \

@@ -16,6 +16,7 @@ FLEET_TESTS = \
 	t/fleet/replay.t \
 	t/fleet/same_as_memcached.t \
 	t/fleet/stale.t \
+	t/fleet/stragglers.t \
 	t/fleet/table_load.t \
 	t/fleet/trace.t
 TAP_TESTS += $(FLEET_TESTS)

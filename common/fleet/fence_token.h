@@ -34,6 +34,15 @@ size_t fence_token_put(const struct fence_token *token, char out[FENCE_TOKEN_BYT
 /* From the words behind the verb; false if it is none. */
 bool fence_token_parse(const struct span *words, unsigned count, struct fence_token *out);
 
+/* Is `next` an earlier table than the one that was announced? A proxy that announces it
+ * has written that line before, and lost the connection that it was for. */
+static inline bool
+fence_token_falls(const struct fence_token *announced, const struct fence_token *next)
+{
+    return next->cluster == announced->cluster && next->incarnation == announced->incarnation &&
+           next->epoch < announced->epoch;
+}
+
 /* What a node knows. Zeroed: nobody is refused. */
 struct fence {
     bool has_table; /* from its own mfcontrol, which knows better than proxies do */

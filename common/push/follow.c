@@ -502,6 +502,21 @@ follower_ack(struct follower *f, uint64_t epoch)
     loop_post(f->loop, on_acked, f);
 }
 
+static void
+on_hurry(void *arg)
+{
+    struct follower *f = arg;
+    if (f->push != NULL) {
+        follow_push_hurry(f->push);
+    }
+}
+
+void
+follower_hurry(struct follower *f)
+{
+    loop_post(f->loop, on_hurry, f);
+}
+
 uint64_t
 follower_table_age_ms(const struct follower *f)
 {

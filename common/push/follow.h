@@ -13,7 +13,8 @@
  * kept there and used at the next start if the source is away.
  *
  * Threads: create, start and destroy from the main thread; callbacks run on the
- * follower's thread; follower_ack() and the getters from any thread. */
+ * follower's thread; follower_ack(),
+ * follower_hurry() and the getters from any thread. */
 #pragma once
 #include "common/core/metric.h"
 #include "common/core/option.h"
@@ -91,6 +92,11 @@ void follower_destroy(struct follower **f, bool for_good);
 
 /* Every worker uses this epoch and nothing of an older one is in flight. */
 void follower_ack(struct follower *f, uint64_t epoch);
+
+/* Something says that there is a newer table: a stream that is down is tried again at
+ * once, one that has been silent for longer than a beat is given up for another. Any
+ * thread. */
+void follower_hurry(struct follower *f);
 
 /* For stats and /metrics. Age in ms since the table in use was confirmed as the
  * newest by its source (a beat or a file check); 0 for a fixed one. */

@@ -67,6 +67,15 @@ follow_link_lost(struct follow_link *l, uint64_t now_ms)
     }
 }
 
+void
+follow_link_hurry(struct follow_link *l, uint64_t now_ms)
+{
+    bool suspect = l->state == LINK_UP && now_ms + LINK_SILENT_MS >= l->due_ms + LINK_SUSPECT_MS;
+    if (now_ms < l->due_ms && (l->state == LINK_WAITING || suspect)) {
+        l->due_ms = now_ms;
+    }
+}
+
 uint64_t
 follow_link_wait_ms(const struct follow_link *l, uint64_t now_ms)
 {

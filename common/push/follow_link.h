@@ -10,6 +10,7 @@
 #pragma once
 #include "common/core/backoff.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define LINK_WAIT_MIN_MS   100
@@ -17,6 +18,7 @@
 #define LINK_WAIT_MAX_MS   10000
 #define LINK_CONNECT_MS    3000
 #define LINK_SILENT_MS     15000 /* three beats */
+#define LINK_SUSPECT_MS    6000  /* a beat is overdue */
 
 enum link_state { LINK_WAITING, LINK_CONNECTING, LINK_UP };
 
@@ -45,6 +47,10 @@ void follow_link_heard(struct follow_link *l, uint64_t now_ms);
 void follow_link_receiving(struct follow_link *l, uint64_t now_ms);
 /* The connection or the attempt failed. */
 void follow_link_lost(struct follow_link *l, uint64_t now_ms);
+
+/* There is something to hear that has not come: a wait is over at once, and a peer
+ * whose beat is overdue is given up. */
+void follow_link_hurry(struct follow_link *l, uint64_t now_ms);
 
 /* Until follow_link_step() will have something to do. */
 uint64_t follow_link_wait_ms(const struct follow_link *l, uint64_t now_ms);

@@ -329,6 +329,15 @@ follow_push_nack(struct follow_push *p, uint64_t epoch, const char *code, const 
 }
 
 void
+follow_push_hurry(struct follow_push *p)
+{
+    if (!p->leaving) {
+        follow_link_hurry(&p->link, clock_mono_ms());
+        schedule(p);
+    }
+}
+
+void
 follow_push_goodbye(struct follow_push *p, bool for_good)
 {
     json_t *bye = json_object();

@@ -52,6 +52,9 @@ void follow_push_ack(struct follow_push *p, const struct table *table);
 /* `epoch` 0: not known. */
 void follow_push_nack(struct follow_push *p, uint64_t epoch, const char *code, const char *reason);
 
+/* See follower_hurry(). */
+void follow_push_hurry(struct follow_push *p);
+
 /* Sends BYE and calls goodbye_done() once, within PUSH_GOODBYE_MS. Nothing is
  * sent or taken after it. */
 void follow_push_goodbye(struct follow_push *p, bool for_good);

@@ -13,6 +13,9 @@
 # A copy of a hot key has the key's value, and seen() tells its name as KEY@copy, or
 # KEY@here (proxy/copy_name.h).
 #
+# By which table a proxy goes (`epoch`) it answers OK, at once where nothing is owed,
+# and does not count as seen; announced() has these lines.
+#
 # Its `stats` tell its uptime, a long one unless uptime(SECONDS) has set another.
 #
 # busy(VERB) makes it answer SERVER_ERROR busy to these commands, or LINE with
@@ -99,6 +102,14 @@ sub seen {
     return split(/\t/, $lines);
 }
 
+# The same for what proxies announced.
+sub announced {
+    my ($self) = @_;
+    my $lines = $self->_tell('announced');
+    chomp $lines;
+    return split(/\t/, $lines);
+}
+
 sub busy {
     my ($self, $verb, $line) = @_;
     $self->_tell("busy $verb " . ($line // 'SERVER_ERROR busy'));
@@ -147,7 +158,7 @@ sub main {
     my ($name, $port) = @_;
     my $listener = MockBackend::_listen($port);
     my $self = bless { name => $name, port => $listener->sockport, listener => $listener,
-                       control => \*STDIN, mode => 'answer', arg => '', conns => {}, seen => [],
+                       control => \*STDIN, mode => 'answer', arg => '', conns => {}, seen => [], announced => [],
                        accepted => 0, uptime => 1_000_000, busy => '' }, __PACKAGE__;
     $self->run;
     return;
@@ -198,6 +209,9 @@ sub _obey {
         $self->_read_all;
         $answer = join("\t", @{ $self->{seen} });
         $self->{seen} = [];
+    } elsif ($verb eq 'announced') {
+        $self->_read_all;
+        $answer = join("\t", splice(@{ $self->{announced} }));
     } elsif ($verb eq 'connections') {
         $answer = $self->{accepted};
     } elsif ($verb eq 'busy') {
@@ -261,7 +275,12 @@ sub _read {
                         :                                                       0;
         return if length($conn->{in}) < length($line) + 2 + $value_bytes;
         substr($conn->{in}, 0, length($line) + 2 + $value_bytes, '');
-        push @{ $self->{seen} }, $line =~ s/$COPY/\@$1/r;
+        my $announces = $verb eq 'epoch';
+        push @{ $announces ? $self->{announced} : $self->{seen} }, $line =~ s/$COPY/\@$1/r;
+        if ($announces && !@{ $conn->{owed} }) {
+            syswrite($conn->{socket}, $self->_reply($verb));
+            next;
+        }
         my $delay = $self->{mode} eq 'late' ? $self->{arg} / 1000 : 0;
         push @{ $conn->{owed} }, { due => time + $delay, words => [$verb, @words] };
     }
@@ -271,6 +290,7 @@ sub _read {
 sub _reply {
     my ($self, $verb, @words) = @_;
     return $self->{busy_line} =~ s/\\r/\r/gr =~ s/\\n/\n/gr . "\r\n" if $verb eq $self->{busy};
+    return "OK\r\n" if $verb eq 'epoch';
     return "$self->{arg}\r\n" if $self->{mode} eq 'line';
     return $self->{arg} =~ s/\\r/\r/gr =~ s/\\n/\n/gr if $self->{mode} eq 'bytes';
     return $self->_values($verb, @words) if $verb =~ /^(?:get|gets|gat|gats)$/;

@@ -47,6 +47,8 @@ START_TEST(writes_err)
                          "SERVER_ERROR overloaded");
         ck_assert_str_eq(told(writes[i], false, false, defaults, FAILURE_NO_ROUTE),
                          "SERVER_ERROR no route");
+        ck_assert_str_eq(told(writes[i], false, false, defaults, FAILURE_STALE),
+                         "SERVER_ERROR stale epoch");
     }
 }
 END_TEST

@@ -82,6 +82,25 @@ START_TEST(silence_ends_a_stream_and_beats_keep_it)
 }
 END_TEST
 
+START_TEST(who_is_in_a_hurry_waits_for_nobody)
+{
+    struct follow_link l;
+    follow_link_init(&l, PEERS, 7, 0);
+    follow_link_step(&l, 0);
+    follow_link_hurry(&l, 1);
+    ck_assert_int_eq(follow_link_step(&l, 1), LINK_NOTHING); /* it connects already */
+    follow_link_lost(&l, 2);
+    ck_assert_uint_gt(follow_link_wait_ms(&l, 2), 0);
+    follow_link_hurry(&l, 2);
+    ck_assert_int_eq(follow_link_step(&l, 2), LINK_CONNECT);
+    follow_link_connected(&l, 10);
+    follow_link_hurry(&l, 10 + LINK_SUSPECT_MS - 1);
+    ck_assert_int_eq(follow_link_step(&l, 10 + LINK_SUSPECT_MS - 1), LINK_NOTHING);
+    follow_link_hurry(&l, 10 + LINK_SUSPECT_MS);
+    ck_assert_int_eq(follow_link_step(&l, 10 + LINK_SUSPECT_MS), LINK_DROP);
+}
+END_TEST
+
 START_TEST(a_frame_on_its_way_is_no_silence)
 {
     struct follow_link l;
@@ -133,5 +152,5 @@ END_TEST
 
 UNIT_MAIN("follow_link", the_first_connect_is_due_at_once, a_fleet_spreads_over_its_peers,
           every_try_is_at_the_next_peer_after_a_longer_wait, a_connect_that_hangs_is_given_up,
-          silence_ends_a_stream_and_beats_keep_it, a_frame_on_its_way_is_no_silence,
+          silence_ends_a_stream_and_beats_keep_it, who_is_in_a_hurry_waits_for_nobody, a_frame_on_its_way_is_no_silence,
           only_a_beat_makes_waits_short_again, the_list_may_shrink)
