@@ -16,7 +16,7 @@ take_value(struct conn *c, struct ingest *in, struct span input)
     int rooms = ingest_rooms(in, iov);
     size_t taken = 0;
     ingest_grows(c, in, &iov[0], input.len);
-    for (int i = 0; i < rooms; i++) {
+    for (int i = 0; i < rooms && taken < input.len; i++) {
         size_t left = input.len - taken;
         size_t n = left < iov[i].iov_len ? left : iov[i].iov_len;
         memcpy(iov[i].iov_base, input.ptr + taken, n);
