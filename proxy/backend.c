@@ -231,12 +231,8 @@ take_run(struct backend *b, struct leg *leg)
 static bool
 is_refused(struct backend *b, const struct leg *leg, const struct reply_piece *piece)
 {
-    if (leg->kind == LEG_HERALD) {
-        return false;
-    }
-    worker_count(b->worker, METRIC_ID_BACKEND_ERRORS, 1);
-    return leg == b->live && leg->kind != LEG_PROBE && !rejoin_owns(leg) &&
-           herald_is_refusal(b, piece->line);
+    return leg == b->live && leg->kind != LEG_HERALD && leg->kind != LEG_PROBE &&
+           !rejoin_owns(leg) && herald_is_refusal(b, piece->line);
 }
 
 /* Parses what has come. False if the connection is lost for it. */
@@ -261,6 +257,8 @@ take_replies(struct backend *b)
         }
         if (piece.kind == REPLY_VALUE) {
             take_end_along(b, leg, &piece);
+        } else if (reply_is_error(piece.kind) && leg->kind != LEG_HERALD) {
+            worker_count(b->worker, METRIC_ID_BACKEND_ERRORS, 1);
         }
         if (reply_is_error(piece.kind) && is_refused(b, leg, &piece)) {
             leg_queue_refuse_first(b, FAILURE_STALE);

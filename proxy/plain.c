@@ -1,4 +1,5 @@
 #include "proxy/plain.h"
+#include "common/core/copy.h"
 #include "common/core/hash.h"
 #include "common/proto/request_plain.h"
 #include "proxy/queues.h"
@@ -53,7 +54,7 @@ put(struct buf *out, struct span bytes)
     if (to == NULL) {
         return false;
     }
-    bytes_copy(to, bytes.ptr, bytes.len);
+    copy_key_or_call(to, bytes.ptr, bytes.len);
     buf_grew(out, bytes.len);
     return true;
 }
@@ -85,7 +86,7 @@ static inline void
 lead(struct run *run, struct leg *leg, const struct place *place, uint8_t form, uint32_t mark)
 {
     struct lookup_key key = place->key;
-    bytes_copy(leg->key, key.bytes.ptr, key.bytes.len);
+    copy_key_or_call(leg->key, key.bytes.ptr, key.bytes.len);
     key.bytes.ptr = leg->key;
     if (!flight_begin(&run->w->coalesce.flights, &leg->lead, &key, form, mark, place->owner)) {
         coalesce_too_many(&run->w->coalesce);

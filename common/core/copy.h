@@ -43,3 +43,16 @@ copy_key(char *to, const char *from, size_t n)
     memcpy(to + n - 16, from + n - 16, 16);
     return to + n;
 }
+
+/* copy_key() for where code must stay small to be inlined itself: any other length is a
+ * call. */
+static inline void
+copy_key_or_call(char *to, const char *from, size_t n)
+{
+    if (n - 16 > 32 - 16) {
+        memcpy(to, from, n);
+        return;
+    }
+    memcpy(to, from, 16);
+    memcpy(to + n - 16, from + n - 16, 16);
+}

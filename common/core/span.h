@@ -97,22 +97,6 @@ key_bytes_equal(const char *a, const char *b, size_t n)
     return bytes_equal(a, b, n);
 }
 
-/* memcpy() for what is mostly as short as a key or a line: without a call then. */
-static inline void
-bytes_copy(char *to, const char *from, size_t n)
-{
-#ifdef __SSE2__
-    if (n - 16 <= 16) {
-        __m128i first = _mm_loadu_si128((const __m128i *)(const void *)from);
-        __m128i last = _mm_loadu_si128((const __m128i *)(const void *)(from + n - 16));
-        _mm_storeu_si128((__m128i *)(void *)to, first);
-        _mm_storeu_si128((__m128i *)(void *)(to + n - 16), last);
-        return;
-    }
-#endif
-    memcpy(to, from, n);
-}
-
 static inline bool
 span_eq_cstr(struct span a, const char *s)
 {
