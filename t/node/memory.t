@@ -40,7 +40,14 @@ sub fill {
 {
     my $node = mfcached(args => [qw(-m 8 -M)]);
     my $c = $node->connect;
-    fill($c, 'k', 10_000, 1000);
+    my $buffers = $c->stats->{memory_buffers};
+    my $filler = $node->connect;
+    fill($filler, 'k', 10_000, 1000);
+    $filler->close;
+    # Its buffers are memory, too, and come back when a while has passed.
+    wait_until(sub { $c->stats->{memory_buffers} <= $buffers }, deadline(10), 'the buffers are free');
+    my $n = 0;
+    $n++ while $c->set("rest$n", 'v' x 1000) eq 'STORED';
     is($c->stats->{evictions}, 0, '-M: nothing is evicted');
     is($c->set('more', 'v' x 1000), 'SERVER_ERROR out of memory storing object', 'an error instead');
     is($c->get('k1'), 'v' x 1000, 'what was there stays');
