@@ -194,7 +194,7 @@ arith_of(const struct worker *w, const struct request *r)
     struct store_arith how = {
         .decrement = m->mode == MODE_DECR,
         .delta = m->delta,
-        .compare = meta_has(m, 'C'),
+        .compare = m->cas != 0, /* as in memcached C0 is none */
         .compare_cas = m->cas,
         .touch = meta_has(m, 'T'),
         .touch_expiry_ms = node_expiry_ms(w->node, m->ttl, w->now_ms),

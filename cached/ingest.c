@@ -37,6 +37,15 @@ mode_of(enum meta_mode mode)
     UNREACHABLE(); /* modes of ma */
 }
 
+/* As in memcached C0 matches nothing in a set, and is no comparison where something is
+ * joined. */
+static bool
+compares(const struct meta_args *m)
+{
+    bool joins = m->mode == MODE_APPEND || m->mode == MODE_PREPEND;
+    return joins ? m->cas != 0 : meta_has(m, 'C');
+}
+
 static void
 fill_meta(const struct worker *w, const struct request *r, struct ingest *in)
 {
@@ -47,7 +56,7 @@ fill_meta(const struct worker *w, const struct request *r, struct ingest *in)
         .mode = mode_of(m->mode),
         .flags = m->client_flags,
         .expiry_ms = node_expiry_ms(w->node, m->ttl, w->now_ms),
-        .compare = meta_has(m, 'C'),
+        .compare = compares(m),
         .compare_cas = m->cas,
         .stale_if_older = meta_has(m, 'I') && m->cas != 0, /* 0 is older than nothing */
         .vivify = meta_has(m, 'N'),
