@@ -1,6 +1,7 @@
 #include "cached/prefixes.h"
 #include "cached/store/store.h"
 #include "common/core/mem.h"
+#include "common/core/uri.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -119,6 +120,8 @@ prefix_table_add(struct prefix_table *to, struct prefix_table *from)
 static void
 put(const struct prefix *p, struct span text, struct buf *out)
 {
+    char encoded[URI_ENCODED_BYTES(STORE_KEY_MAX)];
+    text = span_make(encoded, uri_encode_blanks(text, encoded));
     buf_printf(out,
                "PREFIX %.*s get %" PRIu64 " hit %" PRIu64 " set %" PRIu64 " del %" PRIu64 "\r\n",
                SPAN_FMT(text), p->counts[PREFIX_GETS], p->counts[PREFIX_HITS],

@@ -37,5 +37,6 @@ void prefix_table_count(struct prefix_table *t, struct span key, char delimiter,
 /* Adds all of `from` to `to`. */
 void prefix_table_add(struct prefix_table *to, struct prefix_table *from);
 
-/* "PREFIX <prefix> get <n> hit <n> set <n> del <n>" for each. */
+/* "PREFIX <prefix> get <n> hit <n> set <n> del <n>" for each; bytes that would end
+ * a word or the line, which a base64 key may have, as %XX. */
 void prefix_table_put(struct prefix_table *t, struct buf *out);

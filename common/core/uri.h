@@ -8,3 +8,7 @@
  * every other byte is %XX. Needs URI_ENCODED_BYTES(text.len) bytes at `out`;
  * returns how many it wrote. */
 size_t uri_encode(struct span text, char *out);
+
+/* The same, but only of blanks, control bytes and DEL is made %XX: for lines in
+ * which a text key stands as it is, and a base64 key must not end the line. */
+size_t uri_encode_blanks(struct span text, char *out);

@@ -83,9 +83,14 @@ await_newline(struct request_parser *p, struct span input, struct request *r)
     return PARSE_NEED_MORE;
 }
 
+/* memcached's old other name of get is not worth a row of the commands' table. */
 static enum parse_status
-parse_unknown(struct request *r, struct span verb)
+parse_unknown(struct request *r, struct span verb, struct cursor c)
 {
+    if (span_eq(verb, SPAN_LIT("bget"))) {
+        r->cmd = CMD_GET;
+        return request_parse_get(r, c);
+    }
     if (is_http_verb(verb)) {
         return request_close(r, PROTO_OK);
     }
@@ -111,7 +116,7 @@ parse_line(struct request *r)
     struct span verb = {r->line.ptr, (size_t)(c.at - r->line.ptr)};
     r->cmd = command_find(verb);
     if (r->cmd == CMD_UNKNOWN) {
-        return parse_unknown(r, verb);
+        return parse_unknown(r, verb, c);
     }
     switch (command_shape(r->cmd)) {
     case SHAPE_GET: return request_parse_get(r, c);

@@ -11,7 +11,8 @@ skip_without('memcached');
 my $long = 'v' x 5000;
 my $binary = join('', map { chr } 0 .. 255);
 my @conversations = (
-    ['set, get, miss',        "set a 5 0 3\r\nabc\r\n", "get a\r\n", "get nothing\r\n", "get a nothing a\r\n"],
+    ['set, get, miss',        "set a 5 0 3\r\nabc\r\n", "get a\r\n", "get nothing\r\n", "get a nothing a\r\n",
+                              "bget a nothing\r\n"],
     ['flags and an expiry',   "set a 4294967295 1000 1\r\nx\r\n", "get a\r\n", "set b 0 -1 1\r\nx\r\n", "get b\r\n"],
     ['an empty value',        "set a 0 0 0\r\n\r\n", "get a\r\n", "append a 0 0 2\r\nxy\r\n", "get a\r\n"],
     ['any bytes',             "set a 0 0 256\r\n$binary\r\n", "get a\r\n", "mg a v s\r\n"],

@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 use Memfleet;
+use MIME::Base64 qw(encode_base64);
 
 my $node = mfcached(args => [qw(-t 2 -m 64)]);
 my $c = $node->connect;
@@ -75,7 +76,10 @@ is($dump->(), "END\r\nPREFIX  get 0 hit 0 set 1 del 0\r\nPREFIX bar get 1 hit 0 
    . "PREFIX foo get 4 hit 3 set 1 del 1\r\n", 'by prefix, over all workers');
 $c->ask("stats reset\r\n");
 is($dump->(), "END\r\n", 'stats reset');
-$c->ask("stats detail off\r\nget foo:1\r\n");
+$c->ask('mg ' . encode_base64("a%\x01\r\nEND\r\n \x7f\xc3:b", '') . " b v\r\n");
+is($dump->(), "END\r\nPREFIX a%%01%0D%0AEND%0D%0A%20%7F\xc3 get 1 hit 0 set 0 del 0\r\n",
+   'a base64 key does not end the line');
+$c->ask("stats reset\r\nstats detail off\r\nget foo:1\r\n");
 is($dump->(), "END\r\n", 'detail off');
 $c->ask("stats detail on\r\n" . join '', map { "get p$_:x\r\n" } 1 .. 1500);
 my $reply = $c->ask("stats detail dump\r\nstats detail off\r\n");
