@@ -65,6 +65,9 @@ finish(struct moving *m)
 {
     struct worker *w = m->worker;
     bool failed = m->failing && !has_done_nothing(m);
+    if (m->pending != NULL) {
+        m->pending->request.journaled = m->owes && !failed;
+    }
     if (m->pending != NULL && (failed || m->reply.mem == NULL)) {
         moving_tell_failure(m, failed ? failure_to_tell(m) : FAILURE_DOWN);
     } else if (m->pending != NULL) {

@@ -266,6 +266,24 @@ tell_later(struct moving *m, struct backend *b)
     return MOVING_DONE;
 }
 
+/* The client's own delete, or mark, could not be given to this owner. If the node has
+ * it in its journal that is as good as done where nobody copies from the node: it is
+ * the new owner, or the table calls it down. Of the old owner others may copy what they
+ * read there, until it has the delete. */
+static enum moving_outcome
+owe(struct moving *m, const struct moving_owners *o, enum failure failure)
+{
+    bool kept = o->pool != NULL && o->pool->table->rejoin != REJOIN_TRUST &&
+                failure_duty_applies((enum failure_duty)m->duty, failure);
+    bool at_old = m->act == MOVE_AT_OLD || m->act == MOVE_DELETE_OLD;
+    bool copied = at_old && !(o->moves && moving_old(o)->masked);
+    if (m->duty != DUTY_ALWAYS || !kept || copied) {
+        return moving_fail(m, failure);
+    }
+    m->owes = true;
+    return MOVING_DONE;
+}
+
 static enum moving_outcome
 send_delete(struct moving *m, bool to_old)
 {
@@ -283,7 +301,7 @@ send_delete(struct moving *m, bool to_old)
     if (!way.open || !request_put_delete(&b->out, o.key.bytes, &cmd)) {
         backend_undo(b, mark);
         (void)rejoin_remember(b, o.key.bytes);
-        return moving_fail(m, way.open ? FAILURE_OVERLOADED : way.failure);
+        return owe(m, &o, way.open ? FAILURE_OVERLOADED : way.failure);
     }
     struct leg *leg = queue(m, b, ASKS_DELETE, cmd, mark);
     leg_queue_set_duty(b, leg, DUTY_ALWAYS, o.key.bytes);
@@ -313,9 +331,6 @@ send_request(struct moving *m, bool to_old)
         way_count_failure(m->worker, FAILURE_NO_ROUTE);
         return moving_fail(m, FAILURE_NO_ROUTE);
     }
-    if (b->masked && m->op == MOVE_OP_DELETE) {
-        return tell_later(m, b);
-    }
     struct way way = way_to_key_at(m->worker, &o.key, to_old ? o.move.from : o.move.to);
     enum failure failure = way.open ? FAILURE_OVERLOADED : way.failure;
     size_t mark = backend_mark(b);
@@ -325,7 +340,7 @@ send_request(struct moving *m, bool to_old)
         if (failure_duty_applies((enum failure_duty)m->duty, failure)) {
             (void)rejoin_remember(b, o.key.bytes);
         }
-        return moving_fail(m, failure);
+        return owe(m, &o, failure);
     }
     struct leg *leg = queue(m, b, ASKS_REQUEST, (enum proto_command)m->cmd, mark);
     leg_queue_set_duty(b, leg, (enum failure_duty)m->duty, o.key.bytes);
@@ -390,5 +405,6 @@ moving_act_failed(struct moving *m, enum failure failure)
     case ASKS_DELETE:
     case ASKS_REQUEST: break;
     }
-    return moving_fail(m, failure);
+    struct moving_owners o = owners_of(m);
+    return owe(m, &o, failure);
 }

@@ -50,9 +50,10 @@ struct moving {
     enum move_act act;
     bool binary_key; /* of an mg: in base64 */
     bool failing;
-    bool compares;    /* the leg on its way does, by `base` */
-    bool sent;        /* the request itself, to a node that may have done it */
-    bool answered;    /* a piece of the reply of this node has come */
+    bool owes;     /* an owner will have its delete by its journal, and nothing is copied from it */
+    bool compares; /* the leg on its way does, by `base` */
+    bool sent;     /* the request itself, to a node that may have done it */
+    bool answered; /* a piece of the reply of this node has come */
     bool passes_over; /* and the other's counts more */
     bool starting;    /* the caller has not been told yet that it is taken care of */
     bool stalls;      /* its client is not read from meanwhile */

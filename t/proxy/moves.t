@@ -246,7 +246,7 @@ for my $try (['prepare', "set k 0 0 1\r\nx"], ['prepare', 'incr k 1'], ['prepare
     anew($step);
     $mock{old}->mode('hang');
     is($c->ask("$bytes\r\n"), $late, "$step: $what: the old owner hangs");
-    is(seen('new'), 'delete k', "$step: $what: the new one has a delete all the same");
+    is(wait_seen('new', qr/delete k/), 'delete k', "$step: $what: the new one has a delete all the same");
     is(journals(), 'old:1 new:0', 'the old one will have one');
     is($c->ask("get k\r\n"), $step eq 'prepare' || $step eq 'warm' || $step eq 'active' ? "END\r\n" : '', 'and the key is not read meanwhile');
     $mock{old}->mode('answer');
@@ -261,7 +261,7 @@ for my $try (['prepare', "set k 0 0 1\r\nx"], ['prepare', 'delete k'], ['warm', 
     my ($what) = split(/\r/, $bytes);
     anew($step);
     $mock{new}->mode($what =~ /incr/ ? ('hold', 'ma') : 'hang');
-    is($c->ask("$bytes\r\n"), $late, "$step: $what: the new owner hangs");
+    is($c->ask("$bytes\r\n"), $what =~ /delete/ ? "DELETED\r\n" : $late, "$step: $what: the new owner hangs");
     is(journals(), 'old:0 new:1', 'it will have a delete');
     $mock{new}->mode('answer');
     wait_seen('new', qr/delete k/);
@@ -301,7 +301,8 @@ $mock{new}->mode('refuse');
 $mock{old}->busy('incr', 'NOT_FOUND');
 is($c->ask("set k 0 0 1\r\nx\r\n"), $late, 'prepare: a set that one owner has done is no "backend down"');
 is($c->ask("incr k 1\r\n"), "NOT_FOUND\r\n", 'what has changed nothing is told');
-is($c->ask("delete k\r\n"), $down, 'a delete fails');
+is($c->ask("delete k\r\n"), "DELETED\r\n", 'a delete is told what the old owner says');
+is(journals(), 'old:0 new:1', 'the new one will have it');
 $mock{old}->busy('');
 anew('warm');
 $mock{new}->mode('refuse');
@@ -319,6 +320,7 @@ is($c->ask("get k\r\n"), "END\r\n", 'warm: the old owner is DOWN: misses');
 $mock{new}->busy('');
 is($c->ask("get k\r\n"), "VALUE k 0 5\r\nnew:k\r\nEND\r\n", 'or hits at the new one');
 is($c->ask("set k 0 0 1\r\nx\r\ndelete k\r\n"), $down x 2, 'writes fail');
+is($c->ask("md k q O1\r\n"), "NS O1\r\n", 'also quiet ones');
 anew('warm', old => { state => 'down' });
 my ($key) = grep { forget(); $c->set("d$_", 'x'); seen('aux') eq '' } 1 .. 50;
 is($c->ask("set d$key 0 0 1\r\nx\r\ndelete d$key\r\n"), "STORED\r\nDELETED\r\n", 'unless the table calls it down');
@@ -327,6 +329,35 @@ forget();
 is($c->ask("incr d$key 1\r\n"), "7\r\n", 'then there is nothing to fill from');
 is(seen('new'), "mg d$key s c N3, md d$key C77, ma d$key v D1 C$nothing", 'and nothing to wait for');
 $mock{new}->busy('');
+
+# What an invalidation is told when nobody can be asked.
+my %aux = (aux => { in_ring => 'both' });
+anew('warm', %aux, old => { state => 'down' });
+($key) = grep { forget(); $c->set("e$_", 'x'); seen('aux') eq '' && seen('new') ne '' } 1 .. 50;
+$key = "e$key";
+for my $case (['delete %s', "NOT_FOUND\r\n"], ['md %s O1', "NF O1\r\n"], ['md %s I O1', "NF O1\r\n", 'prepare'],
+              ['delete %s noreply', ''], ["set %s 0 0 1\r\nx", $down], ['incr %s 1', $down]) {
+    my ($bytes, $told, $steps) = @$case;
+    for my $step (split(' ', $steps // 'prepare warm active')) {
+        for my $new_is ('down', 'active') {
+            anew($step, %aux, old => { state => 'down' }, new => { state => $new_is });
+            $mock{new}->mode('refuse') if $new_is ne 'down';
+            my $line = sprintf($bytes, $key);
+            my ($what) = split(/\r/, $line);
+            is($c->ask("$line\r\n"), $told, "$step: $what: the table calls the old owner down, and the new one is $new_is, and gone");
+            is(journals(), 'old:1 new:1', 'both will have it') if $what =~ /^(?:delete|md)/;
+        }
+    }
+}
+$pool{rejoin} = 'trust';
+anew('warm', %aux, old => { state => 'down' }, new => { state => 'down' });
+is($c->ask("delete $key\r\nmd $key\r\n"), $down x 2, 'nothing is kept, and that is told');
+anew('warm', %aux, old => { state => 'down' });
+is($c->ask("delete $key\r\n"), $down, 'also if the other has done it');
+anew('warm');
+$mock{new}->mode('refuse');
+is($c->ask("delete k\r\n"), $down, 'and the other way round');
+delete $pool{rejoin};
 
 # A client that has left.
 anew('warm');
