@@ -7,7 +7,8 @@
  * everybody else's requests on it, is kept. The connection is closed only if it
  * owes replies and has made no progress for twice the request timeout, or owes
  * replies to more than a megabyte of timed-out requests, or sends what is no
- * reply.
+ * reply. A request that is not answered because there is no connection yet has not
+ * been sent, and will not be.
  *
  * What is sent while nothing else is on its way is held until the first byte comes
  * back. If the connection is closed before, it was stale, and the reads among it

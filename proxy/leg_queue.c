@@ -105,14 +105,10 @@ leg_queue_refuse_first(struct backend *b, enum failure failure)
     answer_failure(leg, failure);
 }
 
-void
-leg_queue_time_out(struct backend *b)
+/* Tells whoever is told of one that is not answered. */
+static void
+tell_timed_out(struct backend *b, struct leg *leg, size_t key_at, enum failure failure)
 {
-    struct leg *leg = b->live;
-    size_t key_at = b->owed_keys;
-    b->live = leg->next;
-    b->owed_bytes += leg->bytes;
-    b->owed_keys += leg->key_bytes;
     atomic_fetch_add_explicit(&b->stats->timeouts, 1, memory_order_relaxed);
     if (leg->kind == LEG_PROBE) {
         prober_failed(b);
@@ -122,12 +118,46 @@ leg_queue_time_out(struct backend *b)
         rejoin_failed(b, leg);
     } else if (leg->kind != LEG_HERALD) {
         if (leg->kind != LEG_SHADOW) {
-            worker_count(b->worker, METRIC_ID_FAILED_TIMEOUT, 1);
+            way_count_failure(b->worker, failure);
         }
-        do_duty(b, leg, key_at, FAILURE_TIMEOUT);
-        answer_failure(leg, FAILURE_TIMEOUT);
+        do_duty(b, leg, key_at, failure);
+        answer_failure(leg, failure);
     }
     backend_note(b, HEALTH_TIMED_OUT);
+}
+
+/* Of what waits for a connection nothing has left. It must not leave any more: the
+ * client has been told, and others' requests may have come between. */
+static void
+take_back(struct backend *b, struct leg *leg)
+{
+    ASSERT(leg == b->first && buf_len(&b->out) >= leg->bytes);
+
+    b->first = b->live = leg->next;
+    if (b->first == NULL) {
+        b->last = &b->first;
+    }
+    b->queued--;
+    buf_consume(&b->out, leg->bytes);
+    tell_timed_out(b, leg, 0, FAILURE_DOWN);
+    buf_consume(&b->keys, leg->key_bytes);
+    leg_destroy(b->worker, leg);
+    queue_watch_crowd(b);
+}
+
+void
+leg_queue_time_out(struct backend *b)
+{
+    struct leg *leg = b->live;
+    if (b->state != BACKEND_CONNECTED) {
+        take_back(b, leg);
+        return;
+    }
+    size_t key_at = b->owed_keys;
+    b->live = leg->next;
+    b->owed_bytes += leg->bytes;
+    b->owed_keys += leg->key_bytes;
+    tell_timed_out(b, leg, key_at, FAILURE_TIMEOUT);
 }
 
 static void

@@ -44,7 +44,8 @@ void leg_queue_answered(struct backend *b, unsigned legs);
 void leg_queue_refuse_first(struct backend *b, enum failure failure);
 
 /* The first live leg was not answered in time: its client is told, and its late
- * reply, when it comes, will be dropped. */
+ * reply, when it comes, will be dropped. If it still waits for a connection it is
+ * taken back, and is never sent. */
 void leg_queue_time_out(struct backend *b);
 
 /* Fails the legs from the first to `kept` (NULL: all). Of those that stand
