@@ -15,49 +15,49 @@
     X(USAGE,       64, "the command line is wrong")                                                \
     X(UNAVAILABLE, 69, "etcd did not answer, or did not let us in")
 
-/*    words             arguments (with a blank)      etcd   function          one sentence */
+/*    words             arguments (with a blank)      etcd   JSON   function          one sentence */
 #define CTL_COMMANDS(X)                                                                            \
-    X("init",           "",                           true,  ctl_init,                             \
+    X("init",           "",                           true,  true,  ctl_init,                      \
       "make a cluster: write its identity into an etcd that has none of that name")                \
-    X("status",         "",                           true,  ctl_status,                           \
+    X("status",         "",                           true,  true,  ctl_status,                    \
       "show etcd's health, the leader, the table's epoch, and nodes alive and lost")               \
-    X("top",            " [HOST:PORT]... [OPTION]...", false, ctl_top,                             \
+    X("top",            " [HOST:PORT]... [OPTION]...",false, true,  ctl_top,                       \
       "watch what nodes and proxies do now: requests, hits, memory, latency, hot keys, backends")  \
-    X("nodes",          "",                           true,  ctl_nodes,                            \
+    X("nodes",          "",                           true,  true,  ctl_nodes,                     \
       "list every node: in the table, registered, leaving, waiting and why")                       \
-    X("node admit",     " ID [OPTION]...",            true,  ctl_node_admit,                       \
+    X("node admit",     " ID [OPTION]...",            true,  true,  ctl_node_admit,                \
       "take in a node that does not register itself (plain memcached), or one that was removed")   \
-    X("node remove",    " ID [OPTION]...",            true,  ctl_node_remove,                      \
+    X("node remove",    " ID [OPTION]...",            true,  true,  ctl_node_remove,               \
       "order that a node leaves the table; its keys move to the others")                           \
-    X("pool create",    " NAME [OPTION]...",          true,  ctl_pool_create,                      \
+    X("pool create",    " NAME [OPTION]...",          true,  true,  ctl_pool_create,               \
       "order a pool; it is served as soon as enough nodes have registered for it")                 \
-    X("pool set",       " NAME [OPTION]...",          true,  ctl_pool_set,                         \
+    X("pool set",       " NAME [OPTION]...",          true,  true,  ctl_pool_set,                  \
       "change the settings of a pool")                                                             \
-    X("pool list",      "",                           true,  ctl_pool_list,                        \
+    X("pool list",      "",                           true,  true,  ctl_pool_list,                 \
       "list the pools")                                                                            \
-    X("pool show",      " NAME",                      true,  ctl_pool_show,                        \
+    X("pool show",      " NAME",                      true,  true,  ctl_pool_show,                 \
       "show what was ordered for a pool, by whom and why")                                         \
-    X("route set",      " PREFIX POOL [OPTION]...",    true,  ctl_route_set,                        \
+    X("route set",      " PREFIX POOL [OPTION]...",   true,  true,  ctl_route_set,                 \
       "order that keys with a prefix go to a pool")                                                \
-    X("route remove",   " PREFIX [OPTION]...",        true,  ctl_route_remove,                     \
+    X("route remove",   " PREFIX [OPTION]...",        true,  true,  ctl_route_remove,              \
       "take the route of a prefix away")                                                           \
-    X("route list",     "",                           true,  ctl_route_list,                       \
+    X("route list",     "",                           true,  true,  ctl_route_list,                \
       "list the routes that were ordered")                                                         \
-    X("table show",     "",                           true,  ctl_table_show,                       \
+    X("table show",     "",                           true,  true,  ctl_table_show,                \
       "show the routing table that is published")                                                  \
-    X("table verify",   " FILE",                      false, ctl_table_verify,                     \
+    X("table verify",   " FILE",                      false, true,  ctl_table_verify,              \
       "check a routing table's file as a proxy would")                                             \
-    X("freeze",         " [OPTION]...",               true,  ctl_freeze,                           \
+    X("freeze",         " [OPTION]...",               true,  true,  ctl_freeze,                    \
       "stop all changes of the table: what is published stays")                                    \
-    X("thaw",           " [OPTION]...",               true,  ctl_thaw,                             \
+    X("thaw",           " [OPTION]...",               true,  true,  ctl_thaw,                      \
       "let the table follow orders and registrations again")                                       \
-    X("recover",        " [OPTION]...",               true,  ctl_recover,                          \
+    X("recover",        " [OPTION]...",               true,  true,  ctl_recover,                   \
       "after a restore of etcd: give the cluster a new incarnation and its newest table")          \
-    X("ring explain",   " KEY [OPTION]...",           false, ctl_ring_explain,                     \
+    X("ring explain",   " KEY [OPTION]...",           false, false, ctl_ring_explain,              \
       "show what of a key is hashed, the hash, the ring's point, and the node")                    \
-    X("ring verify",    " FILE|- [OPTION]...",        false, ctl_ring_verify,                      \
+    X("ring verify",    " FILE|- [OPTION]...",        false, false, ctl_ring_verify,               \
       "compare where clients put keys (CSV) with where our rings put them")                        \
-    X("help",           " [COMMAND]",                 false, ctl_help,                             \
+    X("help",           " [COMMAND]",                 false, false, ctl_help,                      \
       "print what a command takes")
 
 /*    letter  name     type      field    argument  default  one sentence */
@@ -80,11 +80,13 @@ struct ctl {
     struct ctl_options options;
     struct etcd_sync *etcd; /* see ctl_connect() */
     const char *command;    /* its words, e.g. "pool create" */
+    const char *arguments;  /* what help says it takes, with a blank */
+    bool needs_etcd;        /* whether ctl_parse() connects */
     bool helped;            /* --help was answered: whatever is returned, all is well */
 };
 
 typedef enum ctl_exit ctl_fn(struct ctl *ctl, int argc, char **argv);
-#define X(words, args, etcd, fn, help) ctl_fn fn;
+#define X(words, args, etcd, json, fn, help) ctl_fn fn;
 CTL_COMMANDS(X)
 #undef X
 
@@ -105,8 +107,9 @@ struct ctl_arguments {
 };
 #define CTL_ANY_ARGUMENTS (~0u)
 
-/* CTL_OK to go on. Fails if there are not exactly `want` positional arguments.
- * `table` NULL: the command has no options. */
+/* CTL_OK to go on: the command line is right, and ctl->etcd is there if the command needs it.
+ * Fails if there are not exactly `want` positional arguments. `table` NULL: the command has no
+ * options. */
 enum ctl_exit ctl_parse(struct ctl *ctl, const struct option_table *table, int argc, char **argv,
                         void *into, unsigned want, struct ctl_arguments *out);
 void ctl_arguments_deinit(struct ctl_arguments *a);
@@ -124,6 +127,10 @@ enum ctl_exit ctl_load_table(struct ctl *ctl, const struct inventory *inv, struc
  * says (NULL: it does not exist), and reads it back if the answer was lost. */
 enum ctl_exit ctl_write(struct ctl *ctl, const struct inventory *inv, struct key key,
                         const struct inventory_item *item, json_t *value);
+
+/* "not followed ..." if the leader cannot follow what is ordered now: who gave an order hears it
+ * at once. (ctl_fleet.c) */
+void ctl_print_refusals(struct ctl *ctl);
 
 /* Prints and releases. */
 void ctl_print_json(json_t *json);

@@ -70,34 +70,30 @@ ctl_arguments_deinit(struct ctl_arguments *a)
     *a = (struct ctl_arguments){0};
 }
 
-/* --json is of all commands, so it may stand behind their words, too. Returns how
- * many are left of argv. */
-static int
-take_json(struct ctl *ctl, int argc, char **argv)
+static bool
+count_is(const struct ctl *ctl, unsigned count, unsigned want)
 {
-    int kept = 0;
-    for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--json") == 0) {
-            ctl->options.json = true;
-        } else {
-            argv[kept++] = argv[i];
-        }
+    if (count == want || want == CTL_ANY_ARGUMENTS) {
+        return true;
     }
-    argv[kept] = NULL;
-    return kept;
+    ctl_complain(ctl, "expected %u argument%s, got %u (see mfctl help %s)", want,
+                 want == 1 ? "" : "s", count, ctl->command);
+    return false;
 }
 
 enum ctl_exit
 ctl_parse(struct ctl *ctl, const struct option_table *table, int argc, char **argv, void *into,
           unsigned want, struct ctl_arguments *out)
 {
-    static const struct option_table no_options = {.usage = "", .summary = "Takes no options."};
+    static const struct option_table no_options = {.summary = "Takes no options of its own."};
     struct option_table named = table != NULL ? *table : no_options;
+    if (table == NULL) {
+        named.usage = ctl->arguments + strspn(ctl->arguments, " ");
+    }
     char *program = mem_printf("mfctl %s", ctl->command);
     named.program = program;
     named.version = MEMFLEET_VERSION;
     *out = (struct ctl_arguments){0};
-    argc = take_json(ctl, argc, argv);
     int first = 0;
     while (first < argc && !is_option(argv[first])) {
         add_argument(out, argv[first++]);
@@ -111,12 +107,10 @@ ctl_parse(struct ctl *ctl, const struct option_table *table, int argc, char **ar
     }
     free(program);
     ctl->helped = outcome == OPTIONS_EXIT;
-    if (outcome == OPTIONS_OK && (out->count == want || want == CTL_ANY_ARGUMENTS)) {
-        return CTL_OK;
-    }
     if (outcome == OPTIONS_OK) {
-        ctl_complain(ctl, "expected %u argument%s, got %u (see mfctl help %s)", want,
-                     want == 1 ? "" : "s", out->count, ctl->command);
+        if (count_is(ctl, out->count, want) && (!ctl->needs_etcd || ctl_connect(ctl))) {
+            return CTL_OK;
+        }
         options_deinit(&named, into);
     }
     ctl_arguments_deinit(out);

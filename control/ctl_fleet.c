@@ -297,6 +297,24 @@ add_refusals(const struct ctl *ctl, const struct inventory *inv, const struct ta
     plan_deinit(&plan);
 }
 
+void
+ctl_print_refusals(struct ctl *ctl)
+{
+    struct inventory inv;
+    struct plan plan;
+    if (ctl_load(ctl, &inv) != CTL_OK) {
+        return;
+    }
+    struct table *table = load_table_if_any(ctl, &inv);
+    plan_make(&inv, table, ctl->options.cluster, "mfctl", clock_mono_ms(), &plan);
+    if (plan.refusals[0] != '\0') {
+        printf("not followed %s\n", plan.refusals);
+    }
+    plan_deinit(&plan);
+    table_unref(&table);
+    inventory_deinit(&inv);
+}
+
 enum ctl_exit
 ctl_status(struct ctl *ctl, int argc, char **argv)
 {

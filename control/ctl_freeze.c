@@ -43,10 +43,15 @@ set_frozen(struct ctl *ctl, int argc, char **argv, bool frozen)
         json_object_set_new(json, "by", json_string(by));
         json_object_set_new(json, "reason", json_string(o.reason != NULL ? o.reason : ""));
         free(by);
-        status = ctl_write(ctl, &inv, key_make(KEY_CLUSTER, SPAN_LIT("")), before, json);
+        status =
+            ctl_write(ctl, &inv, key_make(KEY_CLUSTER, SPAN_LIT("")), before, json_incref(json));
+        if (status == CTL_OK && ctl->options.json) {
+            ctl_print_json(json_incref(json));
+        }
+        json_decref(json);
         inventory_deinit(&inv);
     }
-    if (status == CTL_OK) {
+    if (status == CTL_OK && !ctl->options.json) {
         printf("cluster %s is %s\n", ctl->options.cluster, frozen ? "frozen" : "not frozen");
     }
     options_deinit(&table, &o);

@@ -20,7 +20,8 @@
     X(0, "kind",      STRING, kind,      "mfcached|memcached", "memcached", "what it is")          \
     ORDER_OPTIONS(X)
 #define REMOVE_OPTIONS(X)                                                                          \
-    X(0, "force",     BOOL,   force,     "",     NULL, "also if more than a tenth of the pool goes") \
+    X(0, "force",     BOOL,   force,     "",     NULL,                                             \
+      "also if more than a tenth of the pool goes, or if nobody knows the node yet")               \
     ORDER_OPTIONS(X)
 /* clang-format on */
 
@@ -69,6 +70,7 @@ order(struct ctl *ctl, const struct inventory *inv, const char *id, json_t *inte
     } else if (status == CTL_OK) {
         printf("%s is ordered for node %s\n", json_string_value(json_object_get(intent, "action")),
                id);
+        ctl_print_refusals(ctl);
     }
     json_decref(intent);
     return status;
@@ -77,17 +79,21 @@ order(struct ctl *ctl, const struct inventory *inv, const char *id, json_t *inte
 static enum ctl_exit
 withdraw(struct ctl *ctl, const struct inventory *inv, const char *id)
 {
-    if (inventory_find(inv, KEY_INTENT, span_cstr(id)) == NULL) {
+    const struct inventory_item *item = inventory_find(inv, KEY_INTENT, span_cstr(id));
+    if (item == NULL || item->registration != NULL) {
         ctl_complain(ctl,
-                     "there is no order about node '%s'; to admit one, --pool and --addr are "
-                     "needed",
+                     "node '%s' was not ordered to leave; to admit one, --pool and --addr "
+                     "are needed",
                      id);
         return CTL_NO;
     }
     enum ctl_exit status = ctl_check(
         ctl, etcd_sync_delete(ctl->etcd, span_cstr(key_make(KEY_INTENT, span_cstr(id)).text)));
-    if (status == CTL_OK) {
-        printf("the order about node %s is taken back\n", id);
+    if (status == CTL_OK && ctl->options.json) {
+        ctl_print_json(json_pack("{s:s}", "withdrawn", id));
+    } else if (status == CTL_OK) {
+        printf("the order that node %s leaves is taken back\n", id);
+        ctl_print_refusals(ctl);
     }
     return status;
 }
@@ -147,33 +153,51 @@ ctl_node_admit(struct ctl *ctl, int argc, char **argv)
     return status;
 }
 
-/* The planner would refuse it too, but nobody would hear of it here. */
-static bool
-may_remove(struct ctl *ctl, const struct inventory *inv, const char *id, bool force)
+/* The pool that has the node; NULL if none. */
+static const struct table_pool *
+home_of(const struct table *table, const char *id)
 {
-    struct table *table = NULL;
-    bool may = true;
-    if (inventory_single(inv, KEY_HEAD) == NULL || ctl_load_table(ctl, inv, &table) != CTL_OK) {
-        return true; /* it is in no table */
-    }
-    for (unsigned p = 0; p < table->pool_count && may; p++) {
-        const struct table_pool *pool = &table->pools[p];
-        for (unsigned n = 0; n < pool->node_count && may; n++) {
-            bool it = strcmp(pool->nodes[n].id, id) == 0;
-            if (it && pool->node_count == 1) {
-                ctl_complain(ctl, "%s is the last node of pool %s", id, pool->name);
-                may = false;
-            } else if (it && !force && pool->node_count < PLAN_SHRINK_SHARE) {
-                ctl_complain(ctl,
-                             "removing one of %u nodes of pool %s is more than a tenth of it: "
-                             "say --force if you mean it",
-                             pool->node_count, pool->name);
-                may = false;
+    for (unsigned p = 0; table != NULL && p < table->pool_count; p++) {
+        for (unsigned n = 0; n < table->pools[p].node_count; n++) {
+            if (strcmp(table->pools[p].nodes[n].id, id) == 0) {
+                return &table->pools[p];
             }
         }
     }
-    table_unref(&table);
-    return may;
+    return NULL;
+}
+
+static bool
+is_heard_of(const struct inventory *inv, const char *id)
+{
+    return inventory_find(inv, KEY_NODE, span_cstr(id)) != NULL ||
+           inventory_find(inv, KEY_INTENT, span_cstr(id)) != NULL;
+}
+
+/* What the planner would refuse, too, but nobody would hear of it here; and an id that is
+ * rather a slip of the pen. */
+static bool
+may_remove(struct ctl *ctl, const struct inventory *inv, const struct table *table, const char *id,
+           bool force)
+{
+    const struct table_pool *home = home_of(table, id);
+    if (home == NULL && !force && !is_heard_of(inv, id)) {
+        ctl_complain(ctl, "no node '%s' is known: say --force if it shall not join when it comes",
+                     id);
+        return false;
+    }
+    if (home != NULL && home->node_count == 1) {
+        ctl_complain(ctl, "%s is the last node of pool %s", id, home->name);
+        return false;
+    }
+    if (home != NULL && !force && home->node_count < PLAN_SHRINK_SHARE) {
+        ctl_complain(ctl,
+                     "removing one of %u nodes of pool %s is more than a tenth of it: "
+                     "say --force if you mean it",
+                     home->node_count, home->name);
+        return false;
+    }
+    return true;
 }
 
 enum ctl_exit
@@ -188,11 +212,16 @@ ctl_node_remove(struct ctl *ctl, int argc, char **argv)
     }
     status = load_for(ctl, id.items[0], &inv);
     if (status == CTL_OK) {
+        struct table *table = NULL;
         status = CTL_NO;
-        if (may_remove(ctl, &inv, id.items[0], o.force)) {
+        if (inventory_single(&inv, KEY_HEAD) != NULL) {
+            ctl_load_table(ctl, &inv, &table);
+        }
+        if (may_remove(ctl, &inv, table, id.items[0], o.force)) {
             json_t *intent = json_pack("{s:s s:b}", "action", "remove", "force", o.force);
             status = order(ctl, &inv, id.items[0], intent, o.by, o.reason);
         }
+        table_unref(&table);
         inventory_deinit(&inv);
     }
     ctl_arguments_deinit(&id);

@@ -47,25 +47,25 @@
     X(0, "coalesce",          STRING, coalesce,          "on|off", NULL,                           \
       "whether reads of one key that come together are one request (on)")
 #define POOL_NUMBERS(X)                                                                            \
-    X(0, "connect-timeout",   DURATION, connect_timeout_ms, "TIME", NULL,                          \
+    X(0, "connect-timeout",   DURATION, connect_timeout_ms, "TIME", "",                            \
       "time to connect to a node (200ms)")                                                         \
-    X(0, "request-timeout",   DURATION, request_timeout_ms, "TIME", NULL,                          \
+    X(0, "request-timeout",   DURATION, request_timeout_ms, "TIME", "",                            \
       "time for a node to answer a request (250ms)")                                               \
-    X(0, "gutter-ttl",        NUMBER,   gutter_ttl_s,       "SECONDS", NULL,                       \
+    X(0, "gutter-ttl",        NUMBER,   gutter_ttl_s,       "SECONDS", "",                         \
       "how long an item stays there at most (10)")                                                 \
-    X(0, "miss-lease",        DURATION, miss_lease_ms,      "TIME", NULL,                          \
+    X(0, "miss-lease",        DURATION, miss_lease_ms,      "TIME", "",                            \
       "how long those who share a miss wait for one of them to fill it (0)")                       \
-    X(0, "replicas",          NUMBER,   replicas,           "N",    NULL,                          \
+    X(0, "replicas",          NUMBER,   replicas,           "N",    "",                            \
       "nodes that may have a hot key, its owner one of them (1)")                                  \
-    X(0, "promote",           NUMBER,   promote_percent,    "PERCENT", NULL,                       \
+    X(0, "promote",           NUMBER,   promote_percent,    "PERCENT", "",                         \
       "of a node's reads make a key hot for a proxy, if the pool has replicas (0)")                \
-    X(0, "replica-ttl-local", DURATION, replica_ttl_local_ms, "TIME", NULL,                        \
+    X(0, "replica-ttl-local", DURATION, replica_ttl_local_ms, "TIME", "",                          \
       "how long a proxy reads copies of such a key at most (500ms)")                               \
-    X(0, "near-cache",        SIZE,     near_cache_bytes,   "SIZE", NULL,                          \
+    X(0, "near-cache",        SIZE,     near_cache_bytes,   "SIZE", "",                            \
       "memory of each proxy for values of the hottest keys (0)")                                   \
-    X(0, "near-cache-ttl",    DURATION, near_cache_ttl_ms,  "TIME", NULL,                          \
+    X(0, "near-cache-ttl",    DURATION, near_cache_ttl_ms,  "TIME", "",                            \
       "how long such a value is told at most (250ms)")                                             \
-    X(0, "min-nodes",         NUMBER,   min_nodes,          "N",    NULL,                          \
+    X(0, "min-nodes",         NUMBER,   min_nodes,          "N",    "",                            \
       "serve the pool once so many nodes have registered for it (1)")
 #define POOL_OPTIONS(X)                                                                            \
     POOL_WORDS(X)                                                                                  \
@@ -93,12 +93,18 @@ static const struct option_table table = {
     .count = sizeof(rows) / sizeof(rows[0]),
 };
 
-/* A word that is neither is kept as it is, for the decoder to complain about. */
-static json_t *
-switch_json(const char *word)
+/* The decoder would say which words it takes in a table, not here. */
+static bool
+switches_ok(const struct ctl *ctl, const struct pool_options *o)
 {
-    bool on = strcmp(word, "on") == 0;
-    return on || strcmp(word, "off") == 0 ? json_boolean(on) : json_string(word);
+#define X(letter, name, type, field, arg, fallback, help)                                          \
+    if (o->field != NULL && strcmp(o->field, "on") != 0 && strcmp(o->field, "off") != 0) {         \
+        ctl_complain(ctl, "option --" name ": expected on or off");                                \
+        return false;                                                                              \
+    }
+    POOL_SWITCHES(X)
+#undef X
+    return true;
 }
 
 /* Text that is not JSON is kept as it is, for the decoder to complain about. */
@@ -155,12 +161,13 @@ overlay(json_t *json, const struct pool_options *o)
 #undef X
 #define X(letter, name, type, field, arg, fallback, help)                                          \
     if (o->field != NULL) {                                                                        \
-        failed |= json_object_set_new(json, #field, switch_json(o->field));                        \
+        bool on = strcmp(o->field, "on") == 0;                                                     \
+        failed |= json_object_set_new(json, #field, json_boolean(on));                             \
     }
     POOL_SWITCHES(X)
 #undef X
 #define X(letter, name, type, field, arg, fallback, help)                                          \
-    if (o->field != 0) {                                                                           \
+    if (o->field != OPTION_NOT_GIVEN) {                                                            \
         failed |= json_object_set_new(json, #field, json_integer((json_int_t)o->field));           \
     }
     POOL_NUMBERS(X)
@@ -227,6 +234,7 @@ order(struct ctl *ctl, const struct inventory *inv, const char *name,
     } else if (status == CTL_OK) {
         printf("pool %s is ordered, served from %" PRIu64 " node%s on\n", name, min_nodes,
                min_nodes == 1 ? "" : "s");
+        ctl_print_refusals(ctl);
     }
     json_decref(json);
     return status;
@@ -242,10 +250,13 @@ create_or_set(struct ctl *ctl, int argc, char **argv, bool exists)
     if (status != CTL_OK) {
         return status;
     }
-    status = name_ok(span_cstr(name.items[0])) ? ctl_load(ctl, &inv) : CTL_USAGE;
-    if (status == CTL_USAGE) {
+    if (!name_ok(span_cstr(name.items[0]))) {
         ctl_complain(ctl, "'%s': expected 1 to 128 letters, digits or ._-", name.items[0]);
-    } else if (status == CTL_OK) {
+        status = CTL_USAGE;
+    } else {
+        status = switches_ok(ctl, &o) ? ctl_load(ctl, &inv) : CTL_USAGE;
+    }
+    if (status == CTL_OK) {
         const struct inventory_item *before =
             inventory_find(&inv, KEY_POOL, span_cstr(name.items[0]));
         if ((before != NULL) == exists) {

@@ -128,7 +128,10 @@ recover(struct ctl *ctl, struct recovery *r, const struct recover_options *o)
     r->epoch = (r->newest->epoch > other ? r->newest->epoch : other) + EPOCH_LEAP;
     r->incarnation = ctl_random_id();
     enum ctl_exit status = compose_document(ctl, r, o) ? write_recovery(ctl, r) : CTL_NO;
-    if (status == CTL_OK) {
+    if (status == CTL_OK && ctl->options.json) {
+        ctl_print_json(
+            json_pack("{s:s s:I}", "incarnation", r->incarnation, "epoch", (json_int_t)r->epoch));
+    } else if (status == CTL_OK) {
         printf("cluster %s has incarnation %s and epoch %" PRIu64 "\n", ctl->options.cluster,
                r->incarnation, r->epoch);
     }

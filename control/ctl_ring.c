@@ -87,6 +87,12 @@ ctl_ring_explain(struct ctl *ctl, int argc, char **argv)
     if (status != CTL_OK) {
         return status;
     }
+    if (key.items[0][0] == '\0') {
+        ctl_complain(ctl, "expected a key");
+        ctl_arguments_deinit(&key);
+        options_deinit(&explain_table, &o);
+        return CTL_USAGE;
+    }
     struct table *table = find_table(ctl, &o);
     const struct table_pool *pool = table != NULL ? find_pool(ctl, &o, table, key.items[0]) : NULL;
     if (pool != NULL) {

@@ -62,7 +62,13 @@ write_order(struct ctl *ctl, const struct inventory *inv, const struct inventory
         json_decref(json);
         return CTL_USAGE;
     }
-    return ctl_write(ctl, inv, key_make(KEY_ROUTES, SPAN_LIT("")), before, json);
+    enum ctl_exit status =
+        ctl_write(ctl, inv, key_make(KEY_ROUTES, SPAN_LIT("")), before, json_incref(json));
+    if (status == CTL_OK && ctl->options.json) {
+        ctl_print_json(json_incref(json));
+    }
+    json_decref(json);
+    return status;
 }
 
 static json_t *
@@ -116,10 +122,13 @@ set_or_remove(struct ctl *ctl, int argc, char **argv, bool remove)
         status = order(ctl, &inv, prefix, pool, &o);
         inventory_deinit(&inv);
     }
-    if (status == CTL_OK && remove) {
-        printf("the route of %s is taken away\n", prefix);
-    } else if (status == CTL_OK) {
-        printf("keys with %s are ordered to pool %s\n", prefix, pool);
+    if (status == CTL_OK && !ctl->options.json) {
+        if (remove) {
+            printf("the route of %s is taken away\n", prefix);
+        } else {
+            printf("keys with %s are ordered to pool %s\n", prefix, pool);
+        }
+        ctl_print_refusals(ctl);
     }
     ctl_arguments_deinit(&words);
     options_deinit(table, &o);

@@ -59,6 +59,17 @@ ctl_table_from_etcd(struct ctl *ctl)
     return table;
 }
 
+static void
+print_in_form(const struct ctl *ctl, const struct table *table)
+{
+    if (ctl->options.json) {
+        struct span text = buf_span(&table->document);
+        ctl_print_json(json_loadb(text.ptr, text.len, 0, NULL));
+    } else {
+        ctl_table_print(table);
+    }
+}
+
 enum ctl_exit
 ctl_table_show(struct ctl *ctl, int argc, char **argv)
 {
@@ -75,12 +86,7 @@ ctl_table_show(struct ctl *ctl, int argc, char **argv)
     if (status != CTL_OK) {
         return status;
     }
-    if (ctl->options.json) {
-        struct span text = buf_span(&table->document);
-        ctl_print_json(json_loadb(text.ptr, text.len, 0, NULL));
-    } else {
-        ctl_table_print(table);
-    }
+    print_in_form(ctl, table);
     table_unref(&table);
     return CTL_OK;
 }
@@ -154,7 +160,7 @@ ctl_table_verify(struct ctl *ctl, int argc, char **argv)
     if (table == NULL) {
         return CTL_NO;
     }
-    ctl_table_print(table);
+    print_in_form(ctl, table);
     table_unref(&table);
     return CTL_OK;
 }

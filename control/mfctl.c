@@ -12,13 +12,13 @@
 struct command {
     const char *words;
     const char *arguments;
-    bool needs_etcd;
+    bool needs_etcd, has_json;
     ctl_fn *fn;
     const char *help;
 };
 
 static const struct command commands[] = {
-#define X(words, args, etcd, fn, help) {words, args, etcd, fn, help},
+#define X(words, args, etcd, json, fn, help) {words, args, etcd, json, fn, help},
     CTL_COMMANDS(X)
 #undef X
 };
@@ -28,7 +28,7 @@ static const struct command commands[] = {
 static const struct option_row rows[] = {CTL_OPTIONS(OPTION_ROW)};
 
 static const char epilog[] = "Commands:\n"
-#define X(words, args, etcd, fn, help) "  " words args "\n      " help "\n"
+#define X(words, args, etcd, json, fn, help) "  " words args "\n      " help "\n"
     CTL_COMMANDS(X)
 #undef X
         "\nEnvironment:\n"
@@ -119,7 +119,7 @@ ctl_help(struct ctl *ctl, int argc, char **argv)
     }
     char last[] = "", help[] = "--help";
     char *arguments[] = {last, help, NULL};
-    struct ctl asked = {.command = c->words};
+    struct ctl asked = {.command = c->words, .arguments = c->arguments};
     c->fn(&asked, 1, arguments + 1);
     return CTL_OK;
 }
@@ -139,16 +139,21 @@ use_environment(struct ctl_options *o)
     }
 }
 
-/* Help needs no etcd. */
-static bool
-wants_help(int argc, char **argv)
+/* --json is of nearly all commands, so it may stand behind their words, too. Returns how many
+ * are left of argv. */
+static int
+take_json(struct ctl *ctl, int argc, char **argv)
 {
+    int kept = 0;
     for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            return true;
+        if (strcmp(argv[i], "--json") == 0) {
+            ctl->options.json = true;
+        } else {
+            argv[kept++] = argv[i];
         }
     }
-    return false;
+    argv[kept] = NULL;
+    return kept;
 }
 
 static enum ctl_exit
@@ -165,10 +170,14 @@ run(struct ctl *ctl, int argc, char **argv)
         return CTL_USAGE;
     }
     ctl->command = c->words;
-    if (c->needs_etcd && !wants_help(argc - words, argv + words) && !ctl_connect(ctl)) {
+    ctl->arguments = c->arguments;
+    ctl->needs_etcd = c->needs_etcd;
+    argc = take_json(ctl, argc - words, argv + words);
+    if (ctl->options.json && !c->has_json) {
+        ctl_complain(ctl, "option --json: this command answers in text only");
         return CTL_USAGE;
     }
-    enum ctl_exit status = c->fn(ctl, argc - words, argv + words);
+    enum ctl_exit status = c->fn(ctl, argc, argv + words);
     etcd_sync_close(&ctl->etcd);
     return ctl->helped ? CTL_OK : status;
 }

@@ -472,6 +472,48 @@ plan_pools(struct planning *p)
     }
 }
 
+/* Was the pool ordered, or is it in use although its order is gone? */
+static bool
+is_pool(const struct planning *p, const char *name)
+{
+    return inventory_find(p->inv, KEY_POOL, span_cstr(name)) != NULL ||
+           (p->current != NULL && table_pool_find(p->current, span_cstr(name)) != NULL);
+}
+
+static void
+note_lost_nodes(struct planning *p, enum key_family family)
+{
+    for (unsigned i = 0; i < inventory_count(p->inv, family); i++) {
+        const struct registration *r = inventory_at(p->inv, family, i)->registration;
+        if (r != NULL && !is_pool(p, r->pool) && !is_leaving_by_order(p->inv, r->id)) {
+            add_words(p->plan->refusals, "%s offers itself to pool %s, which was never ordered",
+                      r->id, r->pool);
+        }
+    }
+}
+
+static void
+note_absent_pool(struct planning *p, const char *pool, const char *role, const char *other)
+{
+    if (other[0] != '\0' && !is_pool(p, other)) {
+        add_words(p->plan->refusals, "pool %s: its %s %s was never ordered", pool, role, other);
+    }
+}
+
+/* Names that lead nowhere are no fault of the table, but rather a slip of the pen: without a
+ * word a fleet would have no gutter, and a node would wait for ever. */
+static void
+note_unknown_names(struct planning *p)
+{
+    for (unsigned i = 0; i < inventory_count(p->inv, KEY_POOL); i++) {
+        const struct inventory_item *item = inventory_at(p->inv, KEY_POOL, i);
+        note_absent_pool(p, item->name, "gutter", item->pool->settings.gutter);
+        note_absent_pool(p, item->name, "shadow", item->pool->settings.shadow.name);
+    }
+    note_lost_nodes(p, KEY_NODE);
+    note_lost_nodes(p, KEY_INTENT);
+}
+
 /* The default pool stays what it is; at first it is the oldest. */
 static unsigned
 choose_default(const struct planning *p)
@@ -565,6 +607,7 @@ plan_make(const struct inventory *inv, const struct table *current, const char *
     note_current(&p);
     plan_pools(&p);
     plan_routes(&p);
+    note_unknown_names(&p);
     struct table *draft = &plan->draft;
     draft->cluster = plan_copy(plan, cluster);
     draft->incarnation = plan_copy(plan, incarnation);

@@ -12,9 +12,9 @@
  *
  * Joins are gathered: a table that moves keys once is cheaper than three that do
  * so one after another. A pool appears first with its min_nodes. What cannot be
- * followed (an address that is another node's, a ring changed without force) is
- * named in `refusals` and the rest goes on. While the cluster is frozen, nothing
- * does. */
+ * followed (an address that is another node's, a ring changed without force, a
+ * pool that nobody ordered) is named in `refusals` and the rest goes on. While
+ * the cluster is frozen, nothing does. */
 #pragma once
 #include "control/inventory.h"
 

@@ -116,6 +116,12 @@ row_clear(const struct option_row *row, void *into)
     }
 }
 
+static bool
+is_empty(const char *fallback)
+{
+    return fallback != NULL && fallback[0] == '\0';
+}
+
 static void
 row_default(const struct option_row *row, void *into)
 {
@@ -127,7 +133,9 @@ row_default(const struct option_row *row, void *into)
     case OPTION_NUMBER:
     case OPTION_SIZE:
     case OPTION_MEGABYTES:
-    case OPTION_DURATION: *(uint64_t *)field = 0; break;
+    case OPTION_DURATION:
+        *(uint64_t *)field = is_empty(row->fallback) ? OPTION_NOT_GIVEN : 0;
+        break;
     case OPTION_STRING: *(char **)field = NULL; break;
     case OPTION_STRINGS: *(struct option_strings *)field = (struct option_strings){0}; break;
     }

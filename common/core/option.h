@@ -16,7 +16,8 @@
  * (uint64_t); SIZE (uint64_t, k/m/g suffix); MEGABYTES (uint64_t bytes from a
  * number of MiB, as memcached's -m); DURATION (uint64_t ms; suffix ms, s, m, h; a
  * bare number is ms); STRING (char *); STRINGS (struct option_strings; may be
- * repeated, and commas separate). */
+ * repeated, and commas separate). A number whose default is "" is
+ * OPTION_NOT_GIVEN until it is given, for where 0 means something. */
 #pragma once
 #include "common/core/span.h"
 
@@ -86,6 +87,7 @@ enum options_outcome {
 };
 
 #define OPTIONS_EXIT_BAD 64 /* EX_USAGE */
+#define OPTION_NOT_GIVEN UINT64_MAX
 
 /* Fills the defaults and then what argv says into `into`. `-h`/`--help` and
  * `-V`/`--version` are understood everywhere. On return *rest is the index of

@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 use IO::Uncompress::Gunzip qw(gunzip);
+use JSON::PP qw(decode_json);
 use Memfleet;
 
 my $dir = scratch_dir();
@@ -44,6 +45,9 @@ complains(64, qr/expected --cluster NAME/, '--etcd', 'http://127.0.0.1:1', '--cl
 complains(64, qr/expected 1 argument, got 0/, 'table', 'verify');
 complains(64, qr/expected 1 argument, got 2/, 'table', 'verify', 'a', 'b');
 complains(64, qr/no-such-option/, 'ring', 'explain', 'k', '--no-such-option');
+complains(64, qr/expected 1 argument, got 0/, 'pool', 'show');
+complains(64, qr/^mfctl ring explain: expected a key$/, 'ring', 'explain', '', '--servers', 'a:1');
+complains(64, qr/^mfctl ring explain: option --json: this command answers in text only$/, 'ring', 'explain', 'k', '--servers', 'a:1', '--json');
 my $nobody = 'http://127.0.0.1:' . free_port();
 complains(69, qr/\(unavailable\)$/, '--etcd', $nobody, '--cluster', 'c', 'status');
 {
@@ -60,6 +64,8 @@ my ($code, $text) = mfctl('table', 'verify', "$dir/good");
 is($code, 0, 'a good table');
 like($text, qr/^epoch\s+7\n.*^reason\s+a test\npool main \(default\): 2 nodes, ring libmemcached/ms,
      '... is shown');
+is(decode_json((mfctl('table', 'verify', "$dir/good", '--json'))[1])->{epoch}, 7, '... in JSON, too');
+like((mfctl('table', 'verify', '--help'))[1], qr/^Usage: mfctl table verify FILE$/m, 'its usage names the file');
 spew("$dir/state", "memfleet-state 1 table 1 00000000\n$table");
 is((mfctl('table', 'verify', "$dir/state"))[0], 0, 'a last-known-good is read too');
 spew("$dir/bad", $table =~ s/7000/70000/r);

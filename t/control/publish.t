@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 use Digest::SHA qw(sha256_hex);
+use JSON::PP qw(decode_json);
 use Memfleet;
 use Memfleet::Plane;
 
@@ -84,7 +85,8 @@ is($table->{pools}{main}{request_timeout_ms}, 300, 'settings reach the table');
 my $before_force = scratch_dir();
 wait_until(sub { slurp("$state/table") =~ /"epoch":\s*4\b/ }, deadline(5), 'epoch 4 is on disk');
 spew("$before_force/table", slurp("$state/table"));
-$plane->ctl_ok('pool', 'set', 'main', '--ring', 'twemproxy');
+like($plane->ctl_ok('pool', 'set', 'main', '--ring', 'twemproxy'),
+     qr/^not followed pool main: another ring or key hash needs force$/m, 'who orders what is not followed hears it');
 $control->wait_log(qr/event=plan_refused reason="pool main: another ring or key hash needs force"/);
 $plane->ctl_ok('pool', 'set', 'main', '--ring', 'twemproxy', '--force');
 $table = $proxy->wait_table(sub { $_[0]{epoch} == 5 });
@@ -98,6 +100,15 @@ is_deeply([Memfleet::Plane::nodes_of($table)], [qw(n1 n2 n3)], 'a node is remove
 $plane->ctl_ok('node', 'admit', 'legacy', '--pool', 'main', '--addr', '10.1.0.1:11211');
 $table = $proxy->wait_table(sub { $_[0]{epoch} == 7 });
 is($table->{pools}{main}{nodes}[3]{kind}, 'memcached', 'a plain memcached is admitted by order');
+($status, $text) = $plane->ctl('node', 'admit', 'legacy');
+is($status, 1, 'an admission is not taken back by one that says nothing');
+like(($plane->ctl('nodes'))[1], qr/^main\s+legacy\s+\S+\s+admitted/m, '... and stands');
+($status, $text) = $plane->ctl('node', 'remove', 'lagecy');
+is($status, 1, 'a node of which nobody has heard is not removed');
+$plane->ctl_ok('node', 'remove', 'n5', '--force');
+like($plane->ctl_ok('node', 'admit', 'n5'), qr/^the order that node n5 leaves is taken back$/m, '... unless it is meant');
+is(decode_json($plane->ctl_ok('freeze', '--json'))->{frozen}, JSON::PP::true(), 'orders are answered in JSON, too');
+is(decode_json($plane->ctl_ok('thaw', '--json'))->{frozen}, JSON::PP::false(), '... all of them');
 
 ($status, $text) = $plane->ctl('route', 'set', 's:', 'sess');
 is($status, 1, 'a route to a pool that was never ordered is refused');
@@ -141,6 +152,17 @@ is($table->{pools}{main}{shadow}{requests}, 'writes', 'it may be changed');
 $plane->ctl_ok('pool', 'set', 'main', '--shadow', '');
 $table = $proxy->wait_table(sub { !$_[0]{pools}{main}{shadow} });
 ok(!$table->{pools}{main}{shadow}, 'and taken away');
+# 0 is an order like any other, and what is not given stays.
+$plane->ctl_ok('pool', 'set', 'main', '--near-cache', '16m', '--miss-lease', '50ms');
+$table = $proxy->wait_table(sub { $_[0]{pools}{main}{near_cache_bytes} });
+is($table->{pools}{main}{near_cache_bytes}, 16 << 20, 'a near cache');
+$plane->ctl_ok('pool', 'set', 'main', '--near-cache', 0);
+$table = $proxy->wait_table(sub { !$_[0]{pools}{main}{near_cache_bytes} });
+is($table->{pools}{main}{miss_lease_ms}, 50, '... is turned off, and the rest stays');
+($status, $text) = $plane->ctl('pool', 'set', 'main', '--replicas', 0);
+is($status, 64, 'no replicas at all are refused');
+($status, $text) = $plane->ctl('pool', 'set', 'main', '--coalesce', 'maybe');
+is("$status $text", "64 mfctl pool set: option --coalesce: expected on or off\n", 'a switch says what it takes');
 $plane->ctl_ok('route', 'remove', 's:');
 $table = $proxy->wait_table(sub { !$_[0]{routes} });
 my $epoch = $table->{epoch};

@@ -15,6 +15,7 @@
     X('u', "user", STRING, user, "NAME", NULL,                                                     \
       "whom to run as, if that is not to be who starts it --listen")                               \
     X('d', "daemon", BOOL, daemon, "", NULL, "go to the background")                               \
+    X(0, "share", SIZE, share, "BYTES", "", "its share")                                           \
     X('v', "verbose", COUNT, verbose, "", NULL, "say more")                                        \
     X('f', "growth", IGNORED, growth, "N", NULL, "ignored")
 
@@ -213,6 +214,20 @@ START_TEST(help_and_version_end_the_program)
 }
 END_TEST
 
+START_TEST(a_number_that_was_not_given_is_not_0)
+{
+    ck_assert_int_eq(run(""), OPTIONS_OK);
+    ck_assert_uint_eq(opts.share, OPTION_NOT_GIVEN);
+    options_deinit(&table, &opts);
+    ck_assert_int_eq(run("--share 0"), OPTIONS_OK);
+    ck_assert_uint_eq(opts.share, 0);
+    options_deinit(&table, &opts);
+    ck_assert_int_eq(run("--help"), OPTIONS_EXIT);
+    ck_assert_ptr_nonnull(strstr(said, "its share\n"));
+}
+END_TEST
+
 UNIT_MAIN("option", defaults_hold_until_told_otherwise, short_long_and_extended_forms,
           ignored_names_need_no_value, the_first_word_that_is_no_option_ends_them,
-          mistakes_are_named_in_one_line, durations_have_units, help_and_version_end_the_program)
+          mistakes_are_named_in_one_line, durations_have_units, help_and_version_end_the_program,
+          a_number_that_was_not_given_is_not_0)

@@ -389,6 +389,27 @@ START_TEST(routes_are_followed_once_their_pools_are_there)
 }
 END_TEST
 
+START_TEST(pools_that_nobody_ordered_are_named)
+{
+    three_nodes();
+    fixture_put(&inv, "config/pools/main",
+                "{\"gutter\":\"asied\",\"shadow\":{\"pool\":\"nwe\",\"percent\":1}}");
+    publish();
+    ck_assert_ptr_nonnull(table_pool_find(current, SPAN_LIT("main"))); /* all else is followed */
+    fixture_put(&inv, "nodes/z", "{\"id\":\"z\",\"pool\":\"mian\",\"addr\":\"h:9\"}");
+    ck_assert_int_eq(plan_at(LATE), PLAN_NOTHING);
+    ck_assert_str_eq(plan.refusals, "pool main: its gutter asied was never ordered; "
+                                    "pool main: its shadow nwe was never ordered; "
+                                    "z offers itself to pool mian, which was never ordered");
+    fixture_put(&inv, "config/pools/asied", "{}");
+    fixture_put(&inv, "config/pools/nwe", "{}");
+    fixture_put(&inv, "intent/nodes/z", "{\"action\":\"remove\"}");
+    ck_assert_int_eq(plan_at(LATE), PLAN_NOTHING);
+    ck_assert_str_eq(plan.refusals, "");
+    end();
+}
+END_TEST
+
 UNIT_MAIN("planner", nothing_without_a_cluster, a_pool_waits_for_its_nodes, joins_are_gathered,
           labels_are_those_of_legacy_clients, a_lost_lease_changes_nothing,
           an_address_changes_in_place, a_taken_address_is_refused_and_the_rest_goes_on,
@@ -397,4 +418,4 @@ UNIT_MAIN("planner", nothing_without_a_cluster, a_pool_waits_for_its_nodes, join
           a_node_that_is_admitted_need_not_register, settings_are_followed_a_new_ring_needs_force,
           frozen_means_nothing_changes, pools_do_not_mix, the_default_pool_is_the_oldest,
           one_table_changes_a_bounded_number_of_pools,
-          routes_are_followed_once_their_pools_are_there)
+          routes_are_followed_once_their_pools_are_there, pools_that_nobody_ordered_are_named)
