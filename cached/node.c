@@ -188,23 +188,6 @@ listen_on(struct node *node, const struct addr_name *name, const char *text)
     return true;
 }
 
-/* -p: a port, or 0 or -1 for one that the kernel chooses. */
-static bool
-parse_port(const char *text, uint16_t *port)
-{
-    uint64_t n;
-    if (strcmp(text, "-1") == 0) {
-        *port = 0;
-        return true;
-    }
-    if (!num_parse_u64(span_cstr(text), &n) || n > 65535) {
-        fprintf(stderr, "mfcached: option -p: '%s' is no port\n", text);
-        return false;
-    }
-    *port = (uint16_t)n;
-    return true;
-}
-
 static bool
 listen_on_text(struct node *node, const char *text, uint16_t port)
 {
@@ -288,16 +271,12 @@ listen_everywhere(struct node *node)
         strcpy(name.host, o->unix_socket);
         return listen_on(node, &name, o->unix_socket);
     }
-    uint16_t port;
-    if (!parse_port(o->port, &port)) {
-        return false;
-    }
     for (size_t i = 0; i < o->listen.count; i++) {
-        if (!listen_on_text(node, o->listen.items[i], port)) {
+        if (!listen_on_text(node, o->listen.items[i], o->tcp_port)) {
             return false;
         }
     }
-    return o->listen.count > 0 || listen_on_all(node, port);
+    return o->listen.count > 0 || listen_on_all(node, o->tcp_port);
 }
 
 /* --- life -------------------------------------------------------------------- */

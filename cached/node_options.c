@@ -1,5 +1,7 @@
 #include "cached/node_options.h"
 #include "common/core/log.h"
+#include "common/core/name.h"
+#include "common/core/num.h"
 #include "common/core/version.h"
 
 #include <stdlib.h>
@@ -9,6 +11,7 @@
 #define THREADS_HIGHEST   256
 #define WEIGHT_HIGHEST    1000
 #define CONNECTIONS_LIMIT 10000000
+#define MEMORY_HIGHEST    ((uint64_t)16 << 40) /* several times that is reserved of addresses */
 
 #define OPTIONS_STRUCT struct node_options
 
@@ -27,9 +30,10 @@ static const struct option_table table = {
     .usage = "[OPTION]...",
     .summary = "A cache node that speaks memcached's text and meta protocols and takes\n"
                "memcached's command line.",
-    .epilog = "SIGTERM, SIGINT and SIGUSR1 end the node after what it has begun; with -e its items\n"
-              "are there again at the next start. With the environment variable\n"
-              "MEMCACHED_PORT_FILENAME the bound ports are written to that file.",
+    .epilog =
+        "SIGTERM, SIGINT and SIGUSR1 end the node after what it has begun; with -e its items\n"
+        "are there again at the next start. With the environment variable\n"
+        "MEMCACHED_PORT_FILENAME the bound ports are written to that file.",
     .version = MEMFLEET_VERSION,
     .rows = rows,
     .count = COUNT_OF(rows),
@@ -51,6 +55,18 @@ parse_mode(const char *text, unsigned *mode)
     unsigned long value = strtoul(text, &end, 8);
     *mode = (unsigned)value;
     return end != text && *end == '\0' && value <= 0777;
+}
+
+/* -1 is 0: the kernel chooses. */
+static bool
+parse_port(const char *text, uint16_t *port)
+{
+    uint64_t n = 0;
+    if (strcmp(text, "-1") != 0 && (!num_parse_u64(span_cstr(text), &n) || n > UINT16_MAX)) {
+        return false;
+    }
+    *port = (uint16_t)n;
+    return true;
 }
 
 static bool
@@ -92,6 +108,9 @@ check_ranges(const struct node_options *o)
     if (o->item_max_bytes > o->memory_bytes / 2) {
         return complain("-I", "item max size cannot be more than half of the memory limit (-m)");
     }
+    if (o->memory_bytes > MEMORY_HIGHEST) {
+        return complain("-m", "the memory limit cannot be more than 16777216 megabytes");
+    }
     if (o->threads == 0 || o->threads > THREADS_HIGHEST) {
         return complain("-t", "the number of threads must be between 1 and 256");
     }
@@ -122,6 +141,12 @@ check_fleet(const struct node_options *o)
     if (o->control.count == 0 && (o->node_name != NULL || o->pool != NULL)) {
         return complain("--node-name", "and --pool have no meaning without --control");
     }
+    if (o->node_name != NULL && !name_ok(span_cstr(o->node_name))) {
+        return complain("--node-name", NAME_EXPECTED);
+    }
+    if (o->pool != NULL && !name_ok(span_cstr(o->pool))) {
+        return complain("--pool", NAME_EXPECTED);
+    }
     if (o->weight < 1 || o->weight > WEIGHT_HIGHEST) {
         return complain("--weight", "the weight must be between 1 and 1000");
     }
@@ -133,6 +158,9 @@ check_all(struct node_options *o)
 {
     if (!parse_mode(o->unix_mask, &o->unix_mode)) {
         return complain("-a", "expected an octal access mode such as 700");
+    }
+    if (!parse_port(o->port, &o->tcp_port)) {
+        return complain("-p", "expected a port, 0 to 65535, or -1");
     }
     return check_unserved(o) && check_ranges(o) && check_fleet(o);
 }

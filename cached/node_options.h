@@ -132,6 +132,7 @@ struct node_options {
     MFCACHED_EXTENDED_IGNORED(X)
 #undef X
     unsigned unix_mode; /* parsed from unix_mask */
+    uint16_t tcp_port;  /* parsed from port */
 };
 
 /* Parses and checks. OPTIONS_BAD has said on stderr which option is wrong and

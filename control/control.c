@@ -1,6 +1,7 @@
 #include "control/control.h"
 #include "common/core/log.h"
 #include "common/core/mem.h"
+#include "common/core/statefile.h"
 #include "common/net/daemon.h"
 #include "common/net/sock.h"
 
@@ -142,9 +143,9 @@ open_state(struct control *c)
     if (dir == NULL) {
         return true;
     }
-    if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
-        fprintf(stderr, "%s: option --state-dir: cannot make '%s': %s\n", program, dir,
-                strerror(errno));
+    const char *fault = statefile_folder_fault(dir);
+    if (fault != NULL) {
+        fprintf(stderr, "%s: option --state-dir: '%s': %s\n", program, dir, fault);
         return false;
     }
     c->state_file = mem_printf("%s/table", dir);
@@ -289,7 +290,7 @@ control_stop(struct control *c)
     status_page_destroy(&c->status);
     offload_destroy(&c->builder, OFFLOAD_DROP);
     offload_destroy(&c->saver, OFFLOAD_FINISH); /* the newest table must be on disk */
-    push_server_destroy(&c->push); /* while the registrar is there to be told */
+    push_server_destroy(&c->push);              /* while the registrar is there to be told */
     leader_destroy(&c->leader);
     presence_destroy(&c->presence, false);
     registrar_destroy(&c->registrar);

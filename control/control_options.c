@@ -28,10 +28,10 @@ find_fault(const void *options)
         return "option --etcd is needed: expected a URL, e.g. http://127.0.0.1:2379";
     }
     if (o->cluster == NULL || !key_prefix(span_cstr(o->cluster), prefix)) {
-        return "option --cluster: expected 1 to 128 letters, digits or ._:@-";
+        return "option --cluster: " NAME_EXPECTED;
     }
     if (o->id != NULL && !name_ok(span_cstr(o->id))) {
-        return "option --id: expected 1 to 128 letters, digits or ._:@-";
+        return "option --id: " NAME_EXPECTED;
     }
     if (o->lease_ttl < LEASE_TTL_MIN_MS || o->lease_ttl > LEASE_TTL_MAX_MS ||
         o->node_lease_ttl < LEASE_TTL_MIN_MS || o->node_lease_ttl > LEASE_TTL_MAX_MS) {

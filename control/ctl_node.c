@@ -127,7 +127,7 @@ static enum ctl_exit
 load_for(struct ctl *ctl, const char *id, struct inventory *inv)
 {
     if (!name_ok(span_cstr(id))) {
-        ctl_complain(ctl, "'%s': expected 1 to 128 letters, digits or ._:@-", id);
+        ctl_complain(ctl, "'%s': " NAME_EXPECTED, id);
         return CTL_USAGE;
     }
     return ctl_load(ctl, inv);

@@ -3,7 +3,7 @@
  * Every key of a cluster lives under /memfleet/v1/<cluster>/; the keys here are
  * relative to that, as everything that speaks to control/etcd is. */
 #pragma once
-#include "common/core/span.h"
+#include "common/core/name.h"
 
 #include <stdint.h>
 
@@ -32,13 +32,8 @@ enum key_family {
         KEY_FAMILY_COUNT,
 };
 
-#define NAME_MAX_BYTES   128
 #define KEY_MAX_BYTES    (NAME_MAX_BYTES + 32)
 #define PREFIX_MAX_BYTES (NAME_MAX_BYTES + 32)
-
-/* May `name` stand in a key: 1 to NAME_MAX_BYTES of letters, digits and ._:@-,
- * not beginning with a dot? For clusters, pools and nodes. */
-bool name_ok(struct span name);
 
 /* Which family a key belongs to, and the name behind the family's path (empty
  * for families of one key). KEY_FAMILY_COUNT for keys we do not know. */

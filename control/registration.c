@@ -33,10 +33,10 @@ static const char *
 complaint(const struct registration *r)
 {
     if (!name_ok(span_cstr(r->id))) {
-        return "id: expected 1 to 128 letters, digits or ._:@-";
+        return "id: " NAME_EXPECTED;
     }
     if (!name_ok(span_cstr(r->pool))) {
-        return "pool: expected 1 to 128 letters, digits or ._:@-";
+        return "pool: " NAME_EXPECTED;
     }
     if (!addr_ok(r->addr)) {
         return "addr: expected HOST:PORT, [IPV6]:PORT or unix:/PATH";

@@ -344,6 +344,7 @@ proxy_start(struct proxy *proxy, const struct proxy_options *options)
     static const struct metric_desc descs[] = {PROXY_METRICS(METRIC_DESC)};
     *proxy = (struct proxy){.options = options};
     proxy->started_ms = clock_mono_ms();
+    proxy_options_log_ignored(options);
     frontends_init(&proxy->frontends);
     proxy->loop = loop_create();
     proxy->resolver = resolver_create(NULL);

@@ -1,5 +1,7 @@
 #include "proxy/proxy_options.h"
 #include "common/core/addrname.h"
+#include "common/core/log.h"
+#include "common/core/name.h"
 #include "common/core/version.h"
 #include "common/fleet/table.h"
 #include "common/net/handover.h"
@@ -43,6 +45,9 @@ listen_fault(const struct proxy_options *o)
     for (size_t i = 0; i < o->listen.count; i++) {
         if (!frontend_split(span_cstr(o->listen.items[i]), &addr, &pool)) {
             return "option --listen: a pool's name is 1 to 128 letters, digits, '.', '_', '-'";
+        }
+        if (o->servers.count > 0 && pool.len > 0 && !span_eq_cstr(pool, "default")) {
+            return "option --listen: the pool of --servers is called default";
         }
     }
     return o->listen.count < FRONTENDS_MAX ? NULL : "option --listen: too many";
@@ -90,11 +95,34 @@ find_fault(const void *options)
     if (o->replay_rate == 0) {
         return "option --replay-rate: expected at least 1";
     }
+    if (o->id != NULL && !name_ok(span_cstr(o->id))) {
+        return "option --id: " NAME_EXPECTED;
+    }
     const char *fault = listen_fault(o);
     if (fault == NULL) {
         fault = takeover_fault(o);
     }
     return fault != NULL ? fault : daemon_options_fault(o->log_level);
+}
+
+void
+proxy_options_log_ignored(const struct proxy_options *o)
+{
+    static const char *const of_servers[] = {
+        "ring",       "hash",           "connect-timeout", "request-timeout", "coalesce",
+        "near-cache", "near-cache-ttl", "gutter-ttl",      "rejoin",
+    };
+    if (o->servers.count > 0) {
+        return;
+    }
+    for (size_t i = 0; i < table.count; i++) {
+        for (size_t k = 0; k < sizeof(of_servers) / sizeof(of_servers[0]); k++) {
+            if (strcmp(rows[i].name, of_servers[k]) == 0 && !option_is_default(&rows[i], o)) {
+                log_warn("option_ignored", "option=--%s reason=\"tables have their own\"",
+                         rows[i].name);
+            }
+        }
+    }
 }
 
 enum options_outcome

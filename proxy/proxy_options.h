@@ -87,4 +87,7 @@ struct proxy_options {
 
 /* Fills `into` and checks what one row alone cannot. Prints what is wrong. */
 enum options_outcome proxy_options_parse(int argc, char **argv, struct proxy_options *into);
+
+/* Warns of those that were given and have no effect, since the table comes from elsewhere. */
+void proxy_options_log_ignored(const struct proxy_options *options);
 void proxy_options_deinit(struct proxy_options *options);

@@ -7,6 +7,7 @@ CONTROL_TESTS = \
 	t/control/leases.t \
 	t/control/mfctl.t \
 	t/control/publish.t \
+	t/control/starts.t \
 	t/control/top.t \
 	t/control/top_screen.t
 TAP_TESTS += $(CONTROL_TESTS)

@@ -17,6 +17,7 @@ libmfcore_a_SOURCES = \
 	common/core/log.c common/core/log.h \
 	common/core/mem.c common/core/mem.h \
 	common/core/metric.c common/core/metric.h \
+	common/core/name.c common/core/name.h \
 	common/core/num.c common/core/num.h \
 	common/core/option.c common/core/option.h \
 	common/core/span.h \

@@ -144,6 +144,49 @@ row_default(const struct option_row *row, void *into)
     }
 }
 
+static bool
+strings_equal(const struct option_strings *a, const struct option_strings *b)
+{
+    bool equal = a->count == b->count;
+    for (size_t i = 0; equal && i < a->count; i++) {
+        equal = strcmp(a->items[i], b->items[i]) == 0;
+    }
+    return equal;
+}
+
+bool
+option_is_default(const struct option_row *row, const void *options)
+{
+    union {
+        bool flag;
+        uint64_t number;
+        char *text;
+        struct option_strings list;
+    } fresh;
+    struct option_row alone = *row;
+    alone.offset = 0;
+    row_default(&alone, &fresh);
+    const void *field = (const char *)options + row->offset;
+    bool same = false;
+    switch (row->type) {
+    case OPTION_BOOL:
+    case OPTION_IGNORED: same = *(const bool *)field == fresh.flag; break;
+    case OPTION_COUNT:
+    case OPTION_NUMBER:
+    case OPTION_SIZE:
+    case OPTION_MEGABYTES:
+    case OPTION_DURATION: same = *(const uint64_t *)field == fresh.number; break;
+    case OPTION_STRING: {
+        const char *text = *(char *const *)field;
+        same = text == NULL || fresh.text == NULL ? text == fresh.text : !strcmp(text, fresh.text);
+        break;
+    }
+    case OPTION_STRINGS: same = strings_equal(field, &fresh.list); break;
+    }
+    row_clear(&alone, &fresh);
+    return same;
+}
+
 void
 options_deinit(const struct option_table *table, void *into)
 {

@@ -108,3 +108,6 @@ void options_print_help(const struct option_table *table, FILE *out);
 /* One value as option_type says; false if it does not fit. For STRING(S) the
  * field must be initialised. Used for `-o` and by tests and fuzzers. */
 bool option_set(const struct option_row *row, struct span value, void *into);
+
+/* Does the row's field hold what it would if nothing had been given? */
+bool option_is_default(const struct option_row *row, const void *options);

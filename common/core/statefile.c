@@ -13,6 +13,19 @@
 
 #define HEADER_MAX 128
 
+const char *
+statefile_folder_fault(const char *dir)
+{
+    struct stat st;
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
+        return strerror(errno);
+    }
+    if (stat(dir, &st) != 0 || !S_ISDIR(st.st_mode)) {
+        return "not a folder";
+    }
+    return access(dir, R_OK | W_OK | X_OK) != 0 ? strerror(errno) : NULL;
+}
+
 static bool
 write_all(int fd, struct span s)
 {

@@ -17,6 +17,10 @@ enum statefile_result {
 /* `kind` is one word that names the content, e.g. "table". */
 enum statefile_result statefile_write(const char *path, const char *kind, struct span content);
 
+/* Makes the folder `dir` if it is missing, and looks whether files can be kept there. NULL, or what
+ * is wrong with it, for a program that has just been told to use it; valid until the next call. */
+const char *statefile_folder_fault(const char *dir);
+
 /* Appends the content to `out`. Files over `max_bytes` count as damaged. */
 enum statefile_result statefile_read(const char *path, const char *kind, size_t max_bytes,
                                      struct buf *out);

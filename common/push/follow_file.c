@@ -128,7 +128,7 @@ follow_file_read(struct follow_file *f, size_t max_bytes, struct buf *out)
     }
     bool ok = fstat(fd, &st) == 0;
     if (ok && !S_ISREG(st.st_mode)) {
-        errno = EINVAL;
+        errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
         ok = false;
     }
     if (ok) {

@@ -20,17 +20,9 @@ struct follow_state {
 struct follow_state *
 follow_state_create(const char *dir, char **error)
 {
-    struct stat st;
-    if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
-        *error = mem_printf("state folder %s: %s", dir, strerror(errno));
-        return NULL;
-    }
-    if (stat(dir, &st) != 0 || !S_ISDIR(st.st_mode)) {
-        *error = mem_printf("state folder %s: not a folder", dir);
-        return NULL;
-    }
-    if (access(dir, R_OK | W_OK | X_OK) != 0) {
-        *error = mem_printf("state folder %s: %s", dir, strerror(errno));
+    const char *fault = statefile_folder_fault(dir);
+    if (fault != NULL) {
+        *error = mem_printf("state folder %s: %s", dir, fault);
         return NULL;
     }
     struct follow_state *s = mem_zalloc(sizeof(*s));

@@ -2,7 +2,9 @@
 #include "common/core/mem.h"
 #include "control/etcd/etcd_client.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static const struct metric_desc METRIC_DESCS[] = {ETCD_METRICS(METRIC_DESC)};
 
@@ -17,12 +19,33 @@ etcd_outcome_name(enum etcd_outcome outcome)
     return NAMES[outcome];
 }
 
+/* libcurl would complain of these with every call, to nobody who waits for the start. */
+static bool
+files_are_there(const struct etcd_options *o, char **error)
+{
+    const char *const files[] = {o->password_file, o->ca_file, o->cert_file, o->key_file};
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        if (files[i] != NULL && access(files[i], R_OK) != 0) {
+            *error = mem_printf("%s: %s", files[i], strerror(errno));
+            return false;
+        }
+    }
+    if ((o->cert_file == NULL) != (o->key_file == NULL)) {
+        *error = mem_strdup("a client certificate and its key are needed together");
+        return false;
+    }
+    return true;
+}
+
 struct etcd *
 etcd_create(struct loop *loop, const struct etcd_options *options, char **error)
 {
     struct endpoints endpoints;
     if (options->user != NULL && options->password_file == NULL) {
         *error = mem_strdup("an etcd user needs a password file");
+        return NULL;
+    }
+    if (!files_are_there(options, error)) {
         return NULL;
     }
     if (!endpoints_init(&endpoints, options->endpoints, options->endpoint_count, error)) {

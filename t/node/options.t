@@ -48,16 +48,18 @@ refused([qw(-a 888)], qr/option -a: expected an octal/);
 refused([qw(--control 127.0.0.1:1)], qr/option --control: needs --node-name/);
 refused([qw(--node-name a)], qr/have no meaning without --control/);
 refused([qw(--control 127.0.0.1:1 --node-name a --pool p --weight 0)], qr/option --weight/);
+refused([qw(--control 127.0.0.1:1 --pool p --node-name), 'a b'], qr/option --node-name: expected 1 to 128 letters/);
+refused([qw(--control 127.0.0.1:1 --node-name a --pool), ''], qr/option --pool: expected 1 to 128 letters/);
+refused([qw(-p nonsense)], qr/option -p: expected a port, 0 to 65535, or -1/);
+refused([qw(-p 65536)], qr/option -p: expected a port/);
+refused([qw(-m 16777217)], qr/option -m: the memory limit cannot be more than 16777216 megabytes/);
 refused([qw(surplus)], qr/unexpected argument 'surplus'/);
 
 {
     my ($status, $out) = ended('-V');
     like("$status $out", qr/\A0 mfcached \d+\.\d+\.\d+\n\z/, '-V');
-    ($status, $out) = ended('-p', 'nonsense', @root);
-    is($status, 69, 'what cannot be had is another error');
-    like($out, qr/mfcached: option -p: 'nonsense' is no port\n/, 'that says what');
     ($status, $out) = ended('-l', 'no.such.host.invalid', @root);
-    is($status, 69, 'an address that cannot be resolved');
+    is($status, 69, 'what cannot be had is another error: an address that cannot be resolved');
     like($out, qr/mfcached: cannot listen on no\.such\.host\.invalid: /, 'is named');
 }
 

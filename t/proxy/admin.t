@@ -88,11 +88,22 @@ for my $case (
     [['--servers', 'a:1', 'rest'], qr/no arguments/],
     [['--servers', '127.0.0.1:1', '--listen', 'nowhere.invalid:1'], qr/cannot listen on nowhere\.invalid/],
     [['--servers', '127.0.0.1:1', '--listen', $mocks[0]->addr], qr/cannot listen on/],
+    [['--servers', '127.0.0.1:1', '--listen', '127.0.0.1:0=man'], qr/--listen: the pool of --servers is called default/],
+    [['--servers', '127.0.0.1:1', '--id', 'a b'], qr/--id: expected 1 to 128 letters/],
     [['--table', '/nowhere/table.json'], qr{/nowhere/table\.json}],
+    [['--table', $dir], qr{table file \Q$dir\E: Is a directory}],
 ) {
     my ($args, $expected) = @$case;
     my $out = qx{'$path' @root @{[ map { "'$_'" } @$args ]} 2>&1};
     isnt($?, 0, "refused: @$args");
     like($out, $expected, 'and says why');
 }
+
+# Of two sources of settings one is not heard in silence.
+my $table = "$dir/table.json";
+spew($table, table_json(epoch => 1, nodes => [$mock->addr]));
+my $deaf = mfproxy(args => ['--table', $table, '--request-timeout', '9s', '--ring', 'libmemcached']);
+like($deaf->log_text, qr/level=warn event=option_ignored option=--request-timeout reason="tables have their own"\n/,
+     'an option of --servers beside a table is warned of');
+unlike($deaf->log_text, qr/option_ignored option=--ring/, '... but not what changes nothing');
 done_testing;

@@ -227,7 +227,35 @@ START_TEST(a_number_that_was_not_given_is_not_0)
 }
 END_TEST
 
+static bool
+is_default(const char *name)
+{
+    for (size_t i = 0; i < table.count; i++) {
+        if (rows[i].name != NULL && strcmp(rows[i].name, name) == 0) {
+            return option_is_default(&rows[i], &opts);
+        }
+    }
+    ck_abort_msg("no option %s", name);
+}
+
+START_TEST(what_was_given_is_told_from_defaults)
+{
+    static const char *const names[] = {"listen", "max-item-size", "share", "user", "daemon"};
+    ck_assert_int_eq(run("--max-item-size 1024k --listen 127.0.0.1:1 --listen [::1]:1"),
+                     OPTIONS_OK);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        ck_assert_msg(is_default(names[i]), "%s", names[i]);
+    }
+    options_deinit(&table, &opts);
+    ck_assert_int_eq(run("--max-item-size 2m --listen :2 --share 0 --user me -d"), OPTIONS_OK);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        ck_assert_msg(!is_default(names[i]), "%s", names[i]);
+    }
+    options_deinit(&table, &opts);
+}
+END_TEST
+
 UNIT_MAIN("option", defaults_hold_until_told_otherwise, short_long_and_extended_forms,
           ignored_names_need_no_value, the_first_word_that_is_no_option_ends_them,
           mistakes_are_named_in_one_line, durations_have_units, help_and_version_end_the_program,
-          a_number_that_was_not_given_is_not_0)
+          a_number_that_was_not_given_is_not_0, what_was_given_is_told_from_defaults)
