@@ -17,6 +17,7 @@ libmfstore_a_SOURCES = \
 	cached/store/memory_file.c cached/store/memory_file.h \
 	cached/store/parallel.c cached/store/parallel.h \
 	cached/store/places.c cached/store/places.h \
+	cached/store/purge.c cached/store/purge.h \
 	cached/store/segments.c cached/store/segments.h \
 	cached/store/shard.h \
 	cached/store/store.c cached/store/store.h \

@@ -12,14 +12,9 @@
 #define LIMBO_SHARE         64     /* of the limit: what may pass it for waiting */
 #define PASS_SHARE          64     /* of the limit: what was paid for may pass it so far */
 #define LIMBO_SEGMENTS      8
-#define WARM_SHARE          32           /* of the limit: free memory that is kept resident */
-#define HOPS_MAX            512          /* held segments that are skipped in one search */
-#define TRIM_SHARE          16           /* of a segment: less is not worth a system call */
-#define SHED_MAX            (8u << 20)   /* at once: a third of a millisecond */
-#define RANGE_COUNTS        (256u << 10) /* what the smallest range counts as */
-#define SLACK_SHARE         512          /* of the limit: so much may be resident beyond it */
-#define SLACK_MAX           (256u << 10)
-#define SLACKS_FAR          16 /* and never so many times as much */
+#define WARM_SHARE          32  /* of the limit: free memory that is kept resident */
+#define HOPS_MAX            512 /* held segments that are skipped in one search */
+#define TRIM_SHARE          16  /* of a segment: less is not worth a system call */
 
 /* --- geometry ---------------------------------------------------------------- */
 
@@ -62,16 +57,6 @@ static bool
 make_resident(struct segments *s, uint64_t offset, uint64_t bytes)
 {
     return s->file == NULL || memory_file_reserve(s->file, offset, bytes);
-}
-
-static void
-give_back(struct segments *s, uint64_t offset, uint64_t bytes)
-{
-    if (s->file != NULL) {
-        memory_file_give_back(s->file, offset, bytes);
-    } else {
-        madvise(s->base + offset, bytes, MADV_DONTNEED);
-    }
 }
 
 /* Huge pages are not asked for: where memory is fragmented the kernel compacts
@@ -126,76 +111,7 @@ whole_pages(const struct segments *s, uint32_t bytes)
     return (bytes + s->page_bytes - 1) & ~(s->page_bytes - 1);
 }
 
-/* The system may have the memory between two places of a segment or run; they
- * are at page boundaries. */
-static void
-give_up(struct segments *s, const struct segment *seg, size_t from, size_t to)
-{
-    give_back(s, ((uint64_t)number_of(s, seg) << s->segment_shift) + from, to - from);
-}
-
 /* --- giving out -------------------------------------------------------------- */
-
-/* How much of what is resident or may become so is too much. */
-static uint64_t
-surplus(const struct segments *s, uint64_t keep)
-{
-    uint64_t limit = atomic_load_explicit(&s->limit, memory_order_relaxed);
-    uint64_t used = atomic_load_explicit(&s->used, memory_order_relaxed);
-    uint64_t room = used < limit ? limit - used : 0;
-    keep = keep < room ? keep : room;
-    return s->warm_bytes > keep ? s->warm_bytes - keep : 0;
-}
-
-/* Gives one range of free memory back to the system, of about so many bytes at most.
- * Returns how many. */
-static uint64_t
-shed_range(struct segments *s, uint64_t bytes)
-{
-    uint32_t n, most = (uint32_t)((bytes + s->segment_bytes - 1) >> s->segment_shift);
-    uint32_t first = places_chill(&s->places, most, &n);
-    ASSERT(first != 0); /* warm_bytes says that there is one */
-    uint64_t given = 0;
-    for (uint32_t i = first; i < first + n; i++) {
-        given += s->all[i].bytes;
-        s->all[i].bytes = 0;
-    }
-    give_up(s, &s->all[first], 0, (size_t)n << s->segment_shift);
-    s->warm_bytes -= given;
-    return given;
-}
-
-/* Gives up to about `bytes` of what is more than `keep` back. A range that is small costs
- * the system as much as a large one (see below), and counts as such. */
-static void
-shed(struct segments *s, uint64_t bytes, uint64_t keep)
-{
-    bytes = bytes < SHED_MAX ? bytes : SHED_MAX;
-    uint64_t over;
-    while (bytes > 0 && (over = surplus(s, keep)) > 0) {
-        uint64_t given = shed_range(s, bytes < over ? bytes : over);
-        given = given > RANGE_COUNTS ? given : RANGE_COUNTS;
-        bytes -= bytes < given ? bytes : given;
-    }
-}
-
-/* When memory was taken that may not be resident: what makes more than the limit resident
- * goes back, one range at a time and not the smallest ones. Where the system is a guest, a
- * page of a small range may cost 40 us and one of a range of more than 33 pages 2, since
- * then the processor forgets all addresses at once. */
-static void
-shed_some(struct segments *s)
-{
-    uint64_t slack = atomic_load_explicit(&s->limit, memory_order_relaxed) / SLACK_SHARE;
-    slack = slack < SLACK_MAX ? slack : SLACK_MAX;
-    uint64_t over = surplus(s, UINT64_MAX);
-    if (over > slack) {
-        shed_range(s, SLACK_MAX);
-    }
-    while (surplus(s, UINT64_MAX) > slack * SLACKS_FAR) {
-        shed_range(s, SLACK_MAX);
-    }
-}
 
 static uint64_t reclaim(struct segments *s);
 
@@ -267,7 +183,7 @@ segments_take(struct segments *s, const struct item_base *base, bool force)
         seg->large = false;
         seg->state = SEGMENT_OPEN;
         atomic_store_explicit(&seg->live, 0, memory_order_relaxed);
-        shed_some(s);
+        purge_for_taken(s);
     }
     pthread_mutex_unlock(&s->lock);
     if (cold && seg != NULL) {
@@ -296,10 +212,8 @@ static void
 join(struct segments *s, struct segment *first, uint32_t bytes)
 {
     uint32_t run = (bytes + s->segment_bytes - 1) >> s->segment_shift;
-    size_t whole = (size_t)run << s->segment_shift;
-    if (first[run - 1].bytes > 0 && bytes < whole) {
-        give_up(s, first, bytes, whole);
-    }
+    uint32_t last = bytes - ((run - 1) << s->segment_shift);
+    uint32_t tail = first[run - 1].bytes > last ? first[run - 1].bytes - last : 0;
     for (uint32_t i = 0; i < run; i++) {
         if (places_cool(&s->places, number_of(s, first) + i)) {
             s->warm_bytes -= first[i].bytes;
@@ -307,6 +221,9 @@ join(struct segments *s, struct segment *first, uint32_t bytes)
         first[i].bytes = 0;
     }
     set_up(s, first, bytes, run);
+    if (tail > 0) {
+        purge_tail_later(s, first, tail);
+    }
 }
 
 struct segment *
@@ -327,7 +244,7 @@ segments_take_large(struct segments *s, const struct item_base *base, uint32_t b
         guard_hold(holder, number);
         seg->state = SEGMENT_SEALED;
         list_push_back(&s->queue, &seg->link);
-        shed_some(s);
+        purge_for_taken(s);
     }
     pthread_mutex_unlock(&s->lock);
     return seg;
@@ -354,13 +271,13 @@ is_empty(const struct segment *seg)
 void
 segments_seal(struct segments *s, struct segment *seg)
 {
-    uint32_t kept = whole_pages(s, seg->end);
-    if (seg->bytes - kept >= s->segment_bytes / TRIM_SHARE && kept < seg->bytes) {
-        give_up(s, seg, kept, seg->bytes);
-        atomic_fetch_sub_explicit(&s->used, seg->bytes - kept, memory_order_relaxed);
-        seg->bytes = kept;
-    }
+    uint32_t kept = whole_pages(s, seg->end), tail = seg->bytes - kept;
     pthread_mutex_lock(&s->lock);
+    if (tail >= s->segment_bytes / TRIM_SHARE && tail > 0) {
+        seg->bytes = kept;
+        atomic_fetch_sub_explicit(&s->used, tail, memory_order_relaxed);
+        purge_tail_later(s, seg, tail);
+    }
     seg->state = SEGMENT_SEALED;
     list_push_back(&s->queue, &seg->link);
     if (is_empty(seg)) {
@@ -383,11 +300,11 @@ segments_emptied(struct segments *s, struct segment *seg)
 static void
 release(struct segments *s, struct segment *first)
 {
+    uint32_t left = first->bytes + purge_keep_tail(s, first);
     list_remove(&first->link);
     s->limbo_bytes -= first->bytes;
-    s->warm_bytes += first->bytes;
+    s->warm_bytes += left;
     atomic_fetch_sub_explicit(&s->used, first->bytes, memory_order_relaxed);
-    uint32_t left = first->bytes;
     for (uint32_t i = 0; i < first->run; i++) {
         struct segment *seg = &first[i];
         seg->state = SEGMENT_FREE;
@@ -475,6 +392,9 @@ segments_set_limit(struct segments *s, uint64_t bytes)
 {
     atomic_store(&s->limit, bytes);
     atomic_store_explicit(&s->overdraft, over_limit(s), memory_order_relaxed);
+    pthread_mutex_lock(&s->lock);
+    purge_limit_changed(s);
+    pthread_mutex_unlock(&s->lock);
 }
 
 bool
@@ -512,8 +432,7 @@ segments_give_back(struct segments *s, uint64_t bytes)
 {
     pthread_mutex_lock(&s->lock);
     uint64_t keep = atomic_load_explicit(&s->limit, memory_order_relaxed) / WARM_SHARE;
-    shed(s, bytes, keep);
-    bool more = surplus(s, keep) > 0;
+    bool more = purge_spare(s, bytes, keep);
     pthread_mutex_unlock(&s->lock);
     return more;
 }
@@ -522,7 +441,7 @@ void
 segments_grow(struct segments *s, const char *from, uint64_t bytes)
 {
     pthread_mutex_lock(&s->lock);
-    shed_some(s);
+    purge_for_taken(s);
     pthread_mutex_unlock(&s->lock);
     touch_pages(s, from, bytes);
 }
@@ -550,9 +469,7 @@ void
 segments_chill(struct segments *s)
 {
     pthread_mutex_lock(&s->lock);
-    while (s->warm_bytes > 0) {
-        shed(s, s->warm_bytes, 0);
-    }
+    purge_all(s);
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -598,7 +515,7 @@ uint64_t
 segments_warm_bytes(struct segments *s)
 {
     pthread_mutex_lock(&s->lock);
-    uint64_t bytes = s->warm_bytes;
+    uint64_t bytes = s->warm_bytes + s->purge.tail_bytes;
     pthread_mutex_unlock(&s->lock);
     return bytes;
 }

@@ -34,6 +34,7 @@
 #include "cached/store/item.h"
 #include "cached/store/memory_file.h"
 #include "cached/store/places.h"
+#include "cached/store/purge.h"
 #include "common/core/assert.h"
 #include "common/core/list.h"
 
@@ -48,7 +49,8 @@ struct segment {
     _Atomic uint32_t live; /* bytes of items that are linked or reserved */
     uint32_t run;          /* segments from here on that are one; else 1 */
     uint8_t state;
-    bool large; /* a run, of one item */
+    bool large;          /* a run, of one item */
+    uint32_t tail_bytes; /* resident behind `bytes`, and not given back yet (purge.h) */
     uint64_t retired_at;
     struct list link; /* queue or limbo */
 } __attribute__((aligned(64)));
@@ -74,6 +76,7 @@ struct segments {
     struct list queue, limbo;
     uint64_t limbo_bytes;
     uint64_t warm_bytes;
+    struct purge purge;
     uint32_t sparse_at; /* where the search for sparse segments goes on */
 };
 

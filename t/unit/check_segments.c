@@ -103,6 +103,9 @@ START_TEST(a_sealed_segment_counts_the_pages_it_fills)
     ck_assert_uint_eq(used(), s.segment_bytes);
     segments_seal(&s, seg);
     ck_assert_uint_eq(used(), 45056);
+    ck_assert_uint_eq(segments_warm_bytes(&s), s.segment_bytes - 45056);
+    segments_chill(&s);
+    ck_assert_uint_eq(segments_warm_bytes(&s), 0);
     ck_assert_uint_eq(resident(), used());
     drop(seg);
     seg = take_full(100);
@@ -111,6 +114,65 @@ START_TEST(a_sealed_segment_counts_the_pages_it_fills)
     ck_assert_uint_eq(resident(), s.segment_bytes);
     segments_seal(&s, seg);
     ck_assert_uint_eq(used(), s.segment_bytes); /* a page more or less is not worth it */
+    segments_deinit(&s);
+}
+END_TEST
+
+/* What is left behind the items is a small piece each time: they wait for each other, and
+ * one that is free before that is free as a whole. */
+START_TEST(tails_go_back_together)
+{
+    enum { SOME = 100 };
+    struct segment *all[SOME];
+    begin(64 * MB);
+    for (int i = 0; i < SOME; i++) {
+        all[i] = take_full(22000);
+        segments_seal(&s, all[i]);
+        uint64_t waiting = s.purge.tail_bytes;
+        ck_assert_uint_le(waiting, PURGE_TAILS_MAX * (s.segment_bytes - 45056));
+        ck_assert_uint_eq(resident(), used() + waiting);
+    }
+    struct segment *last = all[SOME - 1];
+    uint64_t waiting = s.purge.tail_bytes;
+    ck_assert_uint_gt(last->tail_bytes, 0);
+    drop(last);
+    ck_assert_uint_eq(s.purge.tail_bytes, waiting - (s.segment_bytes - 45056));
+    ck_assert_uint_eq(s.warm_bytes, s.segment_bytes);
+    ck_assert_ptr_eq(take_full(100), last);
+    segments_chill(&s);
+    ck_assert_uint_eq(resident(), used());
+    for (const char *p = segment_memory(&s, last); p < segment_memory(&s, last) + last->end; p++) {
+        ck_assert_int_eq(*p, 'x');
+    }
+    segments_deinit(&s);
+}
+END_TEST
+
+/* What is over the limit then is not what the next one who takes memory has to give back. */
+START_TEST(a_lower_limit_is_reached_bit_by_bit)
+{
+    enum { RUNS = 60 };
+    struct segment *runs[RUNS];
+    begin(64 * MB);
+    for (int i = 0; i < RUNS; i++) {
+        runs[i] = take_run(MB);
+    }
+    for (int i = 0; i < RUNS; i++) {
+        drop(runs[i]);
+    }
+    ck_assert_uint_ge(segments_warm_bytes(&s), RUNS * MB);
+    segments_set_limit(&s, 8 * MB);
+    uint64_t before = segments_warm_bytes(&s);
+    for (int i = 0; i < RUNS && before > 4 * MB; i++) {
+        drop(take_full(100));
+        uint64_t now = segments_warm_bytes(&s);
+        ck_assert_uint_lt(now, before);
+        ck_assert_uint_le(before - now, MB);
+        before = now;
+    }
+    while (segments_give_back(&s, UINT64_MAX)) {
+    }
+    ck_assert_uint_le(resident(), 8 * MB);
     segments_deinit(&s);
 }
 END_TEST
@@ -147,7 +209,7 @@ START_TEST(memory_goes_from_one_shape_to_the_other)
     }
     ck_assert_uint_eq(n, 4);
     ck_assert_uint_le(resident(), 4 * MB);
-    ck_assert_uint_le(used() + s.warm_bytes, 4 * MB);
+    ck_assert_uint_le(used() + segments_warm_bytes(&s), 4 * MB);
     segments_deinit(&s);
 }
 END_TEST
@@ -195,9 +257,9 @@ START_TEST(residence_keeps_the_limit)
                 segments_seal(&s, kept[at]);
             }
         }
-        ck_assert_uint_le(used() + s.warm_bytes, 8 * MB + 8 * MB / 32);
+        ck_assert_uint_le(used() + segments_warm_bytes(&s), 8 * MB + 8 * MB / 32);
         if (i % 100 == 0) {
-            ck_assert_uint_le(resident(), used() + s.warm_bytes);
+            ck_assert_uint_le(resident(), used() + segments_warm_bytes(&s));
         }
     }
     segments_deinit(&s);
@@ -205,5 +267,6 @@ START_TEST(residence_keeps_the_limit)
 END_TEST
 
 UNIT_MAIN("segments", a_run_counts_the_pages_it_fills, a_sealed_segment_counts_the_pages_it_fills,
+          tails_go_back_together, a_lower_limit_is_reached_bit_by_bit,
           memory_goes_from_one_shape_to_the_other, sparse_segments_are_found_anywhere,
           residence_keeps_the_limit)
