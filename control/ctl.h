@@ -51,6 +51,8 @@
       "stop all changes of the table: what is published stays")                                    \
     X("thaw",           " [OPTION]...",               true,  true,  ctl_thaw,                      \
       "let the table follow orders and registrations again")                                       \
+    X("fence",          " [OPTION]...",               false, true,  ctl_fence,                     \
+      "raise min_epoch: nodes refuse proxies that go by an older table")                           \
     X("recover",        " [OPTION]...",               true,  true,  ctl_recover,                   \
       "after a restore of etcd: give the cluster a new incarnation and its newest table")          \
     X("ring explain",   " KEY [OPTION]...",           false, false, ctl_ring_explain,              \

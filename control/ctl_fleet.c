@@ -196,8 +196,9 @@ describe_table(const struct table *table)
     for (unsigned i = 0; i < table->pool_count; i++) {
         json_object_set_new(pools, table->pools[i].name, json_integer(table->pools[i].node_count));
     }
-    return json_pack("{s:I s:s s:s s:s s:o}", "epoch", (json_int_t)table->epoch, "sha", table->sha,
-                     "by", table->by != NULL ? table->by : "", "reason",
+    return json_pack("{s:I s:I s:s s:s s:s s:o}", "epoch", (json_int_t)table->epoch, "min_epoch",
+                     (json_int_t)table->min_epoch, "sha", table->sha, "by",
+                     table->by != NULL ? table->by : "", "reason",
                      table->reason != NULL ? table->reason : "", "pools", pools);
 }
 
@@ -270,6 +271,9 @@ print_status(const json_t *json)
                number_of(table, "epoch"), text_of(table, "sha"), text_of(table, "reason"));
     } else {
         printf("table        none yet\n");
+    }
+    if (number_of(table, "min_epoch") > 0) {
+        printf("min_epoch    %" JSON_INTEGER_FORMAT "\n", number_of(table, "min_epoch"));
     }
     json_object_foreach (json_object_get(table, "pools"), name, row) {
         printf("pool         %s: %" JSON_INTEGER_FORMAT " nodes\n", name, json_integer_value(row));

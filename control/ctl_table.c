@@ -22,6 +22,9 @@ void
 ctl_table_print(const struct table *table)
 {
     printf("epoch        %" PRIu64 "%s\n", table->epoch, table->force ? " (by force)" : "");
+    if (table->min_epoch > 0) {
+        printf("min_epoch    %" PRIu64 "\n", table->min_epoch);
+    }
     printf("cluster      %s, incarnation %s\n", table->cluster, table->incarnation);
     printf("sha256       %s\n", table->sha);
     printf("by           %s\n", table->by != NULL ? table->by : "");

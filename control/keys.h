@@ -11,7 +11,7 @@
 /*    id        path              written by                        content */
 #define KEY_FAMILIES(X)                                                                            \
     X(META,     "meta")           /* mfctl init                     cluster uuid, incarnation, schema */ \
-    X(CLUSTER,  "config/cluster") /* mfctl freeze, thaw             whether tables may change */  \
+    X(CLUSTER,  "config/cluster") /* mfctl freeze, thaw, fence      whether tables may change, min_epoch */ \
     X(ROUTES,   "config/routes")  /* mfctl route, compare-and-set   pools by key prefix */         \
     X(POOL,     "config/pools/")  /* mfctl, compare-and-set         operators' intent for a pool */ \
     X(INTENT,   "intent/nodes/")  /* mfctl                          admit or remove a node */      \

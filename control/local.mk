@@ -5,6 +5,7 @@ libmfcontrol_a_SOURCES = \
 	control/deflate.c control/deflate.h \
 	control/document.c control/document.h \
 	control/etcd_arguments.h \
+	control/fence_order.c control/fence_order.h \
 	control/inventory.c control/inventory.h \
 	control/keys.c control/keys.h \
 	control/leader.c control/leader.h \
@@ -36,7 +37,8 @@ mfcontrol_LDADD = $(CONTROL_LIBS) $(SYSTEM_LIBS)
 
 bin_PROGRAMS += mfctl
 mfctl_SOURCES = control/mfctl.c control/ctl.h control/ctl_common.c \
-	control/ctl_fleet.c control/ctl_freeze.c control/ctl_init.c control/ctl_node.c control/ctl_pool.c \
+	control/ctl_fence.c control/ctl_fleet.c control/ctl_freeze.c control/ctl_init.c \
+	control/ctl_node.c control/ctl_pool.c \
 	control/ctl_recover.c control/ctl_ring.c control/ctl_route.c control/ctl_table.c control/ctl_table.h \
 	control/ctl_top.c control/top_screen.c control/top_screen.h
 mfctl_CFLAGS = $(AM_CFLAGS) $(NCURSES_CFLAGS)

@@ -1,4 +1,5 @@
 #include "control/planner.h"
+#include "control/fence_order.h"
 #include "common/core/assert.h"
 #include "common/core/mem.h"
 #include "common/fleet/table_build.h"
@@ -20,7 +21,7 @@ struct place {
 
 struct tally {
     unsigned joined, readdressed, regenerated, removed;
-    bool configured, routed, force;
+    bool configured, routed, fenced, force;
     uint64_t first_join_ms, last_join_ms;
 };
 
@@ -342,7 +343,7 @@ static bool
 is_change(const struct tally *t)
 {
     return t->joined > 0 || t->readdressed > 0 || t->regenerated > 0 || t->removed > 0 ||
-           t->configured || t->routed;
+           t->configured || t->routed || t->fenced;
 }
 
 static void
@@ -552,6 +553,16 @@ plan_routes(struct planning *p)
     }
 }
 
+static void
+plan_fence(struct planning *p)
+{
+    char why[FENCE_ORDER_ERROR_MAX];
+    p->total.fenced = fence_order_plan(p->inv, p->current, &p->plan->draft, why);
+    if (why[0] != '\0') {
+        add_words(p->total.fenced ? p->plan->reason : p->plan->refusals, "%s", why);
+    }
+}
+
 /* 0: go; else how long to wait for further joins. */
 static uint64_t
 settle_ms(const struct tally *total, uint64_t now_ms)
@@ -607,12 +618,12 @@ plan_make(const struct inventory *inv, const struct table *current, const char *
     note_current(&p);
     plan_pools(&p);
     plan_routes(&p);
+    plan_fence(&p);
     note_unknown_names(&p);
     struct table *draft = &plan->draft;
     draft->cluster = plan_copy(plan, cluster);
     draft->incarnation = plan_copy(plan, incarnation);
     draft->epoch = current != NULL ? current->epoch + 1 : 1;
-    draft->min_epoch = current != NULL ? current->min_epoch : 0;
     draft->force = p.total.force;
     draft->by = plan_copy(plan, by);
     draft->reason = plan_copy(plan, plan->reason);

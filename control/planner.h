@@ -9,6 +9,7 @@
  *     registration gone            nothing: a lost lease changes no ring
  *     an intent to remove it       leaves, within the shrink budget or by force
  *     routes ordered otherwise     they are followed once all their pools are there
+ *     min_epoch ordered            it is raised; it never falls
  *
  * Joins are gathered: a table that moves keys once is cheaper than three that do
  * so one after another. A pool appears first with its min_nodes. What cannot be

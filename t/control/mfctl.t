@@ -2,6 +2,7 @@
 # mfctl where no etcd is needed, and what it says when one is.
 use strict;
 use warnings;
+use JSON::PP ();
 use IO::Uncompress::Gunzip qw(gunzip);
 use JSON::PP qw(decode_json);
 use Memfleet;
@@ -71,6 +72,22 @@ is((mfctl('table', 'verify', "$dir/state"))[0], 0, 'a last-known-good is read to
 spew("$dir/bad", $table =~ s/7000/70000/r);
 complains(1, qr{/bad: pools\.main\.nodes\[1\]\.addr: expected HOST:PORT}, 'table', 'verify', "$dir/bad");
 complains(1, qr{/absent: No such file}, 'table', 'verify', "$dir/absent");
+
+# ---- the fence -------------------------------------------------------------------------
+
+($code, $text) = mfctl('fence', '--table', "$dir/good", '--by', 'me', '--reason', 'silent');
+is($code, 0, 'fence --table prints the next table');
+my $next = JSON::PP->new->decode($text);
+is(join(' ', map { $next->{$_} } qw(epoch min_epoch by reason)), '8 7 me silent', '... which refuses who is older than the one before');
+is(scalar @{ $next->{pools}{main}{nodes} }, 2, '... and has all else');
+spew("$dir/fenced", $text);
+is((mfctl('table', 'verify', "$dir/fenced"))[0], 0, '... and is one');
+complains(1, qr/min_epoch is 7 and cannot go back to 6/, 'fence', '--table', "$dir/fenced", '--min-epoch', 6);
+complains(1, qr/--min-epoch of at most 8, the table's epoch/, 'fence', '--table', "$dir/fenced", '--min-epoch', 9);
+is(JSON::PP->new->decode((mfctl('fence', '--table', "$dir/fenced", '--min-epoch', 7))[1])->{min_epoch}, 7, 'it may stay');
+complains(1, qr/UTF-8/, 'fence', '--table', "$dir/good", '--by', "\xff");
+complains(1, qr{/absent: No such file}, 'fence', '--table', "$dir/absent");
+complains(64, qr/expected --etcd URL/, 'fence');
 
 # ---- rings ----------------------------------------------------------------------------
 

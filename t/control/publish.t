@@ -185,6 +185,21 @@ is($plane->metric($control, 'table_epoch'), $epoch, '... and nothing changes');
 $plane->ctl_ok('thaw');
 ok($proxy->wait_table(sub { $_[0]{epoch} == $epoch + 1 }), 'what came meanwhile follows when it thaws');
 
+# ---- the fence ----------------------------------------------------------------------------
+
+$epoch++;
+my ($code, $said) = $plane->ctl('fence', '--min-epoch', $epoch + 1);
+is($code, 1, 'an epoch that is none yet is refused');
+like($said, qr/at most $epoch, the table's epoch/, '... and why');
+like($plane->ctl_ok('fence', '--by', 'me', '--reason', 'one is silent'), qr/is ordered to be $epoch$/, 'mfctl fence');
+$table = $proxy->wait_table(sub { $_[0]{min_epoch} });
+is("$table->{min_epoch} $table->{epoch}", $epoch . ' ' . ($epoch + 1), 'the next table says so');
+is($table->{reason}, "min_epoch $epoch by me: one is silent", '... and why');
+like($plane->ctl_ok('status'), qr/^min_epoch\s+$epoch$/m, '... and so does mfctl status');
+like($plane->ctl_ok('fence', '--min-epoch', $epoch), qr/is already $epoch$/, 'once more changes nothing');
+($code, $said) = $plane->ctl('fence', '--min-epoch', $epoch - 1);
+is("$code $said", "1 mfctl fence: min_epoch is $epoch and cannot go back to @{[$epoch - 1]}: nodes go on refusing who goes by less\n", 'it never falls');
+
 # ---- what mfctl says ---------------------------------------------------------------------
 
 $text = $plane->ctl_ok('status');

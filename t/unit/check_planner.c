@@ -308,6 +308,42 @@ START_TEST(frozen_means_nothing_changes)
 }
 END_TEST
 
+/* An order, of this incarnation. */
+#define FENCE(min, incarnation)                                                                    \
+    "{\"fence\":{\"min_epoch\":" #min ",\"incarnation\":\"" incarnation                            \
+    "\",\"by\":\"me\",\"reason\":\"why\"}}"
+
+START_TEST(min_epoch_rises_by_order)
+{
+    three_nodes();
+    uint64_t epoch = current->epoch;
+    ck_assert_uint_eq(epoch, 1);
+    fixture_put(&inv, "config/cluster", FENCE(2, "i"));
+    ck_assert_int_eq(plan_at(LATE), PLAN_NOTHING);
+    ck_assert_str_eq(plan.refusals, "min_epoch 2 is above the table's epoch");
+    fixture_put(&inv, "config/cluster", FENCE(1, "another"));
+    ck_assert_int_eq(plan_at(LATE), PLAN_NOTHING);
+    ck_assert_str_eq(plan.refusals, "");
+    fixture_put(&inv, "config/cluster", FENCE(1, "i"));
+    ck_assert_int_eq(plan_at(LATE), PLAN_PUBLISH);
+    ck_assert_str_eq(plan.reason, "min_epoch 1 by me: why");
+    publish();
+    ck_assert_uint_eq(current->epoch, 2);
+    ck_assert_uint_eq(current->min_epoch, 1);
+    ck_assert_int_eq(plan_at(LATE), PLAN_NOTHING);
+    fixture_put(&inv, "config/cluster", FENCE(2, "i"));
+    publish();
+    fixture_put(&inv, "config/cluster", FENCE(1, "i"));
+    ck_assert_int_eq(plan_at(LATE), PLAN_NOTHING);
+    fixture_put(&inv, "config/cluster", "{\"frozen\":false}");
+    fixture_node(&inv, "d", "10.0.0.4:11211", 0);
+    publish();
+    ck_assert_uint_eq(current->epoch, 4);
+    ck_assert_uint_eq(current->min_epoch, 2);
+    end();
+}
+END_TEST
+
 START_TEST(pools_do_not_mix)
 {
     three_nodes();
@@ -416,6 +452,6 @@ UNIT_MAIN("planner", nothing_without_a_cluster, a_pool_waits_for_its_nodes, join
           an_old_label_is_not_given_twice, two_that_swap_addresses_are_followed,
           nodes_leave_by_order_only, a_tenth_may_leave_without_force,
           a_node_that_is_admitted_need_not_register, settings_are_followed_a_new_ring_needs_force,
-          frozen_means_nothing_changes, pools_do_not_mix, the_default_pool_is_the_oldest,
-          one_table_changes_a_bounded_number_of_pools,
+          frozen_means_nothing_changes, min_epoch_rises_by_order, pools_do_not_mix,
+          the_default_pool_is_the_oldest, one_table_changes_a_bounded_number_of_pools,
           routes_are_followed_once_their_pools_are_there, pools_that_nobody_ordered_are_named)
