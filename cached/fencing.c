@@ -29,6 +29,25 @@ fencing_deinit(struct fencing *f)
     pthread_mutex_destroy(&f->lock);
 }
 
+void
+fencing_restore(struct fencing *f, const struct fence *fence)
+{
+    f->fence = *fence;
+    atomic_store_explicit(&f->applied_min, fence->min_epoch, memory_order_relaxed);
+    if (fence->min_epoch > 0) {
+        log_info("fence_set", "min_epoch=%" PRIu64 " by=image", fence->min_epoch);
+    }
+}
+
+struct fence
+fencing_now(struct fencing *f)
+{
+    pthread_mutex_lock(&f->lock);
+    struct fence fence = f->fence;
+    pthread_mutex_unlock(&f->lock);
+    return fence;
+}
+
 /* --- at the connections ------------------------------------------------------------ */
 
 /* Half of what it does may not be done behind the fence: a value that is arriving

@@ -36,6 +36,11 @@ struct fencing {
 void fencing_init(struct fencing *f);
 void fencing_deinit(struct fencing *f);
 
+/* Before any worker runs: what held when the node ended. A table or a proxy may raise it. */
+void fencing_restore(struct fencing *f, const struct fence *fence);
+/* For that. Any thread. */
+struct fence fencing_now(struct fencing *f);
+
 /* The node's own table. When it holds at all workers announce_applied() is told. The
  * follower's thread. */
 void fencing_take_table(struct node *node, const struct table *table);

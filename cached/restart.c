@@ -23,10 +23,13 @@
 struct restart_head {
     uint64_t node_ms; /* the node's clock when it was saved, */
     uint64_t wall_ms; /* and everybody's */
+    struct {
+        uint64_t min_epoch, cluster, incarnation;
+    } fence;
     char boot_id[sizeof((struct node *)0)->boot_id];
     char unused[7];
 };
-_Static_assert(sizeof(struct restart_head) == 2 * 8 + 40, "a file must have no padding");
+_Static_assert(sizeof(struct restart_head) == 5 * 8 + 40, "a file must have no padding");
 
 static void
 make_boot_id(struct node *node)
@@ -74,6 +77,11 @@ adopt_head(struct node *node, const struct restart_head *head)
     uint64_t gone_ms = began_ms > head->wall_ms ? began_ms - head->wall_ms : 0;
     node->clock_first_ms = head->node_ms + gone_ms;
     memcpy(node->boot_id, head->boot_id, sizeof(node->boot_id));
+    fencing_restore(&node->fencing, &(struct fence){
+                                        .cluster = head->fence.cluster,
+                                        .incarnation = head->fence.incarnation,
+                                        .min_epoch = head->fence.min_epoch,
+                                    });
     return NULL;
 }
 
@@ -177,6 +185,10 @@ save(struct node *node)
 {
     uint64_t began_us = clock_mono_us();
     struct restart_head head = {.node_ms = node_now_ms(node), .wall_ms = clock_wall_ms()};
+    struct fence fence = fencing_now(&node->fencing);
+    head.fence.min_epoch = fence.min_epoch;
+    head.fence.cluster = fence.cluster;
+    head.fence.incarnation = fence.incarnation;
     memcpy(head.boot_id, node->boot_id, sizeof(head.boot_id));
     struct buf image = BUF_EMPTY;
     bool done = buf_append(&image, &head, sizeof(head)) &&

@@ -11,7 +11,8 @@
  * The node's clock goes on where it was plus the time in between, so that what
  * expires does so whether the node runs or not. The boot id is the name of what
  * is in memory, by which others know whether we still have what they stored: it
- * comes back with the items, and is new without them. */
+ * comes back with the items, and is new without them. So does the epoch below which
+ * proxies are refused: by an old table they would read what others have written over. */
 #pragma once
 #include <stdbool.h>
 

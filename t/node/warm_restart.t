@@ -277,4 +277,26 @@ for my $signal (qw(USR1 TERM INT)) {
     is($node->wait_end, 0, 'SIGUSR1 without a file');
 }
 
+# ---- who was refused is refused --------------------------------------------------------
+{
+    my $of = join(' ', ('e3b0c44298fc1c14') x 2); # names of nothing
+    my $node = node_on(my $file = new_file());
+    my $c = $node->connect;
+    $c->set('k', 'v');
+    is($c->ask("epoch 43 42 $of\r\n"), "OK\r\n", 'a proxy has a minimum');
+    $c = again($node);
+    warm($node, 1);
+    is($c->stats->{min_epoch}, 42, 'it comes back with the items');
+    my $refusal = "SERVER_ERROR stale epoch 41\r\n";
+    is($c->ask("epoch 41 0 $of\r\nget k\r\n"), $refusal x 2, 'and holds before anybody has told it again');
+    is($node->connect->ask("epoch 42 0 $of\r\nget k\r\n"), "OK\r\nVALUE k 0 1\r\nv\r\nEND\r\n", 'for who is behind');
+    $node->connect->ask("epoch 44 44 $of\r\nmn\r\n");
+    $c = again($node);
+    is($c->stats->{min_epoch}, 44, 'it may rise meanwhile');
+    $node->signal('KILL');
+    $node->wait_end;
+    $node->restart;
+    is($node->connect->ask("epoch 41 0 $of\r\nget k\r\n"), "OK\r\nEND\r\n", 'who has no items has forgotten it');
+}
+
 done_testing;
