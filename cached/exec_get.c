@@ -58,7 +58,12 @@ get_one(struct conn *c, const struct store_key *key)
 {
     struct worker *w = c->worker;
     bool touch = is_touch(c->get.cmd);
-    struct store_lookup how = {.touch = touch, .touch_expiry_ms = c->get.expiry_ms};
+    /* A text client does not learn that it shall refill an item. */
+    struct store_lookup how = {
+        .blind = true,
+        .touch = touch,
+        .touch_expiry_ms = c->get.expiry_ms,
+    };
     struct store_view view;
     bool hit = store_get(w->store, key, touch ? &how : NULL, w->now_ms, &view) == STORE_OK;
     if (touch) {

@@ -34,7 +34,9 @@ my @talk = (
     ["md s I\r\n", "HD\r\n"],
     ["me s\r\n", qr/^ME s exp=-1 .* fetch=no /, 'me looks at what is stale'],
     ["ms s 3000 MA C1\r\n" . 'x' x 3000 . "\r\n", "EX\r\n", 'so does what is not appended'],
-    ["mg s v\r\n", "VA 1 X W\r\n1\r\n", 'and neither took the token'],
+    ["gat 0 s\r\n", "VALUE s 0 1\r\n1\r\nEND\r\n"],
+    ["touch s 0\r\n", "TOUCHED\r\n"],
+    ["mg s v\r\n", "VA 1 X W\r\n1\r\n", 'and nobody took the token'],
 
     ["set a 0 0 1\r\n1\r\n", "STORED\r\n"],
     ["add a 0 0 1\r\n2\r\n", "NOT_STORED\r\n"],
