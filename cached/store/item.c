@@ -267,6 +267,9 @@ item_number(struct store_item *it, uint64_t *out)
     while (p < end && is_blank(*p)) {
         p++;
     }
+    if (p < end && *p == '+') {
+        p++;
+    }
     const char *digits = p;
     uint64_t n = 0;
     for (; p < end && *p >= '0' && *p <= '9'; p++) {
@@ -275,7 +278,7 @@ item_number(struct store_item *it, uint64_t *out)
             return false;
         }
     }
-    if (p == digits || (p < end && !is_blank(*p))) {
+    if (p == digits || (p < end && !is_blank(*p) && *p != '\0')) {
         return false;
     }
     *out = n;

@@ -389,5 +389,6 @@ void item_seal(struct store_item *it);
 /* Differs between builds that would read each other's items wrongly. */
 uint32_t item_layout_number(void);
 
-/* Parses the value as memcached does: blanks, digits, then the end or a blank. */
+/* Parses the value as memcached does: blanks, maybe a plus, digits, then the end, a
+ * blank or the NUL of a C client's string. */
 bool item_number(struct store_item *it, uint64_t *out);

@@ -62,6 +62,13 @@ asks('incr, decr',
      "incr n 18446744073709551615\r\n" => "18446744073709551615\r\n",
      "incr n 2\r\n" => "1\r\n",
      "set n 0 0 1\r\nx\r\n" => "STORED\r\n",
+     "incr n 1\r\n" => "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n",
+     "set n 0 0 2\r\n5\0\r\n" => "STORED\r\n",
+     "incr n 4\r\n" => "9\r\n",
+     "get n\r\n" => "VALUE n 0 2\r\n9 \r\nEND\r\n",
+     "set n 0 0 2\r\n+5\r\n" => "STORED\r\n",
+     "decr n 1\r\n" => "4\r\n",
+     "set n 0 0 2\r\n\0005\r\n" => "STORED\r\n",
      "incr n 1\r\n" => "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n");
 
 asks('delete, touch',
