@@ -14,6 +14,7 @@ FLEET_TESTS = \
 	t/fleet/proxy_killed.t \
 	t/fleet/quickstart.t \
 	t/fleet/replay.t \
+	t/fleet/random_commands.t \
 	t/fleet/same_as_memcached.t \
 	t/fleet/stale.t \
 	t/fleet/stragglers.t \
@@ -26,8 +27,11 @@ EXTRA_DIST += \
 	t/lib/Memfleet.pm \
 	t/lib/Memfleet/Conn.pm \
 	t/lib/Memfleet/Deadline.pm \
+	t/lib/Memfleet/Differences.pm \
 	t/lib/Memfleet/Fleet.pm \
 	t/lib/Memfleet/Follower.pm \
+	t/lib/Memfleet/MemcachedRules.pm \
+	t/lib/Memfleet/RandomCommands.pm \
 	t/lib/Memfleet/Program.pm \
 	t/clients/Matrix.java \
 	t/clients/matrix.go \

@@ -108,6 +108,18 @@ sub read_line {
     return substr($self->{in}, 0, $at + 1, '');
 }
 
+# Reads until all that came ends in `end`, and returns it without that; what came if
+# the server closed instead.
+sub read_to {
+    my ($self, $end) = @_;
+    my $bytes = length $end;
+    my $whole = $self->_fill_until(sub { length $self->{in} >= $bytes && substr($self->{in}, -$bytes) eq $end },
+                                   "$end came");
+    my $read = $self->{in};
+    $self->{in} = '';
+    return $whole ? substr($read, 0, -$bytes) : $read;
+}
+
 # What arrived and was not read yet, without waiting. For assertions that
 # nothing is there, after a barrier.
 sub unread {
