@@ -74,6 +74,10 @@ rule 'an opaque that is too long is refused first',
     sent => qr/^m\w .*O\S{32}/,
     ends => 1;
 
+rule 'only a set that is too large removes what was there',
+    sent => sub { my ($line, $c) = @_; return $line =~ /^ms .* (?:C|M[^Ss])/ && length($c->{value} // '') > 1_000_000 },
+    ends => 1;
+
 rule 'gat needs a key',
     sent => qr/^gats? \S+ *\r?\n/,
     replies => sub { my ($ours, $theirs) = @_; return $ours =~ /^CLIENT_ERROR/ && $theirs =~ /^END/ };

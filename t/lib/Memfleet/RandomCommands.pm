@@ -65,8 +65,8 @@ sub value {
                 $big ? ('18446744073709551616', '99999999999999999999', '1' x 25) : ()) if $kind < 55;
     return bytes(number(6)) if $kind < 85;
     return bytes(number(100)) if $kind < 96;
-    return pick('v', "ab\r\n") x (1000 + number(8000)) if $kind < 99;
-    return 'w' x pick(16_000, 70_000, 300_000, 700_000);
+    return pick('v', "ab\r\n") x (1000 + number(8000)) if $kind < 97;
+    return 'w' x pick(16_000, 70_000, 300_000, 700_000, 1_200_000);
 }
 
 sub cas_word {
