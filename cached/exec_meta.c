@@ -128,7 +128,7 @@ exec_meta_get(struct conn *c, const struct request *r)
     struct store_lookup how = lookup_of(w, r);
     struct store_view view;
     bool hit = store_get(w->store, &key, &how, w->now_ms, &view) == STORE_OK;
-    count_meta_get(w, how.touch, hit && !view.made);
+    count_meta_get(w, how.touch && hit, hit && !view.made); /* as memcached: no touch, a miss */
     worker_note_key(w, &key, hit ? view.value.len : 0);
     worker_count_get_prefix(w, key.key, hit && !view.made);
     watch_fetched(c, key.key, &view, hit && !view.made);
@@ -163,7 +163,9 @@ exec_meta_delete(struct conn *c, const struct request *r)
     worker_count_prefix(w, key.key, PREFIX_DELETES);
     switch (store_delete(w->store, &key, &how, w->now_ms)) {
     case STORE_OK:
-        worker_count(w, METRIC_ID_NODE_DELETE_HITS);
+        if (!how.mark_stale) { /* else nothing is deleted */
+            worker_count(w, METRIC_ID_NODE_DELETE_HITS);
+        }
         watch_deleted(c, key.key, "md");
         status = r->quiet ? NULL : "HD";
         break;
@@ -252,7 +254,9 @@ exec_meta_arith(struct conn *c, const struct request *r)
     worker_note_key(w, &key, 0);
     switch (store_arith(w->store, &key, &how, w->now_ms, &number)) {
     case STORE_OK:
-        worker_count(w, how.decrement ? METRIC_ID_NODE_DECR_HITS : METRIC_ID_NODE_INCR_HITS);
+        if (!number.made) { /* neither hit nor miss, as in memcached */
+            worker_count(w, how.decrement ? METRIC_ID_NODE_DECR_HITS : METRIC_ID_NODE_INCR_HITS);
+        }
         /* memcached tells a quiet client of a counter that was made. */
         if (!r->quiet || number.made) {
             put_number_hit(c, r, &number);

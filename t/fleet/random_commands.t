@@ -29,7 +29,9 @@ SKIP: {
     # Without the threads that hold items for a moment: it counts in place or not by that.
     my $memcached = memcached_program(args => ['-o', 'no_modern']);
     alike('a node beside memcached', servers => [mfcached(), $memcached],
-          rules => \@Memfleet::MemcachedRules::rules);
+          rules => \@Memfleet::MemcachedRules::rules,
+          stats => [qw(cmd_flush delete_misses delete_hits incr_misses incr_hits decr_misses decr_hits
+                       cas_misses cas_hits cas_badval store_too_large)]);
 }
 
 # A proxy takes q out of what it passes on, so it cannot tell these from others.

@@ -16,7 +16,8 @@
 # ends in any case: the difference is in what they keep.
 #
 # `ours`: both are ours, and know more commands than memcached 1.6.18. `apart`: nothing is
-# pipelined.
+# pipelined. `stats`: what both must have counted alike, by a conversation that no rule
+# has ended.
 #
 # What differs without a rule is shortened as long as it still differs, then told.
 package Memfleet::Differences;
@@ -32,7 +33,7 @@ use constant MOST => 5; # differences that are told
 sub new {
     my ($class, %opt) = @_;
     return bless {
-        servers => $opt{servers}, rules => $opt{rules} // [], ours => $opt{ours} // 0, apart => $opt{apart} // 0,
+        servers => $opt{servers}, rules => $opt{rules} // [], ours => $opt{ours} // 0, apart => $opt{apart} // 0, stats => $opt{stats} // [],
         conns => [undef, undef], run => 0, commands => 0, held => 0, met => {}, found => [],
     }, $class;
 }
@@ -96,6 +97,7 @@ sub _hold {
     $self->{run}++;
     $self->{cas} = {};
     $self->{ours_of} = {};
+    my @before = $self->_stats;
     for my $i (0 .. $#$batches) {
         my $batch = $batches->[$i];
         $self->{commands} += @$batch if $counts;
@@ -117,7 +119,27 @@ sub _hold {
             return undef;
         }
     }
-    return undef;
+    return $self->_counted_otherwise($#$batches, @before);
+}
+
+# What each has counted of `stats` so far.
+sub _stats {
+    my ($self) = @_;
+    return if !@{ $self->{stats} };
+    return map { $self->{conns}[$_] //= $self->{servers}[$_]->connect; $self->{conns}[$_]->stats } 0, 1;
+}
+
+sub _counted_otherwise {
+    my ($self, $last, @before) = @_;
+    my @now = $self->_stats or return undef;
+    my @replies = ({ text => '' }, { text => '' });
+    for my $name (@{ $self->{stats} }) {
+        my @counted = map { $now[$_]{$name} - $before[$_]{$name} } 0, 1;
+        next if $counted[0] == $counted[1];
+        $replies[$_]{text} .= "$name $counted[$_] " for 0, 1;
+    }
+    $_->{sent} = 'all of it' for @replies;
+    return $replies[0]{text} eq '' ? undef : { batch => $last, replies => \@replies };
 }
 
 sub _excuse {
