@@ -111,7 +111,7 @@ for my $line ('memcached_up 1', 'memcached_current_items 1', 'memcached_limit_by
               'memcached_commands_total{command="cas",status="badval"} 1',
               'memcached_slab_current_items{slab="1"} 1', 'memcached_slab_chunk_size_bytes{slab="1"} 96',
               'memcached_slab_commands_total{slab="1",command="cas",status="badval"} 1',
-              'memcached_commands_total{command="delete",status="hit"} 1') {
+              'memcached_commands_total{command="delete",status="hit"} 3') {
     like($page, qr/^\Q$line\E$/m, $line);
 }
 like($page, qr/^memcached_commands_total\{command="get",status="hit"\} \d+$/m, 'commands by outcome');
