@@ -64,6 +64,7 @@ static void
 finish(struct moving *m)
 {
     struct worker *w = m->worker;
+    moving_act_end(m);
     bool failed = m->failing && !has_done_nothing(m);
     if (m->pending != NULL) {
         m->pending->request.journaled = m->owes && !failed;
@@ -148,7 +149,16 @@ begin_anew(struct moving *m)
 static void
 keep_piece(struct moving *m, const struct reply_piece *piece)
 {
-    struct reply_piece told = moving_build_tell(m, piece);
+    char room[FORM_HEAD_MAX];
+    if (moving_build_is_read(m, piece)) {
+        struct fetched f;
+        fetched_read(piece, &f);
+        if (m->pending != NULL) {
+            moving_tell_read(m, &f);
+        }
+        return;
+    }
+    struct reply_piece told = moving_build_tell(m, piece, room);
     if (!moving_keep_reply(m, &told)) {
         (void)moving_fail(m, FAILURE_OVERLOADED);
     }
@@ -161,7 +171,7 @@ moving_piece(struct leg *leg, const struct reply_piece *piece)
     if (m == NULL) {
         return;
     }
-    bool crossed = m->asks == ASKS_REQUEST && moving_build_was_crossed(m, piece->kind);
+    bool crossed = m->asks == ASKS_REQUEST && moving_build_was_crossed(m, piece);
     if (m->asks == ASKS_REQUEST && !crossed) {
         keep_piece(m, piece);
     }
@@ -249,7 +259,7 @@ create(struct pending *p, const struct request *r, const struct lookup_key *key,
     m->pool_id = pool->id;
     m->step = pool->table->move;
     m->op = op;
-    m->cmd = r->cmd;
+    m->cmd = m->asked = r->cmd;
     m->form = form;
     m->binary_key = r->binary_key;
     m->duty = failure_duty(r);

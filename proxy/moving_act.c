@@ -188,6 +188,7 @@ looked(struct moving *m, const struct reply_piece *piece)
     struct moving_owners o = owners_of(m);
     fetched_read(piece, &f);
     m->claim = moving_claim_of(&f);
+    m->stretched &= m->claim != 0 || !(fetched_is_hit(&f) || f.kind == REPLY_EN);
     bool hit = fetched_is_hit(&f) && m->claim == 0;
     int64_t base = 0;
     m->base = hit && fetched_number(&f, FORM_WORD_CAS, &base) ? (uint64_t)base : 0;
@@ -253,6 +254,7 @@ stored(struct moving *m, enum reply_kind kind)
         return drop(m, MOVING_DONE);
     }
     m->claim = 0;
+    m->stretched = false;
     return MOVING_DONE;
 }
 
@@ -334,8 +336,8 @@ send_request(struct moving *m, bool to_old)
     struct way way = way_to_key_at(m->worker, &o.key, to_old ? o.move.from : o.move.to);
     enum failure failure = way.open ? FAILURE_OVERLOADED : way.failure;
     size_t mark = backend_mark(b);
-    m->compares = !to_old && o.moves && m->compare_at > 0;
-    if (!way.open || !moving_build_send(m, m->compares, &b->out)) {
+    m->guarded = !to_old && o.moves && m->guard != GUARD_NONE;
+    if (!way.open || !moving_build_send(m, &b->out)) {
         backend_undo(b, mark);
         if (failure_duty_applies((enum failure_duty)m->duty, failure)) {
             (void)rejoin_remember(b, o.key.bytes);
@@ -372,6 +374,15 @@ moving_act_begin(struct moving *m)
     UNREACHABLE();
 }
 
+void
+moving_act_end(struct moving *m)
+{
+    struct moving_owners o;
+    if (m->stretched && !m->worker->ending && (o = owners_of(m)).moves) {
+        (void)rejoin_remember(moving_new(&o), o.key.bytes);
+    }
+}
+
 enum moving_outcome
 moving_act_answered(struct moving *m, const struct reply_piece *piece)
 {
@@ -379,7 +390,10 @@ moving_act_answered(struct moving *m, const struct reply_piece *piece)
     case ASKS_LOOK: return looked(m, piece);
     case ASKS_FETCH: return fetched(m, piece);
     case ASKS_STORE: return stored(m, piece->kind);
-    case ASKS_DROP: m->claim = 0; return (enum moving_outcome)m->then;
+    case ASKS_DROP:
+        m->claim = 0;
+        m->stretched = false;
+        return (enum moving_outcome)m->then;
     case ASKS_DELETE: return deleted(m, piece->kind);
     case ASKS_REQUEST: break;
     }
@@ -405,6 +419,8 @@ moving_act_failed(struct moving *m, enum failure failure)
     case ASKS_DELETE:
     case ASKS_REQUEST: break;
     }
+    m->stretched |= m->asks == ASKS_REQUEST && m->guarded && m->guard == GUARD_TAKEN &&
+                    m->op == MOVE_OP_BUILD && failure == FAILURE_TIMEOUT;
     struct moving_owners o = owners_of(m);
     return owe(m, &o, failure);
 }

@@ -51,5 +51,8 @@ enum moving_outcome moving_act_answered(struct moving *m, const struct reply_pie
 /* There is no answer. If the leg had a duty, that is done. */
 enum moving_outcome moving_act_failed(struct moving *m, enum failure failure);
 
+/* The request ends: what it may have left behind goes. */
+void moving_act_end(struct moving *m);
+
 /* Notes why the request fails, if it does not fail already; returns MOVING_FAILED. */
 enum moving_outcome moving_fail(struct moving *m, enum failure failure);

@@ -24,6 +24,15 @@ enum moving_asks {
     ASKS_REQUEST, /* what the client asks */
 };
 
+/* How the answer to the request itself shows that it met an empty item of others, so
+ * that all begins anew (moving_build.h). */
+enum moving_guard {
+    GUARD_NONE,
+    GUARD_BASE,    /* it was told to compare with `base`, and that is not there */
+    GUARD_REFUSED, /* it is refused for what is there, where nothing was */
+    GUARD_TAKEN,   /* an mg is told that somebody is to fill what it has found */
+};
+
 struct moving {
     struct worker *worker;
     struct pending *pending; /* NULL once it is answered */
@@ -39,21 +48,25 @@ struct moving {
     enum reply_kind reply_kind; /* of its first piece */
     enum failure failure;       /* the first, if it is `failing` */
     enum failure failure_now;   /* that of this act */
-    uint64_t no_number;         /* the `base` that was no number */
+    uint64_t settled;           /* the `base` with which such an answer stands */
     uint32_t part;
     uint32_t compare_at;               /* in `line`, 0: nowhere; moving_build.h */
     bool text;                         /* it is a text command, sent as another */
+    bool replaces;                     /* it is an ms that answers NS if there is nothing */
     uint8_t step, op, cmd, form, duty; /* enums; form.h */
-    uint8_t at;                        /* which act it is */
+    uint8_t asked;                     /* the client's command; `cmd` is the nodes' */
+    uint8_t guard;
+    uint8_t at; /* which act it is */
     uint8_t asks, then;
     uint8_t crossed; /* how often it has begun anew */
     enum move_act act;
     bool binary_key; /* of an mg: in base64 */
     bool failing;
-    bool owes;     /* an owner will have its delete by its journal, and nothing is copied from it */
-    bool compares; /* the leg on its way does, by `base` */
-    bool sent;     /* the request itself, to a node that may have done it */
-    bool answered; /* a piece of the reply of this node has come */
+    bool owes;    /* an owner will have its delete by its journal, and nothing is copied from it */
+    bool guarded; /* the leg on its way is, by `guard` */
+    bool stretched;   /* it may have given an empty item a longer life */
+    bool sent;        /* the request itself, to a node that may have done it */
+    bool answered;    /* a piece of the reply of this node has come */
     bool passes_over; /* and the other's counts more */
     bool starting;    /* the caller has not been told yet that it is taken care of */
     bool stalls;      /* its client is not read from meanwhile */

@@ -9,13 +9,19 @@ with_crlf(struct span value)
     return span_make(value.ptr, value.len + 2);
 }
 
+static bool
+wants_cas(const struct pending *p)
+{
+    return p->request.cmd == CMD_GETS || p->request.cmd == CMD_GATS;
+}
+
 void
 tell_text(struct pending *p, struct span key, const struct fetched *f)
 {
     if (f->kind == REPLY_VALUE) {
         char head[FORM_HEAD_MAX];
         key = p->rename != NULL ? rename_client_key(p->rename) : key;
-        size_t len = form_text_head(f, key, p->request.cmd == CMD_GETS, head);
+        size_t len = form_text_head(f, key, wants_cas(p), head);
         pending_emit(p, span_make(head, len));
         pending_emit(p, with_crlf(f->value));
         pending_emit(p, SPAN_LIT("END\r\n"));
@@ -66,7 +72,6 @@ tell_part(struct pending *p, uint32_t part, const struct fetched *f)
         return;
     }
     char head[FORM_HEAD_MAX];
-    size_t len =
-        form_text_head(f, multiget_client_key(p->many, part), p->request.cmd == CMD_GETS, head);
+    size_t len = form_text_head(f, multiget_client_key(p->many, part), wants_cas(p), head);
     answer_part_value(p, part, span_make(head, len), with_crlf(f->value));
 }

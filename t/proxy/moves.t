@@ -267,6 +267,22 @@ for my $try (['prepare', "set k 0 0 1\r\nx"], ['prepare', 'delete k'], ['warm', 
     wait_seen('new', qr/delete k/);
     wait_until(sub { journals() eq 'old:0 new:0' }, deadline(15), 'it has it');
 }
+# A touch may have given an empty item a longer life.
+for my $try (['touch k 9', "NOT_FOUND\r\n"], ['gat 9 k', "END\r\n"], ['mg k v T9', "EN\r\n"], ['mg k v h', "EN\r\n"]) {
+    my ($bytes, $told) = @$try;
+    anew('warm');
+    $mock{new}->busy('mg', 'HD s0 c77 W') if $bytes =~ /h$/; # is taken away first, and that hangs
+    $mock{old}->mode('hold', $bytes =~ /h$/ ? 'mg' : 'delete');
+    $c->send("$bytes\r\n");
+    wait_seen('old', $bytes =~ /h$/ ? qr/^mg k/ : qr/^delete k/);
+    $mock{new}->mode('hang');
+    $mock{old}->mode('answer');
+    is($c->ask(''), $told, "$bytes: the new owner hangs");
+    is(journals(), $bytes =~ /h$/ ? 'old:0 new:0' : 'old:0 new:1', 'it will have a delete, if the item has been touched');
+    $mock{new}->busy('');
+    $mock{new}->mode('answer');
+    wait_until(sub { journals() eq 'old:0 new:0' }, deadline(15), 'it has it');
+}
 # A hot key's old owner may have copies of it, and is told what the new one missed; but
 # they do not tell each other for ever.
 @pool{qw(replicas hot)} = (2, { prefixes => ['h'] });

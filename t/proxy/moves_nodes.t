@@ -1,9 +1,11 @@
 # Keys that move between real nodes, ours and memcached's: what each command finds and
-# leaves at either owner, step by step. All keys move from `old` to `new`.
+# leaves at either owner, step by step. All keys move from `old` to `new`. Then what
+# each says when another proxy leaves an empty item there at that very moment.
 use strict;
 use warnings;
 use JSON::PP ();
 use Memfleet;
+use MockBackend;
 
 sub try_with {
     my ($kind, $start) = @_;
@@ -139,9 +141,69 @@ sub try_with {
     return;
 }
 
+# The old owner is held at its delete, which comes between looking at the new one and
+# what is done there.
+sub cross_with {
+    my ($kind, $start) = @_;
+    my $old = MockBackend->start(name => 'old');
+    my $new = $start->();
+    my $at = $new->connect;
+    my $file = scratch_dir() . "/crossed_$kind.json";
+    my $epoch = 0;
+    my $go = sub {
+        my ($step) = @_;
+        spew($file, JSON::PP->new->canonical->encode({ memfleet_table => 1, min_reader => 2, epoch => ++$epoch, pools => { main => {
+            patient(table => 1), move => { step => $step }, nodes => [
+                { id => 'old', addr => $old->addr, in_ring => 'before', kind => $kind },
+                { id => 'new', addr => $new->addr, in_ring => 'after', kind => $kind }] } } }));
+        return;
+    };
+    $go->('prepare');
+    my $proxy = mfproxy(args => ['--table', $file, '--threads', 1]);
+    my $c = $proxy->connect;
+    my $told = "mg %s s v k\r\n";
+    for my $step ('warm', 'active') {
+        $go->($step);
+        wait_until(sub { $c->stats->{table_clear_epoch} == $epoch }, deadline(15), "$kind: $step");
+        my $n = 0;
+        for my $case (["add %s 0 0 1\r\nx", 'STORED', 'x'], ["ms %s 1 ME\r\nx", 'HD', 'x'],
+                      ["replace %s 0 0 1\r\nx", 'NOT_STORED'], ["ms %s 1 MR O7\r\nx", 'NS O7'],
+                      ["append %s 0 0 1\r\nx", 'NOT_STORED'], ['incr %s 1', 'NOT_FOUND'],
+                      ['touch %s 100', 'NOT_FOUND'], ['gat 100 %s', 'END'], ['gats 100 %s', 'END'], ['gat 100 %s %1$s2', 'END'],
+                      ['mg %s v T100 O7', 'EN O7'], ['md %s I T100', 'NF'],
+                      ["cas %s 0 0 1 3\r\nx", 'NOT_FOUND'], ["ms %s 1 C3\r\nx", 'NF'], ['md %s C3', 'NF'],
+                      ['mg %s v N100', "VA 0 W\r\n", '']) {
+            my ($bytes, $reply, $left) = @$case;
+            my $key = "miss$step" . ++$n;
+            my $line = sprintf($bytes, $key);
+            $old->mode('hold', 'delete');
+            $c->send("$line\r\n");
+            wait_until(sub { grep { /^delete $key$/ } $old->seen }, deadline(15), 'it is to be deleted at the old owner');
+            like($at->ask("mg $key v N100\r\n"), qr/^VA 0 W/, "$kind: $step: somebody else leaves an empty item");
+            $old->mode('answer');
+            is($c->ask(''), "$reply\r\n", "$kind: $step: " . $line =~ s/\r\n.*//sr);
+            is($at->ask("mg $key v\r\n") =~ s/ Z//r, defined $left ? "VA " . length($left) . "\r\n$left\r\n" : "EN\r\n", 'what is left');
+        }
+        # What is there is found as ever.
+        $at->ask("set there$step 5 0 1\r\n1\r\n");
+        for my $case (['touch %s 100', "TOUCHED\r\n"], ["gat 100 %s", "VALUE %s 5 1\r\n1\r\nEND\r\n"], ["add %s 0 0 1\r\nx", "NOT_STORED\r\n"],
+                      ["replace %s 6 0 1\r\n2", "STORED\r\n"], ["ms %s 1 MR F7 k q\r\n3", ''], ['mg %s v f T50 t', "VA 1 f7 t50\r\n3\r\n"],
+                      ["md %s I T100 k", "HD k%s\r\n"], ($kind eq 'mfcached' ? ['mg %s v T90', "VA 1 W X\r\n3\r\n"] : ()), ['mg %s v T90', "VA 1 X Z\r\n3\r\n"], ['touch %s 100', "TOUCHED\r\n"]) {
+            my ($bytes, $reply) = map { sprintf($_, "there$step") } @$case;
+            is($c->ask("$bytes\r\n") =~ s/ Z X/ X Z/r =~ s/ X W/ W X/r =~ s/t49/t50/r, $reply, "$kind: $step: $bytes");
+        }
+        my ($cas) = $c->ask("gats 100 there$step\r\n") =~ /^VALUE there$step 7 1 (\d+)\r\n3\r\nEND\r\n$/;
+        is($c->ask("cas there$step 0 0 1 $cas\r\nx\r\nreplace there$step 0 -1 1\r\nx\r\n"), "STORED\r\nSTORED\r\n", "$kind: $step: gats, cas, replace");
+        is($at->get("there$step"), undef, 'it is over');
+    }
+    return;
+}
+
 try_with('mfcached', sub { mfcached(args => [qw(-t 2)]) });
+cross_with('mfcached', sub { mfcached(args => [qw(-t 2)]) });
 SKIP: {
     skip('memcached is not installed', 1) if !-x '/usr/bin/memcached';
+    cross_with('memcached', \&memcached_program);
     try_with('memcached', \&memcached_program);
 }
 done_testing;
