@@ -45,6 +45,9 @@ remove_found(struct store_thread *th, struct shard *sh, const struct store_key *
     if (empty != NULL) {
         return replace_by_empty(th, sh, key, old, empty, how, now_ms, after) ? 0 : ITEM_WIDE;
     }
+    if (how->drop_value) {
+        return ITEM_HAS_EXPIRY;
+    }
     if (!how->mark_stale) {
         unlink_item(th, sh, table_hash(key->hash), old);
         bury_later(after, old.item);
@@ -115,18 +118,20 @@ store_delete(struct store_thread *th, const struct store_key *key, const struct 
     if (!how->drop_value) {
         return remove_in_place(th, key, how, now_ms);
     }
-    unsigned layout = ITEM_HAS_EXPIRY, missed;
+    /* Most have no value to drop, so room is found when there is one. */
+    struct store_item *empty = NULL;
+    unsigned layout = 0, missed;
     enum store_outcome outcome;
-    do {
-        struct store_item *empty = item_create(th, key, 0, layout, now_ms);
+    while ((missed = remove_item(th, key, how, empty, now_ms, &outcome)) != 0) {
+        item_finish(th, empty);
+        layout |= missed;
+        empty = item_create(th, key, 0, layout, now_ms);
         if (empty == NULL) {
             count(th, METRIC_ID_STORE_REFUSED_MEMORY);
             return STORE_NO_MEMORY;
         }
-        missed = remove_item(th, key, how, empty, now_ms, &outcome);
-        item_finish(th, empty);
-        layout |= missed;
-    } while (missed != 0);
+    }
+    item_finish(th, empty);
     return outcome;
 }
 
