@@ -104,6 +104,51 @@ count_gutter(struct worker *w, const struct way *way, enum gutter_use use)
     }
 }
 
+static bool
+queue_aside(struct worker *w, const struct way *gutter, struct span key)
+{
+    struct backend *b = gutter->backend;
+    size_t mark = backend_mark(b);
+    enum proto_command cmd;
+    if (!gutter->open || !request_put_delete(&b->out, key, &cmd)) {
+        backend_undo(b, mark);
+        return false;
+    }
+    struct leg *leg = leg_create(w, NULL, LEG_ASIDE, cmd, w->roster);
+    leg_queue_append(b, leg, mark, gutter->pool->request_timeout_us);
+    leg_queue_set_duty(b, leg, DUTY_ALWAYS, key);
+    return true;
+}
+
+/* What it may still have goes, at once or when it can be reached again. */
+static void
+clean(struct worker *w, const struct way *gutter, struct span key)
+{
+    worker_count(w, METRIC_ID_GUTTER_DELETES, 1);
+    if (!queue_aside(w, gutter, key)) {
+        rejoin_remember(gutter->backend, key);
+    }
+}
+
+/* The gutter's own keys may be moving. Proxies go by two neighbouring steps at a time,
+ * and a step may be taken back: then one of the key's owners is written, and read, and
+ * the other may have what was there a step before. */
+static void
+clean_other_owner(struct worker *w, const struct roster_pool *pool, const struct lookup_key *key,
+                  const struct way *gutter)
+{
+    struct roster_pool *to = pool->gutter;
+    struct table_move move;
+    if (!to->moves || !table_pool_moves(to->table, key->bytes, &move)) {
+        return;
+    }
+    struct lookup_key there = *key;
+    there.pool = to->index;
+    struct way other =
+        look_for(w, &there, to->backends[move.to] == gutter->backend ? move.from : move.to);
+    clean(w, &other, key->bytes);
+}
+
 struct way
 way_to_key(struct worker *w, const struct lookup_key *key, enum gutter_use use)
 {
@@ -124,27 +169,14 @@ way_to_owned(struct worker *w, const struct lookup_key *key, unsigned node, enum
             gutter.owner = way.backend;
             gutter.gutter_ttl_s = pool->gutter_ttl_s;
             count_gutter(w, &gutter, use);
+            if (use != GUTTER_READ) {
+                clean_other_owner(w, pool, key, &gutter);
+            }
             return gutter;
         }
     }
     way_count_failure(w, way.failure);
     return way;
-}
-
-static bool
-queue_aside(struct worker *w, const struct way *gutter, struct span key)
-{
-    struct backend *b = gutter->backend;
-    size_t mark = backend_mark(b);
-    enum proto_command cmd;
-    if (!gutter->open || !request_put_delete(&b->out, key, &cmd)) {
-        backend_undo(b, mark);
-        return false;
-    }
-    struct leg *leg = leg_create(w, NULL, LEG_ASIDE, cmd, w->roster);
-    leg_queue_append(b, leg, mark, gutter->pool->request_timeout_us);
-    leg_queue_set_duty(b, leg, DUTY_ALWAYS, key);
-    return true;
 }
 
 void
@@ -157,10 +189,8 @@ way_clean_gutter(struct worker *w, const struct way *way, const struct lookup_ke
         return;
     }
     struct way gutter = look_in_gutter(w, pool, key);
-    worker_count(w, METRIC_ID_GUTTER_DELETES, 1);
-    if (!queue_aside(w, &gutter, key->bytes)) {
-        rejoin_remember(gutter.backend, key->bytes);
-    }
+    clean(w, &gutter, key->bytes);
+    clean_other_owner(w, pool, key, &gutter);
 }
 
 bool

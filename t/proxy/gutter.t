@@ -2,6 +2,7 @@
 # and what takes it away again.
 use strict;
 use warnings;
+use JSON::PP ();
 use Memfleet;
 use MockBackend;
 
@@ -132,4 +133,57 @@ wait_until(sub {
 }, deadline(20), 'the owner is back');
 is($read{old}, undef, 'and what it had is not read');
 is($clients[0]->get($k), undef, 'it is gone');
+# ---- the gutter's own keys move --------------------------------------------------------
+# Another proxy may be a step before or behind, and read its other owner.
+{
+    my %mock = map { $_ => MockBackend->start(name => $_) } qw(a b c before after);
+    my ($file, $epoch) = (scratch_dir() . '/moving.json', 0);
+    my $step = sub {
+        my @main = map { { id => $_, addr => $mock{$_}->addr } } qw(a b c);
+        my @aside = map { { id => $_, addr => $mock{$_}->addr, in_ring => $_ } } qw(before after);
+        spew($file, JSON::PP->new->canonical->encode({ memfleet_table => 1, min_reader => 2, epoch => ++$epoch, default_pool => 'main', pools => {
+            main => { gutter => 'aside', gutter_ttl_s => 60, hash_tag => '{}', request_timeout_ms => 10_000, nodes => \@main },
+            aside => { request_timeout_ms => 10_000, move => { step => $_[0] }, nodes => \@aside } } }));
+        return;
+    };
+    $step->('prepare');
+    my $proxy = mfproxy(args => ['--table', $file, '--threads', 1]);
+    my $c = $proxy->connect;
+    my ($t) = grep { ($c->get($_) // '') =~ /^a:/ } map { "{$_}" } 1 .. 100;
+    my $k = $t . 'k';
+    my $both = sub {
+        my ($lines) = @_;
+        my %seen;
+        wait_until(sub {
+            push @{ $seen{$_} }, @{ seen_by($mock{$_}) } for qw(before after);
+            return @{ $seen{before} } + @{ $seen{after} } >= $lines;
+        }, deadline(10), "$lines lines");
+        return join('; ', map { join(', ', @{ $seen{$_} }) } qw(before after));
+    };
+    $mock{a}->mode('refuse');
+    wait_until(sub { $c->get($k); $proxy->log_text =~ /event=backend_down/ }, deadline(10), 'the owner is DOWN');
+    $both->(0);
+    for my $case (['prepare', "set $k 0 60 1; delete $k", "get $k; ", "delete $k; delete $k"], ['warm', "delete $k; set $k 0 60 1", "; get $k", "delete $k; delete $k"],
+                  ['active', "delete $k; set $k 0 60 1", "; get $k", "delete $k; delete $k"], ['done', "; set $k 0 60 1", "; get $k", "; delete $k"]) {
+        my ($at, $set, $get, $delete) = @$case;
+        $step->($at) if $at ne 'prepare';
+        wait_until(sub { $c->stats->{table_clear_epoch} == $epoch }, deadline(15), $at);
+        is($c->ask("set $k 0 0 1\r\nx\r\n"), "STORED\r\n", "$at: a set");
+        is($both->($at eq 'done' ? 1 : 2), $set, 'goes where reads go, and from the other');
+        like($c->ask("get $k\r\n"), qr/^VALUE /, 'a get');
+        is($both->(1), $get, 'goes there');
+        is($c->ask("delete $k\r\n"), "DELETED\r\n", 'a delete');
+        is($both->($at eq 'done' ? 1 : 2), $delete, 'goes to both');
+        last if $at eq 'done';
+        $mock{a}->mode('answer');
+        wait_until(sub { ($c->get($k) // '') eq "a:$k" }, deadline(20), 'the owner serves again');
+        $both->(0);
+        is($c->ask("set $k 0 0 1\r\nx\r\n"), "STORED\r\n", 'what is written there');
+        is($both->(2), "delete $k; delete $k", 'goes from both');
+        $mock{a}->mode('refuse');
+        wait_until(sub { $c->get($k) ne "a:$k" }, deadline(20), 'it is DOWN again');
+        $both->(0);
+    }
+}
+
 done_testing;
