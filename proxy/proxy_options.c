@@ -53,56 +53,86 @@ listen_fault(const struct proxy_options *o)
     return o->listen.count < FRONTENDS_MAX ? NULL : "option --listen: too many";
 }
 
+/* clang-format off */
+/* Products of these and of times in microseconds are far from the end of 64 bits.
+ *    field            least  most                  in words */
+#define PROXY_RANGES(X)                                                                            \
+    X(threads,         1,     THREADS_MAX,          "option --threads: expected 1 to 256")         \
+    X(max_connections, 1,     10000000,  "option --max-connections: expected 1 to 10000000")       \
+    X(max_inflight,    1,     1000000,   "option --max-inflight: expected 1 to 1000000")           \
+    X(connect_timeout, 1,     TABLE_TIMEOUT_MAX_MS, "option --connect-timeout: expected 1ms to 10m") \
+    X(request_timeout, 1,     TABLE_TIMEOUT_MAX_MS, "option --request-timeout: expected 1ms to 10m") \
+    X(near_cache,      0,     TABLE_NEAR_MAX_BYTES, "option --near-cache: expected at most 1g")    \
+    X(near_cache_ttl,  1,     TABLE_NEAR_MAX_MS,    "option --near-cache-ttl: expected 1ms to 1s") \
+    X(gutter_ttl,      1000,  3600000,   "option --gutter-ttl: expected 1s to 1h")                 \
+    X(gather_us,       0,     1000,      "option --gather-us: expected 0 to 1000")                 \
+    X(replay_rate,     1,     1000000000, "option --replay-rate: expected 1 to 1000000000")        \
+    X(max_value_size,  1024,  1u << 30,  "option --max-value-size: expected 1k to 1g")             \
+    X(half_command,    1,     3600000,   "option --half-command-timeout: expected 1ms to 1h")      \
+    X(drain,           0,     86400000,  "option --drain: expected at most 24h")
+/* clang-format on */
+
 static const char *
-find_fault(const void *options)
+range_fault(const struct proxy_options *o)
 {
-    const struct proxy_options *o = options;
-    int sources = (o->servers.count > 0) + (o->table != NULL) + (o->control.count > 0);
-    if (sources != 1) {
-        return "exactly one of --servers, --table and --control is needed";
+    static const struct {
+        size_t offset;
+        uint64_t least, most;
+        const char *fault;
+    } ranges[] = {
+#define X(field, least, most, fault) {offsetof(struct proxy_options, field), least, most, fault},
+        PROXY_RANGES(X)
+#undef X
+    };
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+        uint64_t value = *(const uint64_t *)((const char *)o + ranges[i].offset);
+        if (value < ranges[i].least || value > ranges[i].most) {
+            return ranges[i].fault;
+        }
     }
-    if (o->threads == 0 || o->threads > THREADS_MAX) {
-        return "option --threads: expected 1 to 256";
-    }
-    if (o->max_inflight == 0 || o->max_connections == 0) {
-        return "options --max-inflight and --max-connections: expected at least 1";
-    }
-    if (o->request_timeout == 0 || o->connect_timeout == 0) {
-        return "options --request-timeout and --connect-timeout: expected at least 1ms";
-    }
+    return NULL;
+}
+
+static const char *
+word_fault(const struct proxy_options *o)
+{
+    enum rejoin_policy rejoin;
     if (strcmp(o->coalesce, "on") != 0 && strcmp(o->coalesce, "off") != 0) {
         return "option --coalesce: expected on or off";
     }
-    if (o->near_cache > TABLE_NEAR_MAX_BYTES) {
-        return "option --near-cache: expected at most 1g";
-    }
-    if (o->near_cache_ttl < 1 || o->near_cache_ttl > TABLE_NEAR_MAX_MS) {
-        return "option --near-cache-ttl: expected 1ms to 1s";
-    }
-    if (o->gutter.count > 0 && o->servers.count == 0) {
-        return "option --gutter: only with --servers; pools of tables name theirs";
-    }
-    if (o->gutter_ttl < 1000 || o->gutter_ttl > 3600000) {
-        return "option --gutter-ttl: expected 1s to 1h";
-    }
-    enum rejoin_policy rejoin;
     if (!rejoin_policy_find(span_cstr(o->rejoin), &rejoin)) {
         return "option --rejoin: expected " REJOIN_POLICIES_TEXT;
-    }
-    if (o->gather_us > 1000) {
-        return "option --gather-us: expected 0 to 1000";
-    }
-    if (o->replay_rate == 0) {
-        return "option --replay-rate: expected at least 1";
     }
     if (o->id != NULL && !name_ok(span_cstr(o->id))) {
         return "option --id: " NAME_EXPECTED;
     }
-    const char *fault = listen_fault(o);
-    if (fault == NULL) {
-        fault = takeover_fault(o);
+    return daemon_options_fault(o->log_level);
+}
+
+static const char *
+source_fault(const struct proxy_options *o)
+{
+    int sources = (o->servers.count > 0) + (o->table != NULL) + (o->control.count > 0);
+    if (sources != 1) {
+        return "exactly one of --servers, --table and --control is needed";
     }
-    return fault != NULL ? fault : daemon_options_fault(o->log_level);
+    if (o->gutter.count > 0 && o->servers.count == 0) {
+        return "option --gutter: only with --servers; pools of tables name theirs";
+    }
+    return NULL;
+}
+
+static const char *
+find_fault(const void *options)
+{
+    static const char *(*const looks[])(const struct proxy_options *) = {
+        source_fault, range_fault, word_fault, listen_fault, takeover_fault,
+    };
+    const char *fault = NULL;
+    for (size_t i = 0; fault == NULL && i < sizeof(looks) / sizeof(looks[0]); i++) {
+        fault = looks[i](options);
+    }
+    return fault;
 }
 
 void

@@ -30,6 +30,7 @@
 #define TABLE_REPLICAS_MAX   8
 #define TABLE_NEAR_MAX_BYTES (1ull << 30)
 #define TABLE_NEAR_MAX_MS    1000
+#define TABLE_TIMEOUT_MAX_MS 600000
 
 #define NODE_STATES(X)                                                                             \
     X(JOINING, "joining")                                                                          \

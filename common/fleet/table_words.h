@@ -18,7 +18,6 @@ static const char *const rejoin_words[] = {REJOIN_POLICIES(X)};
 #define TABLE_SCHEMA         1
 #define TABLE_CONNECT_MS     200
 #define TABLE_REQUEST_MS     250
-#define TABLE_TIMEOUT_MAX_MS 600000
 #define TABLE_GUTTER_S       10
 #define TABLE_GUTTER_MAX_S   3600
 #define TABLE_LEASE_MAX_MS   10000
