@@ -211,7 +211,7 @@ store(struct worker *w, struct fill *f, const struct fetched *item, int64_t ttl)
     }
     f->step = FILL_STORES;
     f->fresh_us = lives * 1000000;
-    f->cas = item->cas;
+    f->cas = f->local ? item->cas : 0; /* who deletes copies may fill them, too */
     if (f->local && f->fresh_us > w->roster->pools[f->pool].local_ttl_us) {
         f->fresh_us = w->roster->pools[f->pool].local_ttl_us;
     }
