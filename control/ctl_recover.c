@@ -21,7 +21,8 @@
     X(0, "table",  STRING, table,  "FILE", NULL,                                                   \
       "the newest table that is left, e.g. STATE-DIR/table of an mfcontrol (the one in etcd if not given)") \
     X(0, "force",  BOOL,   force,  "",     NULL,                                                   \
-      "followers shall take it even if it removes more than a tenth of a pool they know")          \
+      "followers shall take it even if it removes more than a tenth of a pool they know; it may be " \
+      "another cluster's, too")                                                                    \
     X(0, "by",     STRING, by,     "NAME", NULL, "who gives the order (user@host if not given)")   \
     X(0, "reason", STRING, reason, "TEXT", NULL, "why")
 /* clang-format on */
@@ -111,6 +112,18 @@ write_recovery(struct ctl *ctl, const struct recovery *r)
     return status;
 }
 
+/* A file from another cluster's folder would send all keys to that one's nodes. */
+static bool
+is_ours(const struct ctl *ctl, const struct table *newest, bool force)
+{
+    if (force || newest->cluster[0] == '\0' || strcmp(newest->cluster, ctl->options.cluster) == 0) {
+        return true;
+    }
+    ctl_complain(ctl, "that is a table of cluster '%s': say --force if you mean it",
+                 newest->cluster);
+    return false;
+}
+
 static enum ctl_exit
 recover(struct ctl *ctl, struct recovery *r, const struct recover_options *o)
 {
@@ -127,7 +140,10 @@ recover(struct ctl *ctl, struct recovery *r, const struct recover_options *o)
     uint64_t other = in_etcd != NULL ? in_etcd->epoch : 0;
     r->epoch = (r->newest->epoch > other ? r->newest->epoch : other) + EPOCH_LEAP;
     r->incarnation = ctl_random_id();
-    enum ctl_exit status = compose_document(ctl, r, o) ? write_recovery(ctl, r) : CTL_NO;
+    enum ctl_exit status = CTL_NO;
+    if (is_ours(ctl, r->newest, o->force) && compose_document(ctl, r, o)) {
+        status = write_recovery(ctl, r);
+    }
     if (status == CTL_OK && ctl->options.json) {
         ctl_print_json(
             json_pack("{s:s s:I}", "incarnation", r->incarnation, "epoch", (json_int_t)r->epoch));

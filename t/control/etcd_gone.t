@@ -89,6 +89,11 @@ is($plane->metric($fresh, 'store_regressed'), 0, 'the alarm is over');
 my $new = Memfleet::Plane->new(pool => ['--min-nodes', 1]);
 ($state) = map { "$_/table" } $fresh->args_after('--state-dir');
 $fresh->stop;
+my $foreign = scratch_dir() . '/table';
+spew($foreign, slurp($state) =~ s/\Amemfleet-state[^\n]*\n//r =~ s/("cluster":\s*)"[^"]*"/$1"another"/r);
+($status, my $refused) = $new->ctl('recover', '--table', $foreign);
+is($status, 1, 'a table of another cluster is not recovered');
+like($refused, qr/a table of cluster 'another': say --force/, '... unless that is meant');
 $new->ctl_ok('recover', '--table', $state, '--reason', 'a new etcd');
 my $phoenix = $new->control('--state-dir', $state =~ s{/table$}{}r);
 my $follower = $new->proxy($phoenix, 'p9', incarnation => $after->{incarnation}, epoch => 1004,
