@@ -15,6 +15,7 @@ main(int argc, char **argv)
     }
     if (!daemon_become("mfcontrol", options.user, options.daemonize, options.pid_file,
                        options.log_level)) {
+        control_options_deinit(&options);
         return EXIT_FAILURE;
     }
     static struct control control;

@@ -26,6 +26,7 @@ main(int argc, char **argv)
     bool pid_late = options.takeover != NULL && options.pid_file != NULL;
     if (!daemon_become("mfproxy", options.user, options.daemonize,
                        pid_late ? NULL : options.pid_file, options.log_level)) {
+        proxy_options_deinit(&options);
         return EXIT_FAILURE;
     }
     static struct proxy proxy;
