@@ -131,6 +131,11 @@ unsigned proxy_promoted(struct proxy *proxy, struct buf *out);
 /* The workers' sketches of hot keys; the caller's to free. */
 struct hotkeys **proxy_sketches(const struct proxy *proxy);
 
+/* Calls `fn` for the `n` keys that were read most in the last minutes, the first first. *total has
+ * become all reads of that time before. */
+void proxy_hottest(const struct proxy *proxy, unsigned n, uint64_t *total,
+                   void (*fn)(void *arg, const struct hotkey *key), void *arg);
+
 /* proxy_watch.c: tells who watches. The first worker's thread, now and then. */
 void proxy_watch_tick(void *arg);
 

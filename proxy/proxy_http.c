@@ -1,11 +1,9 @@
 /* proxy_http.c - the HTTP endpoints. They read only and run on the main thread. */
-#include "common/core/clock.h"
 #include "common/push/follow.h"
 #include "proxy/admission.h"
 #include "proxy/proxy.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
 #define WORKER_SILENT_MAX_MS 5000
 #define HOT_KEY_RANKS        5
@@ -176,15 +174,11 @@ put_share(void *arg, const struct hotkey *key)
 static void
 put_hot_keys(struct proxy *proxy, struct buf *out)
 {
-    struct hotkeys **sketches = proxy_sketches(proxy);
-    uint64_t now = clock_mono_ms();
-    struct shares shares = {out, hotkeys_total(sketches, proxy->worker_count, now), 0};
+    struct shares shares = {.out = out};
     buf_append_span(out, SPAN_LIT("# HELP mfproxy_hot_key_share Share of the reads of the last "
                                   "minutes that asked for the key of this rank, at least.\n"
                                   "# TYPE mfproxy_hot_key_share gauge\n"));
-    hotkeys_report(sketches, proxy->worker_count, HOTKEYS_RECENT, HOTKEYS_REQUESTS, HOT_KEY_RANKS,
-                   now, put_share, &shares);
-    free(sketches);
+    proxy_hottest(proxy, HOT_KEY_RANKS, &shares.total, put_share, &shares);
     buf_printf(out,
                "# HELP mfproxy_promoted_keys Keys that are hot by what this proxy sees.\n"
                "# TYPE mfproxy_promoted_keys gauge\nmfproxy_promoted_keys %u\n",

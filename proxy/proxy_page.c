@@ -8,7 +8,6 @@
 #include "proxy/proxy.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
 #define HOT_KEYS_SHOWN 10
 
@@ -172,12 +171,8 @@ put_key(void *arg, const struct hotkey *key)
 static void
 put_hot_keys(struct proxy *proxy, struct buf *out)
 {
-    struct hotkeys **sketches = proxy_sketches(proxy);
-    uint64_t now = clock_mono_ms();
-    struct key_rows rows = {out, hotkeys_total(sketches, proxy->worker_count, now), false};
-    hotkeys_report(sketches, proxy->worker_count, HOTKEYS_RECENT, HOTKEYS_REQUESTS, HOT_KEYS_SHOWN,
-                   now, put_key, &rows);
-    free(sketches);
+    struct key_rows rows = {.out = out};
+    proxy_hottest(proxy, HOT_KEYS_SHOWN, &rows.total, put_key, &rows);
     if (rows.any) {
         page_end_table(out);
     }

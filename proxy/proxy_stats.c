@@ -178,6 +178,18 @@ proxy_sketches(const struct proxy *proxy)
 }
 
 void
+proxy_hottest(const struct proxy *proxy, unsigned n, uint64_t *total,
+              void (*fn)(void *arg, const struct hotkey *key), void *arg)
+{
+    struct hotkeys **sketches = proxy_sketches(proxy);
+    uint64_t now_ms = clock_mono_ms();
+    *total = hotkeys_total(sketches, proxy->worker_count, now_ms);
+    hotkeys_report(sketches, proxy->worker_count, HOTKEYS_RECENT, HOTKEYS_REQUESTS, n, now_ms, fn,
+                   arg);
+    free(sketches);
+}
+
+void
 proxy_hotkeys(void *arg, unsigned top, struct buf *out)
 {
     struct proxy *proxy = arg;

@@ -86,26 +86,38 @@ START_TEST(what_is_left_out_has_a_default)
 }
 END_TEST
 
-START_TEST(every_member_is_read)
+/* Each member that there is, with another value than it has where it is left out. */
+static const char full_table[] =
+    "{\"memfleet_table\":1,\"min_reader\":1,\"cluster\":\"c\",\"incarnation\":\"i1\",\"epoch\":"
+    "9,\"min_epoch\":8,\"force\":true,\"by\":\"me\",\"reason\":\"why\",\"default_pool\":\"q\","
+    "\"later\":[{}],\"pools\":{\"p\":" POOL ",\"q\":{\"ring\":\"twemproxy\",\"key_hash\":"
+    "\"murmur\",\"hash_strip_prefix\":\"app:\",\"hash_tag\":\"{}\",\"hash_stop\":\"|#|\","
+    "\"connect_timeout_ms\":11,\"request_timeout_ms\":12,\"flush_all\":\"allow\","
+    "\"on_read_error\":\"error\",\"on_write_error\":\"not_stored\",\"meta_errors\":\"raw\","
+    "\"coalesce\":false,\"miss_lease_ms\":13,\"rejoin\":\"flush\",\"gutter\":\"p\",\"gutter_"
+    "ttl_s\":7,\"replicas\":3,\"replica_ttl_ms\":2000,"
+    "\"limits\":{\"u:\":{\"bytes\":9,\"burst_ms\":10},\"\":{\"requests\":7}},"
+    "\"shadow\":{\"pool\":\"p\",\"percent\":7,\"requests\":\"writes\"},"
+    "\"promote_percent\":20,\"replica_ttl_local_ms\":250,"
+    "\"near_cache_bytes\":4096,\"near_cache_ttl_ms\":999,"
+    "\"hot\":{\"prefixes\":[\"m:\"],\"keys\":[\"ab\",\"a\"]},"
+    "\"later\":null,\"nodes\":[{\"id\":\"n\",\"addr\":\"unix:/run/"
+    "m\",\"ring_name\":\"old:1\","
+    "\"weight\":3,\"zone\":\"z\",\"state\":\"draining\",\"kind\":\"memcached\",\"generation\":"
+    "5,\"later\":1},{\"id\":\"o\",\"addr\":\"[::1]:1\",\"state\":\"down\"}]}}}";
+
+/* Its second pool, `q`. */
+static const struct table_pool *
+second_pool(const struct table *t)
 {
-    struct table *t = parse(
-        "{\"memfleet_table\":1,\"min_reader\":1,\"cluster\":\"c\",\"incarnation\":\"i1\",\"epoch\":"
-        "9,\"min_epoch\":8,\"force\":true,\"by\":\"me\",\"reason\":\"why\",\"default_pool\":\"q\","
-        "\"later\":[{}],\"pools\":{\"p\":" POOL ",\"q\":{\"ring\":\"twemproxy\",\"key_hash\":"
-        "\"murmur\",\"hash_strip_prefix\":\"app:\",\"hash_tag\":\"{}\",\"hash_stop\":\"|#|\","
-        "\"connect_timeout_ms\":11,\"request_timeout_ms\":12,\"flush_all\":\"allow\","
-        "\"on_read_error\":\"error\",\"on_write_error\":\"not_stored\",\"meta_errors\":\"raw\","
-        "\"coalesce\":false,\"miss_lease_ms\":13,\"rejoin\":\"flush\",\"gutter\":\"p\",\"gutter_"
-        "ttl_s\":7,\"replicas\":3,\"replica_ttl_ms\":2000,"
-        "\"limits\":{\"u:\":{\"bytes\":9,\"burst_ms\":10},\"\":{\"requests\":7}},"
-        "\"shadow\":{\"pool\":\"p\",\"percent\":7,\"requests\":\"writes\"},"
-        "\"promote_percent\":20,\"replica_ttl_local_ms\":250,"
-        "\"near_cache_bytes\":4096,\"near_cache_ttl_ms\":999,"
-        "\"hot\":{\"prefixes\":[\"m:\"],\"keys\":[\"ab\",\"a\"]},"
-        "\"later\":null,\"nodes\":[{\"id\":\"n\",\"addr\":\"unix:/run/"
-        "m\",\"ring_name\":\"old:1\","
-        "\"weight\":3,\"zone\":\"z\",\"state\":\"draining\",\"kind\":\"memcached\",\"generation\":"
-        "5,\"later\":1},{\"id\":\"o\",\"addr\":\"[::1]:1\",\"state\":\"down\"}]}}}");
+    const struct table_pool *q = table_pool_find(t, SPAN_LIT("q"));
+    ck_assert_ptr_eq(q, &t->pools[1]);
+    return q;
+}
+
+START_TEST(members_of_the_table_are_read)
+{
+    struct table *t = parse(full_table);
     ck_assert_str_eq(t->cluster, "c");
     ck_assert_str_eq(t->incarnation, "i1");
     ck_assert_uint_eq(t->min_epoch, 8);
@@ -113,8 +125,15 @@ START_TEST(every_member_is_read)
     ck_assert_str_eq(t->by, "me");
     ck_assert_str_eq(t->reason, "why");
     ck_assert_uint_eq(t->default_pool, 1);
-    const struct table_pool *q = table_pool_find(t, SPAN_LIT("q"));
-    ck_assert_ptr_eq(q, &t->pools[1]);
+    ck_assert_ptr_null(table_pool_find(t, SPAN_LIT("r")));
+    table_unref(&t);
+}
+END_TEST
+
+START_TEST(settings_of_a_pool_are_read)
+{
+    struct table *t = parse(full_table);
+    const struct table_pool *q = second_pool(t);
     ck_assert_int_eq(q->ring_config.kind, RING_TWEMPROXY);
     ck_assert_int_eq(q->ring_config.hash, KEY_HASH_MURMUR);
     ck_assert(span_eq_cstr(q->tag.strip_prefix, "app:"));
@@ -140,6 +159,18 @@ START_TEST(every_member_is_read)
     ck_assert_uint_eq(q->miss_lease_ms, 13);
     ck_assert_uint_eq(q->replicas, 3);
     ck_assert_uint_eq(q->replica_ttl_ms, 2000);
+    ck_assert_uint_eq(q->promote_percent, 20);
+    ck_assert_uint_eq(q->replica_ttl_local_ms, 250);
+    ck_assert_uint_eq(q->near_cache_bytes, 4096);
+    ck_assert_uint_eq(q->near_cache_ttl_ms, 999);
+    table_unref(&t);
+}
+END_TEST
+
+START_TEST(limits_and_hot_keys_are_read)
+{
+    struct table *t = parse(full_table);
+    const struct table_pool *q = second_pool(t);
     ck_assert_uint_eq(q->limit_count, 2);
     ck_assert_str_eq(q->limits_text,
                      "{\"\":{\"requests\":7},\"u:\":{\"burst_ms\":10,\"bytes\":9}}");
@@ -149,14 +180,18 @@ START_TEST(every_member_is_read)
     const struct table_limit *of_all = &q->limits[table_pool_limit(q, SPAN_LIT("u"))];
     ck_assert_str_eq(of_all->prefix, "");
     ck_assert(of_all->requests == 7 && of_all->bytes == 0 && of_all->burst_ms == 1000);
-    ck_assert_uint_eq(q->promote_percent, 20);
-    ck_assert_uint_eq(q->replica_ttl_local_ms, 250);
-    ck_assert_uint_eq(q->near_cache_bytes, 4096);
-    ck_assert_uint_eq(q->near_cache_ttl_ms, 999);
     ck_assert_str_eq(q->hot_text, "{\"keys\":[\"ab\",\"a\"],\"prefixes\":[\"m:\"]}");
     ck_assert(hotset_has(&q->hot, SPAN_LIT("a")) && hotset_has(&q->hot, SPAN_LIT("ab")));
     ck_assert(hotset_has(&q->hot, SPAN_LIT("m:")) && hotset_has(&q->hot, SPAN_LIT("m:1")));
     ck_assert(!hotset_has(&q->hot, SPAN_LIT("abc")) && !hotset_has(&q->hot, SPAN_LIT("m")));
+    table_unref(&t);
+}
+END_TEST
+
+START_TEST(nodes_are_read)
+{
+    struct table *t = parse(full_table);
+    const struct table_pool *q = second_pool(t);
     ck_assert_str_eq(q->nodes[0].ring_name, "old:1");
     ck_assert_uint_eq(q->nodes[0].weight, 3);
     ck_assert_str_eq(q->nodes[0].zone, "z");
@@ -164,6 +199,14 @@ START_TEST(every_member_is_read)
     ck_assert_int_eq(q->nodes[0].kind, NODE_KIND_MEMCACHED);
     ck_assert_uint_eq(q->nodes[0].generation, 5);
     ck_assert_int_eq(q->nodes[1].state, NODE_DOWN);
+    table_unref(&t);
+}
+END_TEST
+
+START_TEST(keys_go_by_what_of_them_is_hashed)
+{
+    struct table *t = parse(full_table);
+    const struct table_pool *q = second_pool(t);
     ck_assert_uint_eq(table_pool_owner(q, SPAN_LIT("app:{x}1")),
                       table_pool_owner(q, SPAN_LIT("{x}2|#|3")));
     struct span keys[] = {SPAN_LIT("app:{x}1"), SPAN_LIT("{y}2|#|3"), SPAN_LIT("z"), SPAN_LIT("")};
@@ -172,7 +215,6 @@ START_TEST(every_member_is_read)
     for (unsigned i = 0; i < 4; i++) {
         ck_assert_uint_eq(owners[i], table_pool_owner(q, keys[i]));
     }
-    ck_assert_ptr_null(table_pool_find(t, SPAN_LIT("r")));
     table_unref(&t);
 }
 END_TEST
@@ -687,11 +729,13 @@ START_TEST(the_manual_example_parses)
 }
 END_TEST
 
-UNIT_MAIN("table", what_is_left_out_has_a_default, every_member_is_read,
-          keys_go_by_their_longest_prefix, a_route_may_take_its_prefix_off,
-          the_sha_is_that_of_the_bytes, bad_documents_are_refused_by_place,
-          bad_pools_are_refused_by_place, depth_and_size_have_limits, references_keep_it_alive,
-          epochs_only_grow, an_incarnation_begins_anew, large_steps_need_force,
+UNIT_MAIN("table", what_is_left_out_has_a_default, members_of_the_table_are_read,
+          settings_of_a_pool_are_read, limits_and_hot_keys_are_read, nodes_are_read,
+          keys_go_by_what_of_them_is_hashed, keys_go_by_their_longest_prefix,
+          a_route_may_take_its_prefix_off, the_sha_is_that_of_the_bytes,
+          bad_documents_are_refused_by_place, bad_pools_are_refused_by_place,
+          depth_and_size_have_limits, references_keep_it_alive, epochs_only_grow,
+          an_incarnation_begins_anew, large_steps_need_force,
           who_was_away_for_a_forced_step_follows, what_is_built_reads_back,
           a_bad_draft_builds_nothing, servers_become_a_table, bad_servers_are_refused,
           the_manual_example_parses)
