@@ -103,7 +103,7 @@ word_fault(const struct proxy_options *o)
     if (!rejoin_policy_find(span_cstr(o->rejoin), &rejoin)) {
         return "option --rejoin: expected " REJOIN_POLICIES_TEXT;
     }
-    if (o->id != NULL && !name_ok(span_cstr(o->id))) {
+    if (o->control.count > 0 && o->id != NULL && !name_ok(span_cstr(o->id))) {
         return "option --id: " NAME_EXPECTED;
     }
     return daemon_options_fault(o->log_level);

@@ -93,7 +93,7 @@ for my $case (
     [['--servers', 'a:1', '--request-timeout', '11m'], qr/--request-timeout: expected 1ms to 10m/],
     [['--servers', 'a:1', '--half-command-timeout', '0'], qr/--half-command-timeout: expected 1ms to 1h/],
     [['--servers', 'a:1', '--max-value-size', '2g'], qr/--max-value-size: expected 1k to 1g/],
-    [['--servers', '127.0.0.1:1', '--id', 'a b'], qr/--id: expected 1 to 128 letters/],
+    [['--control', '127.0.0.1:1', '--id', 'a b'], qr/--id: expected 1 to 128 letters/],
     [['--table', '/nowhere/table.json'], qr{/nowhere/table\.json}],
     [['--table', $dir], qr{table file \Q$dir\E: Is a directory}],
 ) {
