@@ -76,6 +76,7 @@ conn_close(struct conn *c, enum conn_end why)
     }
     dump_end(c);
     fencing_forget(c);
+    sends_forget(w, c);
     list_remove(&c->link);
     list_remove(&c->half);
     worker_note_halves(w);
@@ -130,23 +131,25 @@ struct turn {
     bool progress; /* some of it was done with */
 };
 
-static void
+static inline void
 borrow_spare(struct conn *c)
 {
-    if (c->out.bytes.mem == NULL) {
-        c->out.bytes = c->worker->spare;
-        c->worker->spare = BUF_EMPTY;
+    struct sends *sends = &c->worker->sends;
+    if (c->out.bytes.mem == NULL && sends->spare_count > 0) {
+        c->out.bytes = sends->spares[--sends->spare_count];
     }
 }
 
-/* Gives the worker's buffer back, or frees what is not needed. */
+/* Gives a buffer back to the worker, or frees what is not needed. The worker keeps one that
+ * may have become large, and some that have not. */
 static inline __attribute__((always_inline)) void
 return_spare(struct conn *c)
 {
-    struct worker *w = c->worker;
-    if (buf_len(&c->out.bytes) == 0 && w->spare.mem == NULL &&
-        c->out.bytes.cap <= WORKER_SCRATCH_BYTES) {
-        w->spare = c->out.bytes;
+    struct sends *sends = &c->worker->sends;
+    size_t most = sends->spare_count == 0 ? WORKER_SCRATCH_BYTES : SENDS_SPARE_MAX;
+    if (buf_len(&c->out.bytes) == 0 && sends->spare_count < SENDS_MAX && c->out.bytes.mem != NULL &&
+        c->out.bytes.cap <= most) {
+        sends->spares[sends->spare_count++] = c->out.bytes;
         c->out.bytes = BUF_EMPTY;
     }
     outbox_trim(&c->out);
@@ -255,6 +258,7 @@ settle_turn(struct conn *c, struct turn turn, enum outbox_status status, uint64_
         return;
     }
     c->calm = status == OUTBOX_EMPTY && !turn.stopped && is_calm(c);
+    c->io.reads_little &= c->calm;
     if (c->calm) {
         atomic_store_explicit(&c->state, CONN_READ, memory_order_relaxed);
         return;
@@ -290,7 +294,9 @@ note_active(struct conn *c)
     if (now_us != w->now_us) { /* the first one of this turn of the loop */
         w->now_us = now_us;
         w->now_ms = node_ms_at(w->node, now_us);
+        worker_turns_anew(w);
     }
+    crowd_joins(&w->crowd, &c->crowd_round);
     if (w->now_ms - atomic_load_explicit(&c->active_ms, memory_order_relaxed) >= ACTIVE_GRAIN_MS) {
         atomic_store_explicit(&c->active_ms, w->now_ms, memory_order_relaxed);
         list_remove(&c->link);
@@ -384,13 +390,15 @@ on_bytes(struct conn *c, size_t n, bool held)
     }
 }
 
-/* Nearly always all goes into the scratch. -1 with ENOMEM: there is no room. */
+/* Nearly always all goes into the scratch, and what was read ahead does: then nothing was
+ * unfinished. -1 with ENOMEM: there is no room. */
 static ssize_t
 receive(struct conn *c)
 {
     if (c->ingest == NULL && buf_len(&c->in) == 0) {
-        return call_recv(c->io.fd, c->worker->scratch, c->worker->memory.read_max);
+        return loop_io_recv(&c->io, c->worker->scratch, c->worker->memory.read_max);
     }
+    ASSERT(c->io.ahead == NULL);
     struct iovec iov[INGEST_ROOMS + 1];
     int count = aim(c, iov);
     if (count < 0) {
@@ -444,6 +452,18 @@ consume_plain(struct conn *c, struct span input, uint64_t *requests)
     return used;
 }
 
+/* The answers to a calm turn are sent, or what the socket took of them. */
+static inline void
+end_calmly(struct conn *c, enum outbox_status status, uint64_t sent)
+{
+    if (__builtin_expect(status != OUTBOX_EMPTY, 0)) {
+        settle_turn(c, (struct turn){.progress = true}, status, sent);
+        return;
+    }
+    return_spare(c);
+    atomic_store_explicit(&c->state, CONN_READ, memory_order_relaxed);
+}
+
 /* What nearly all turns are: whole requests of the usual kinds come in, and all
  * answers go out. Then nothing can be unfinished that was not before, and the
  * connection holds no memory that it did not hold. All else takes the general way
@@ -452,7 +472,7 @@ static void
 read_calmly(struct conn *c)
 {
     struct worker *w = c->worker;
-    ssize_t n = call_recv(c->io.fd, w->scratch, w->memory.read_max);
+    ssize_t n = loop_io_recv(&c->io, w->scratch, w->memory.read_max);
     if (__builtin_expect(n <= 0, 0)) {
         on_no_bytes(c, n);
         return;
@@ -466,13 +486,27 @@ read_calmly(struct conn *c)
         end_turn(c, consume_scratch(c, span_skip(input, used), requests));
         return;
     }
-    enum outbox_status status = send_answers(c, &sent);
-    if (__builtin_expect(status != OUTBOX_EMPTY, 0)) {
-        settle_turn(c, (struct turn){.progress = true}, status, sent);
+    if (service_turn_measured(&w->service_times)) {
+        sends_flush(w); /* they would go first, and it is measured until it is sent */
+    } else if (sends_put(w, c)) {
         return;
     }
-    return_spare(c);
-    atomic_store_explicit(&c->state, CONN_READ, memory_order_relaxed);
+    enum outbox_status status = send_answers(c, &sent);
+    end_calmly(c, status, sent);
+}
+
+void
+conn_sent(struct conn *c, ssize_t n)
+{
+    struct worker *w = c->worker;
+    uint64_t sent = n > 0 ? (uint64_t)n : 0;
+    outbox_took_own(&c->out, sent);
+    enum outbox_status status = OUTBOX_EMPTY;
+    if (__builtin_expect(outbox_unsent(&c->out) > 0, 0)) { /* it says why */
+        status = outbox_send(&c->out, w->store, c->io.fd, &sent);
+    }
+    metric_add(w->metrics, METRIC_ID_NODE_BYTES_WRITTEN, sent);
+    end_calmly(c, status, sent);
 }
 
 /* Who has reset the connection wants none of it done any more, and may have sent

@@ -92,6 +92,7 @@ struct conn {
     uint64_t half_since_ms;
     uint64_t look_ms;      /* while it has unsent output: when to look at it again */
     uint32_t memory_bytes; /* that it takes, as counted (conn_memory.h) */
+    uint32_t crowd_round;  /* of its last turn (crowd.h) */
     _Atomic uint64_t active_ms;
     _Atomic uint8_t state;
     bool calm;     /* nothing was unfinished when its last turn ended */
@@ -108,6 +109,9 @@ void conn_close(struct conn *c, enum conn_end why);
 
 /* Goes on with input that was left at the end of the last turn. */
 void conn_continue(struct conn *c);
+
+/* So much of what sends_put() took was sent, or -errno. The connection may be gone then. */
+void conn_sent(struct conn *c, ssize_t n);
 
 /* Has too much output gathered to execute more? */
 static inline bool

@@ -8,7 +8,7 @@
 
 /* While it is crowded. */
 #define CROWDED_OUTPUT_MAX 4096
-#define CROWDED_READ_MAX   2048
+#define CROWDED_READ_MAX   LOOP_AHEAD_MAX
 
 /* Charged at a time: the counter in the store is every worker's. */
 #define STEP_BYTES 65536

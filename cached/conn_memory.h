@@ -2,7 +2,8 @@
  * -m bounds items, table and connections together.
  *
  * Each connection is counted with its structures and its buffers, as they are
- * at the end of its turn; within a turn only one connection of a worker grows.
+ * at the end of its turn; within a turn only one connection of a worker grows, but for
+ * the short answers that are sent together (sends.h).
  * What they take counts in the store, and items give way to it, up to a share:
  *
  *     half of -m            no new connections; who is there is read from in

@@ -5,6 +5,7 @@ mfcached_SOURCES = \
 	cached/conn.c cached/conn.h \
 	cached/conn_input.c cached/conn_input.h \
 	cached/conn_memory.c cached/conn_memory.h \
+	cached/crowd.h \
 	cached/dump.c cached/dump.h \
 	cached/event_ring.c cached/event_ring.h \
 	cached/exec.h \
@@ -31,6 +32,7 @@ mfcached_SOURCES = \
 	cached/outbox.c cached/outbox.h \
 	cached/prefixes.c cached/prefixes.h \
 	cached/restart.c cached/restart.h \
+	cached/sends.c cached/sends.h \
 	cached/service_time.c cached/service_time.h \
 	cached/sizes.c cached/sizes.h \
 	cached/stats.c cached/stats.h \

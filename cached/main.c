@@ -2,6 +2,7 @@
 #include "cached/node.h"
 #include "config.h"
 #include "common/core/log.h"
+#include "common/net/call_batch.h"
 #include "common/net/daemon.h"
 
 #include <errno.h>
@@ -43,6 +44,9 @@ static bool
 prepare_process(const struct node_options *o)
 {
     daemon_want_descriptors(o->connections_max + o->threads * 4 + DESCRIPTORS_BESIDE_CONNECTIONS);
+    if (o->no_io_uring) {
+        call_ring_forbid();
+    }
     if (o->coredumps) {
         allow_core_files();
     }

@@ -123,6 +123,9 @@ check_ranges(const struct node_options *o)
     if (o->prefix_delimiter != NULL && strlen(o->prefix_delimiter) != 1) {
         return complain("-D", "expected one character");
     }
+    if (o->gather_us > 1000) {
+        return complain("--gather-us", "expected 0 to 1000");
+    }
     if (o->requests_per_turn == 0) {
         return complain("-R", "the number of requests must be at least 1");
     }

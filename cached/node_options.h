@@ -40,6 +40,11 @@
       "worker threads")                                                                            \
     X('R', "max-reqs-per-event", NUMBER, requests_per_turn, "NUM",    "256",                       \
       "requests of one connection before the others have their turn")                              \
+    X(0,   "gather-us",       NUMBER,    gather_us,         "N",      "30",                        \
+      "microseconds that a thread takes for a turn while many clients ask: what comes meanwhile "  \
+      "is done together; 0: each as it comes")                                                     \
+    X(0,   "no-io-uring",     BOOL,      no_io_uring,       "",       NULL,                        \
+      "make every system call of its own, though the kernel offers io_uring")                      \
     X('C', "disable-cas",     BOOL,      no_cas,            "",       NULL,                        \
       "keep no CAS values")                                                                        \
     X('b', "listen-backlog",  NUMBER,    backlog,           "NUM",    "1024",                      \

@@ -112,8 +112,7 @@ gather(const struct outbox *o, size_t bytes, struct iovec *iov)
 static size_t
 take_own(struct outbox *o, size_t n)
 {
-    buf_consume(&o->bytes, n);
-    o->sent += n;
+    outbox_took_own(o, n);
     return n;
 }
 

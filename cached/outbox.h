@@ -92,6 +92,14 @@ void outbox_put_value(struct outbox *o, struct store_thread *th, struct store_vi
 enum outbox_status outbox_send_rest(struct outbox *o, struct store_thread *th, int fd,
                                     uint64_t *sent);
 
+/* So many of its own bytes, which stand before any value, were sent by another. */
+static inline void
+outbox_took_own(struct outbox *o, size_t n)
+{
+    o->sent += (uint64_t)n;
+    buf_consume(&o->bytes, n);
+}
+
 /* Sends what the socket takes, of values not more than OUTBOX_TURN_MAX: who reads as fast as
  * we send would keep the others waiting. Adds what it took to *sent. Nearly always there are
  * bytes of our own alone, and all are taken. */
@@ -103,8 +111,7 @@ outbox_send(struct outbox *o, struct store_thread *th, int fd, uint64_t *sent)
         ssize_t n = call_send(fd, own.ptr, own.len);
         if (n > 0) {
             *sent += (uint64_t)n;
-            o->sent += (uint64_t)n;
-            buf_consume(&o->bytes, (size_t)n);
+            outbox_took_own(o, (size_t)n);
         }
         if (__builtin_expect(n == (ssize_t)own.len, 1)) {
             return OUTBOX_EMPTY;

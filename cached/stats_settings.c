@@ -2,6 +2,7 @@
  * scripts and panels look for them. What tunes an engine that is not here shows
  * what memcached shows by default, or what the lru and slabs commands have set. */
 #include "cached/stats.h"
+#include "common/net/call_batch.h"
 
 #include <inttypes.h>
 
@@ -15,7 +16,8 @@
     X("reqs_per_event",        requests_per_turn)        \
     X("tcp_backlog",           backlog)                  \
     X("item_size_max",         item_max_bytes)           \
-    X("idle_timeout",          idle_timeout_s)
+    X("idle_timeout",          idle_timeout_s)           \
+    X("gather_us",             gather_us)
 
 /*    name                     is it so? */
 #define FACT_ROWS(X)                                                             \
@@ -92,6 +94,7 @@ stats_put_settings(struct node *node, struct buf *out)
 #define X(name, fact) put_fact(out, name, fact);
     FACT_ROWS(X)
 #undef X
+    put_text(out, "io_uring", call_ring_use());
     put_text(out, "memory_file", o->memory_file != NULL ? o->memory_file : "(null)");
     tuning_put(&node->tuning, out);
 #define X(name, value) put_text(out, name, value);

@@ -299,8 +299,8 @@ worker_free(struct worker **w)
     watch_deinit_worker(it);
     prefix_table_destroy(&it->prefixes);
     hotkeys_destroy(&it->hotkeys);
+    sends_deinit(&it->sends);
     loop_destroy(&it->loop);
-    buf_deinit(&it->spare);
     free(it->scratch);
     free(it);
     *w = NULL;

@@ -2,7 +2,9 @@
  * to it. Everything of a connection happens on its worker's thread. */
 #pragma once
 #include "cached/conn_memory.h"
+#include "cached/crowd.h"
 #include "cached/node.h"
+#include "cached/sends.h"
 #include "common/core/hotkeys.h"
 #include "common/proto/request.h"
 
@@ -21,11 +23,12 @@ struct worker {
     struct metric_block *metrics;
     uint64_t now_ms; /* the node's clock, when this turn of the loop began, or later */
     uint64_t now_us; /* the loop's, when that was looked at */
+    struct crowd crowd;
 
     /* Shared by the connections, which hold buffers of their own only while
      * something is unfinished. */
     char *scratch;          /* input of one read */
-    struct buf spare;       /* output of one turn */
+    struct sends sends;     /* output of this turn, and buffers for it */
     struct request request; /* the one being executed */
 
     struct conn_memory memory;       /* that the connections take */
@@ -123,6 +126,18 @@ worker_count_get_prefix(struct worker *w, struct span key, bool hit)
     worker_count_prefix(w, key, PREFIX_GETS);
     if (hit) {
         worker_count_prefix(w, key, PREFIX_HITS);
+    }
+}
+
+/* The first connection of a turn of the loop begins its own. Under load the next one comes
+ * a little later, so that several have asked. */
+static inline void
+worker_turns_anew(struct worker *w)
+{
+    crowd_turn(&w->crowd, w->now_us);
+    unsigned gather_us = (unsigned)w->node->options.gather_us;
+    if (crowd_is_large(&w->crowd) && gather_us > 0 && loop_is_busy(w->loop)) {
+        loop_gather(w->loop, gather_us);
     }
 }
 

@@ -55,7 +55,8 @@ EXTRA_DIST += \
 	docs/decisions/0035-hedges-go-with-replicas.md \
 	docs/decisions/0036-copies-have-their-own-names.md \
 	docs/decisions/0037-stragglers-are-refused-whole.md \
-	docs/decisions/0038-a-delete-that-the-old-owner-missed-is-an-error.md
+	docs/decisions/0038-a-delete-that-the-old-owner-missed-is-an-error.md \
+	docs/decisions/0039-calls-are-made-together.md
 
 MANUAL_PAGES = docs/mfcached.1 docs/mfcontrol.1 docs/mfctl.1 docs/mfproxy.1
 man1_MANS = $(MANUAL_PAGES)

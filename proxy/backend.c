@@ -309,7 +309,7 @@ read_some(struct backend *b)
         lose_connection(b, "out of memory");
         return;
     }
-    ssize_t n = call_recv(b->fd, at, room);
+    ssize_t n = loop_io_recv(&b->io, at, room);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
     }
@@ -422,20 +422,16 @@ consume_sent(struct backend *b, size_t n)
 }
 
 static void
-send_out(struct backend *b)
+take_sent(struct backend *b, ssize_t n)
 {
-    struct span bytes = buf_span(&b->out);
-    if (bytes.len > 0) {
-        ssize_t n = call_send(b->fd, bytes.ptr, bytes.len);
-        if (n < 0 && errno != EAGAIN && errno != EINTR) {
-            lose_connection(b, strerror(errno));
-            return;
-        }
-        if (n > 0) {
-            worker_count(b->worker, METRIC_ID_BACKEND_SENDS, 1);
-            worker_count(b->worker, METRIC_ID_BACKEND_WRITTEN, (uint64_t)n);
-            consume_sent(b, (size_t)n);
-        }
+    if (n < 0 && n != -EAGAIN && n != -EINTR) {
+        lose_connection(b, strerror((int)-n));
+        return;
+    }
+    if (n > 0) {
+        worker_count(b->worker, METRIC_ID_BACKEND_SENDS, 1);
+        worker_count(b->worker, METRIC_ID_BACKEND_WRITTEN, (uint64_t)n);
+        consume_sent(b, (size_t)n);
     }
     bool left = buf_len(&b->out) > 0;
     if (!left) {
@@ -445,8 +441,8 @@ send_out(struct backend *b)
     queue_watch_crowd(b);
 }
 
-void
-backend_end_turn(struct backend *b)
+struct span
+backend_unsent(struct backend *b)
 {
     if (b->stats_requests > 0) {
         atomic_fetch_add_explicit(&b->stats->requests, b->stats_requests, memory_order_relaxed);
@@ -456,8 +452,14 @@ backend_end_turn(struct backend *b)
     if (b->state == BACKEND_CLOSED && b->first != NULL) {
         begin_connect(b);
     }
+    return b->state == BACKEND_CONNECTED ? buf_span(&b->out) : span_make("", 0);
+}
+
+void
+backend_end_turn(struct backend *b, ssize_t sent)
+{
     if (b->state == BACKEND_CONNECTED) {
-        send_out(b);
+        take_sent(b, sent);
     }
     if (b->retired && b->first == NULL) {
         backend_destroy(&b);

@@ -151,8 +151,11 @@ backend_undo(struct backend *b, size_t mark)
     b->out.tail = b->out.head + mark;
 }
 
-/* The end of the turn: connects if needed, sends. */
-void backend_end_turn(struct backend *b);
+/* The end of the turn, in two steps, between which its worker sends. What there is to be
+ * sent, the backend's until then; connects if needed. */
+struct span backend_unsent(struct backend *b);
+/* So much of it was sent, or -errno, or 0 if there was nothing. *b may be gone afterwards. */
+void backend_end_turn(struct backend *b, ssize_t sent);
 
 /* Once a second: other workers may have left something to do. */
 void backend_tick(struct backend *b);

@@ -451,7 +451,7 @@ read_some(struct client *c)
         c->doomed = true;
         return;
     }
-    ssize_t n = call_recv(c->fd, at, room);
+    ssize_t n = loop_io_recv(&c->io, at, room);
     if (n < 0) {
         c->doomed |= errno != EAGAIN && errno != EINTR;
         return;
@@ -481,17 +481,18 @@ on_ready(void *arg, int ready)
     client_busy(c);
 }
 
-/* One send for all that this turn answered. False if the client is gone. */
-static bool
-send_out(struct client *c)
+struct span
+client_unsent(const struct client *c)
 {
-    struct span bytes = buf_span(&c->out);
-    if (bytes.len == 0) {
-        return true;
-    }
-    ssize_t n = call_send(c->fd, bytes.ptr, bytes.len);
-    if (n < 0) {
-        return errno == EAGAIN || errno == EINTR;
+    return c->doomed ? span_make("", 0) : buf_span(&c->out);
+}
+
+/* False if the client is gone. */
+static bool
+take_sent(struct client *c, ssize_t n)
+{
+    if (n <= 0) {
+        return n == 0 || n == -EAGAIN || n == -EINTR;
     }
     worker_count(c->worker, METRIC_ID_CLIENT_SENDS, 1);
     worker_count(c->worker, METRIC_ID_BYTES_WRITTEN, (uint64_t)n);
@@ -536,9 +537,9 @@ note_asking(struct client *c)
 }
 
 void
-client_end_turn(struct client *c)
+client_end_turn(struct client *c, ssize_t sent)
 {
-    if (c->doomed || !send_out(c)) {
+    if (c->doomed || !take_sent(c, sent)) {
         client_destroy(&c);
         return;
     }

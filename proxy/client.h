@@ -63,9 +63,12 @@ void client_make_room(struct client *c);
 /* Something of this client waits for the end of the turn. */
 void client_busy(struct client *c);
 
-/* The end of the turn: sends, goes on parsing what back-pressure left, closes
- * if it is time to. *c may be gone afterwards. */
-void client_end_turn(struct client *c);
+/* What this turn answered, to be sent at its end; the client's until then. */
+struct span client_unsent(const struct client *c);
+
+/* The end of the turn: so much of that was sent, or -errno, or 0 if there was nothing. Goes
+ * on parsing what back-pressure left, closes if it is time to. *c may be gone afterwards. */
+void client_end_turn(struct client *c, ssize_t sent);
 
 /* `p`, of this client, may change the key of this hash. A client that has not
  * heard yet what became of its own write does not share others' reads of the

@@ -1,4 +1,5 @@
 /* mfproxy.c - main(). What the program does is told in proxy.h. */
+#include "common/net/call_batch.h"
 #include "common/net/daemon.h"
 #include "proxy/proxy.h"
 
@@ -21,6 +22,9 @@ main(int argc, char **argv)
     case OPTIONS_OK: break;
     case OPTIONS_EXIT: return EXIT_SUCCESS;
     case OPTIONS_BAD: return OPTIONS_EXIT_BAD;
+    }
+    if (options.no_io_uring) {
+        call_ring_forbid();
     }
     /* While another process serves, the pid file is its own. */
     bool pid_late = options.takeover != NULL && options.pid_file != NULL;

@@ -66,6 +66,8 @@
     X(0,   "gather-us",         NUMBER,   gather_us,       "N",       "50",                        \
       "microseconds that a thread takes for a turn while many clients ask: what comes meanwhile "  \
       "is done together; 0: each as it comes")                                                     \
+    X(0,   "no-io-uring",       BOOL,     no_io_uring,     "",        NULL,                        \
+      "make every system call of its own, though the kernel offers io_uring")                      \
     X('I', "max-value-size",    SIZE,     max_value_size,  "SIZE",    "32m",                       \
       "largest value that a client may store")                                                     \
     X('m', "buffer-memory",     SIZE,     buffer_memory,   "SIZE",    "256m",                      \

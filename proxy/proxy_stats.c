@@ -5,6 +5,7 @@
 #include "common/core/mem.h"
 #include "common/core/uri.h"
 #include "common/core/version.h"
+#include "common/net/call_batch.h"
 #include "common/push/follow.h"
 #include "proxy/promoter.h"
 #include "proxy/proxy.h"
@@ -162,6 +163,8 @@ put_settings(struct proxy *proxy, struct buf *out)
     put_u64(out, "num_threads", o->threads);
     put_u64(out, "item_size_max", o->max_value_size);
     put_u64(out, "max_inflight", o->max_inflight);
+    put_u64(out, "gather_us", o->gather_us);
+    buf_printf(out, "STAT io_uring %s\r\n", call_ring_use());
     put_u64(out, "buffer_memory", o->buffer_memory);
     put_u64(out, "half_command_timeout_ms", o->half_command);
     put_u64(out, "drain_ms", o->drain);

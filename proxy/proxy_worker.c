@@ -201,6 +201,70 @@ gather_more(struct worker *w, unsigned busy_clients)
     }
 }
 
+/* Who is to be told of a send when the batch has run. */
+struct sending {
+    void *who;
+    const struct batched_call *call; /* NULL: there was nothing to send */
+};
+
+static void
+add_send(struct worker *w, struct sending *s, void *who, int fd, struct span bytes)
+{
+    s->who = who;
+    s->call = NULL;
+    if (bytes.len > 0) {
+        s->call = call_batch_add(&w->sends, BATCHED_SEND, fd, bytes.ptr, bytes.len);
+    }
+}
+
+/* What is told of one may give another more to send, and it may doom him, but does not
+ * free him: so they are all there until each has been told. */
+static ssize_t
+sent(const struct sending *s)
+{
+    return s->call != NULL ? s->call->result : 0;
+}
+
+static void
+send_to_backends(struct worker *w)
+{
+    struct sending sending[CALL_BATCH_MAX];
+    struct list *link;
+    unsigned n = 0;
+    w->sends.count = 0;
+    while (n < CALL_BATCH_MAX && (link = list_pop_front(&w->busy_backends)) != NULL) {
+        struct backend *b = LIST_ENTRY(link, struct backend, busy_link);
+        struct span bytes = backend_unsent(b);
+        add_send(w, &sending[n++], b, b->fd, bytes);
+    }
+    call_batch_run(&w->sends, loop_call_ring(w->loop));
+    for (unsigned i = 0; i < n; i++) {
+        backend_end_turn(sending[i].who, sent(&sending[i]));
+    }
+}
+
+/* Returns how many. */
+static unsigned
+send_to_clients(struct worker *w)
+{
+    struct sending sending[CALL_BATCH_MAX];
+    struct list *link;
+    unsigned n = 0;
+    w->sends.count = 0;
+    if (w->journals_unwritten) {
+        write_journals(w);
+    }
+    while (n < CALL_BATCH_MAX && (link = list_pop_front(&w->busy_clients)) != NULL) {
+        struct client *c = LIST_ENTRY(link, struct client, busy_link);
+        add_send(w, &sending[n++], c, c->fd, client_unsent(c));
+    }
+    call_batch_run(&w->sends, loop_call_ring(w->loop));
+    for (unsigned i = 0; i < n; i++) {
+        client_end_turn(sending[i].who, sent(&sending[i]));
+    }
+    return n;
+}
+
 /* Backends first: one that fails to send answers clients. Clients then may go
  * on parsing what back-pressure held up, which gives backends more to send; so
  * again, until nobody has anything left. Each has at most one send a round, and
@@ -211,16 +275,11 @@ end_turn(void *arg)
     struct worker *w = arg;
     unsigned clients = 0;
     while (!list_empty(&w->busy_backends) || !list_empty(&w->busy_clients)) {
-        struct list *link;
-        while ((link = list_pop_front(&w->busy_backends)) != NULL) {
-            backend_end_turn(LIST_ENTRY(link, struct backend, busy_link));
+        while (!list_empty(&w->busy_backends)) {
+            send_to_backends(w);
         }
-        while ((link = list_pop_front(&w->busy_clients)) != NULL) {
-            if (w->journals_unwritten) {
-                write_journals(w);
-            }
-            client_end_turn(LIST_ENTRY(link, struct client, busy_link));
-            clients++;
+        while (!list_empty(&w->busy_clients)) {
+            clients += send_to_clients(w);
         }
     }
     gather_more(w, clients);

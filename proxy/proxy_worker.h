@@ -106,6 +106,7 @@ struct worker {
     struct list backends;      /* of all rosters */
     struct list busy_clients;  /* have something to do at the end of this turn */
     struct list busy_backends; /* have something to send at the end of this turn */
+    struct call_batch sends;   /* of up to so many of them at once */
     unsigned asking_clients;   /* something of theirs is on its way */
     struct gather gather;
     unsigned crowded_backends; /* nearly at max_inflight: clients stop pipelining */

@@ -9,6 +9,16 @@ t_unit_check_stream_SOURCES = t/unit/check_stream.c t/unit/unit.h
 t_unit_check_stream_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_stream_LDADD = $(NET_TEST_LIBS)
 
+UNIT_TESTS += t/unit/check_call_batch
+t_unit_check_call_batch_SOURCES = t/unit/check_call_batch.c t/unit/unit.h
+t_unit_check_call_batch_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_call_batch_LDADD = $(NET_TEST_LIBS)
+
+UNIT_TESTS += t/unit/check_read_ahead
+t_unit_check_read_ahead_SOURCES = t/unit/check_read_ahead.c t/unit/unit.h
+t_unit_check_read_ahead_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_read_ahead_LDADD = $(NET_TEST_LIBS)
+
 UNIT_TESTS += t/unit/check_addr
 t_unit_check_addr_SOURCES = t/unit/check_addr.c t/unit/unit.h
 t_unit_check_addr_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

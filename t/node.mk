@@ -97,6 +97,11 @@ t_unit_check_event_ring_SOURCES = t/unit/check_event_ring.c t/unit/unit.h cached
 t_unit_check_event_ring_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_event_ring_LDADD = $(STORE_TEST_LIBS)
 
+UNIT_TESTS += t/unit/check_crowd
+t_unit_check_crowd_SOURCES = t/unit/check_crowd.c t/unit/unit.h cached/crowd.h
+t_unit_check_crowd_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_crowd_LDADD = $(UNIT_LIBS)
+
 UNIT_TESTS += t/unit/check_service_time
 t_unit_check_service_time_SOURCES = t/unit/check_service_time.c t/unit/unit.h cached/service_time.c cached/service_time.h
 t_unit_check_service_time_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
@@ -145,6 +150,7 @@ NODE_TESTS = \
 	t/node/stats.t \
 	t/node/stragglers.t \
 	t/node/text.t \
+	t/node/together.t \
 	t/node/warm_restart.t \
 	t/node/watch.t
 TAP_TESTS += $(NODE_TESTS)

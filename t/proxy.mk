@@ -143,11 +143,12 @@ PROXY_TESTS = \
 	t/proxy/table.t \
 	t/proxy/takeover.t \
 	t/proxy/takeover_journal.t \
+	t/proxy/together.t \
 	t/proxy/torture.t \
 	t/proxy/watch_hotkeys.t \
 	t/proxy/zones.t
 TAP_TESTS += $(PROXY_TESTS)
-EXTRA_DIST += t/lib/BadInputs.pm t/lib/MockBackend.pm $(PROXY_TESTS)
+EXTRA_DIST += t/lib/AskTogether.pm t/lib/BadInputs.pm t/lib/MockBackend.pm $(PROXY_TESTS)
 
 FUZZ_TARGETS += t/fuzz/fuzz_journal
 t_fuzz_fuzz_journal_SOURCES = t/fuzz/fuzz_journal.c t/fuzz/fuzz.h

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/time.h>
@@ -27,6 +28,7 @@
 #define READY_FEW      4      /* so many make no long turn */
 #define TURN_US        400    /* with more a turn begins no callback after that */
 #define GATHER_MIN_US  5      /* for less it does not pay to sleep */
+#define WAIT_MAX_US    10000  /* a longer wait says no more about how busy we are */
 #define TIMER_SLACK_NS 1000ul
 
 struct posted {
@@ -42,6 +44,9 @@ struct loop {
     int epoll_fd;
     struct epoll_event ready[READY_MAX];
     int ready_at, ready_count; /* those from ready_at on are still to be told */
+    struct call_ring ring;
+    struct call_batch ahead; /* reads of some of them, and where they go: */
+    char *ahead_rooms;       /* LOOP_AHEAD_MAX for each; NULL until needed */
     struct timer_heap timers;
     struct event_base *base; /* or NULL, and these with it: */
     struct event *nested;    /* epoll_fd is ready */
@@ -49,6 +54,8 @@ struct loop {
 
     uint64_t begun_us; /* this turn, by the system's clock, by which timers go */
     uint64_t ended_us; /* when the last turn ended, by that too */
+    uint64_t idle_us;  /* since when nothing was done though it might have been */
+    uint64_t works_us, waits_us; /* eight times the moving averages of turns and waits */
     uint64_t stalled_until_us;
     uint64_t gather_until_us; /* no turn begins before that; 0: whenever there is reason */
     bool wakes_in_time;       /* the thread's sleeps are as short as they are asked to be */
@@ -112,6 +119,8 @@ end_turn(struct loop *loop)
     loop->ended_us = clock_read().system_us;
     uint64_t took_us = loop->ended_us - loop->begun_us;
     loop->busy_us += took_us + WAIT_CPU_US;
+    loop->works_us += took_us - loop->works_us / 8;
+    loop->idle_us = loop->ended_us;
     if (__builtin_expect(took_us >= LOOP_CPU_GRAIN_US, 0)) {
         measure_long_turn(loop, took_us);
     }
@@ -119,6 +128,14 @@ end_turn(struct loop *loop)
     atomic_store_explicit(&loop->turns,
                           atomic_load_explicit(&loop->turns, memory_order_relaxed) + 1,
                           memory_order_relaxed);
+}
+
+static inline void
+note_wait(struct loop *loop)
+{
+    uint64_t waited_us = loop->begun_us > loop->idle_us ? loop->begun_us - loop->idle_us : 0;
+    waited_us = waited_us < WAIT_MAX_US ? waited_us : WAIT_MAX_US;
+    loop->waits_us += waited_us - loop->waits_us / 8;
 }
 
 /* The turn begins when the wait is over, not when it began: an idle loop may have
@@ -131,6 +148,7 @@ begin_turn(struct loop *loop)
         struct clock_reading clock = clock_read();
         loop->moment.now_us = clock.mono_us;
         loop->begun_us = clock.system_us;
+        note_wait(loop);
         if (loop->busy_us >= LOOP_CPU_GRAIN_US) {
             read_cpu_time(loop);
         }
@@ -222,6 +240,8 @@ loop_destroy(struct loop **loop)
     loop_io_deinit(&l->wake_io);
     close(l->wake_fd);
     timer_heap_deinit(&l->timers);
+    call_ring_close(&l->ring);
+    free(l->ahead_rooms);
     if (l->base != NULL) {
         event_free(l->nested);
         event_free(l->alarm);
@@ -285,6 +305,7 @@ gather(struct loop *loop)
     }
     struct timespec left = {.tv_nsec = (long)(until_us - loop->ended_us) * 1000};
     nanosleep(&left, NULL);
+    loop->idle_us = until_us;
 }
 
 static void
@@ -353,7 +374,7 @@ tell_next(struct loop *loop)
 {
     const struct epoll_event *event = &loop->ready[loop->ready_at];
     struct loop_io *io = event->data.ptr;
-    if (event->events == EPOLLIN && io != NULL && io->wanted == LOOP_READ) {
+    if (event->events == EPOLLIN && io != NULL && (io->wanted == LOOP_READ || io->ahead != NULL)) {
         io->fn(io->arg, LOOP_READ);
     } else {
         tell_rarely(loop, event);
@@ -394,6 +415,76 @@ next_turn(struct loop *loop)
     run_timers(loop);
 }
 
+/* --- reading ahead ----------------------------------------------------------------- */
+
+static bool
+may_be_read_ahead(const struct epoll_event *event)
+{
+    const struct loop_io *io = event->data.ptr;
+    return event->events == EPOLLIN && io != NULL && io->wanted == LOOP_READ && io->reads_little;
+}
+
+static void
+read_one_ahead(struct loop *loop, struct loop_io *io)
+{
+    char *room = loop->ahead_rooms + (size_t)loop->ahead.count * LOOP_AHEAD_MAX;
+    io->ahead = call_batch_add(&loop->ahead, BATCHED_RECV, io->fd, room, LOOP_AHEAD_MAX);
+}
+
+/* Puts those that may be read together in front of the others that are ready, as many as a
+ * batch takes, and reads them. Returns how many. */
+static __attribute__((noinline)) int
+read_ahead(struct loop *loop)
+{
+    struct epoll_event *ready = loop->ready + loop->ready_at;
+    int count = loop->ready_count - loop->ready_at, n = 0;
+    if (loop->ring.refused) {
+        return 0;
+    }
+    for (int i = 0; i < count && n < CALL_BATCH_MAX; i++) {
+        if (may_be_read_ahead(&ready[i])) {
+            struct epoll_event event = ready[i];
+            ready[i] = ready[n];
+            ready[n++] = event;
+        }
+    }
+    if (n < 2 || !call_ring_open(&loop->ring)) {
+        return 0;
+    }
+    if (loop->ahead_rooms == NULL) {
+        loop->ahead_rooms = mem_alloc((size_t)CALL_BATCH_MAX * LOOP_AHEAD_MAX);
+    }
+    loop->ahead.count = 0;
+    for (int i = 0; i < n; i++) {
+        read_one_ahead(loop, ready[i].data.ptr);
+    }
+    call_batch_run(&loop->ahead, &loop->ring);
+    return n;
+}
+
+ssize_t
+loop_io_recv(struct loop_io *io, void *to, size_t room)
+{
+    ASSERT(room >= LOOP_AHEAD_MAX);
+
+    const struct batched_call *ahead = io->ahead;
+    if (ahead == NULL) {
+        ssize_t n = call_recv(io->fd, to, room);
+        io->reads_little = n < LOOP_AHEAD_MAX;
+        return n;
+    }
+    io->ahead = NULL;
+    io->reads_little = ahead->result < LOOP_AHEAD_MAX;
+    if (ahead->result < 0) {
+        errno = (int)-ahead->result;
+        return -1;
+    }
+    memcpy(to, ahead->bytes, (size_t)ahead->result);
+    return ahead->result;
+}
+
+/* --- the turn ---------------------------------------------------------------------- */
+
 /* Nobody's turn comes earlier for it, but timers, who has yielded among them, wait for
  * one long callback and not for many. */
 static __attribute__((noinline)) void
@@ -403,7 +494,12 @@ tell_many(struct loop *loop)
         if (loop_turn_is_long(loop)) {
             next_turn(loop);
         }
-        tell_next(loop);
+        /* Between the read and the callback there is no turn: it is little, and would have
+         * to be kept for those who go. */
+        int n = read_ahead(loop);
+        do {
+            tell_next(loop);
+        } while (--n > 0);
     }
 }
 
@@ -414,7 +510,10 @@ tell_ready(struct loop *loop)
     if (loop->ready_count == 0) {
         return;
     }
-    tell_next(loop);
+    int n = loop->ready_count > 1 ? read_ahead(loop) : 0;
+    do {
+        tell_next(loop);
+    } while (--n > 0);
     while (loop->ready_at < loop->ready_count) {
         if (__builtin_expect(loop->moment.worked, 0)) {
             tell_many(loop);
@@ -469,6 +568,24 @@ bool
 loop_turn_is_long(const struct loop *loop)
 {
     return clock_read().system_us - loop->begun_us >= TURN_US;
+}
+
+bool
+loop_is_busy(const struct loop *loop)
+{
+    return loop->works_us > loop->waits_us;
+}
+
+bool
+loop_others_are_ready(const struct loop *loop)
+{
+    return loop->ready_at + 1 < loop->ready_count;
+}
+
+struct call_ring *
+loop_call_ring(struct loop *loop)
+{
+    return &loop->ring;
 }
 
 uint64_t

@@ -11,6 +11,7 @@
  * loop_stop(), which any thread may call. */
 #pragma once
 #include "common/core/list.h"
+#include "common/net/call_batch.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -72,6 +73,17 @@ uint64_t loop_slow_turns(const struct loop *loop);
  * comes waits so long, timers and posts too: for a thread that has much to do. */
 void loop_gather(struct loop *loop, unsigned us);
 
+/* Do the last turns take more time than the waits before them? What loop_gather() has
+ * delayed counts as neither. Own thread. */
+bool loop_is_busy(const struct loop *loop);
+
+/* Are there others, behind the one whose callback this is, that became ready with it? Own
+ * thread. */
+bool loop_others_are_ready(const struct loop *loop);
+
+/* For calls that are made together; own thread. */
+struct call_ring *loop_call_ring(struct loop *loop);
+
 /* Runs fn(arg) on the loop's thread in a coming turn, in order of posting. Many have
  * more than one turn. */
 void loop_post(struct loop *loop, void (*fn)(void *arg), void *arg);
@@ -96,6 +108,8 @@ struct loop_io {
     void *arg;
     int fd;
     int wanted;
+    const struct batched_call *ahead; /* what was read of it already, for its callback */
+    bool reads_little;                /* its last read by loop_io_recv() was short */
 };
 
 /* Level-triggered; nothing is wanted at first. The fd stays the caller's, and may
@@ -104,6 +118,13 @@ void loop_io_init(struct loop_io *io, struct loop *loop, int fd, void (*fn)(void
                   void *arg);
 /* Replaces what is waited for. Cheap when nothing changes. */
 void loop_io_want(struct loop_io *io, int wanted);
+/* As recv(), for callbacks that are told of LOOP_READ; `room` is LOOP_AHEAD_MAX or more. If
+ * several descriptors of this kind have become readable, and brought little the last time,
+ * they were read together before their callbacks, and what came is here already. So a
+ * callback that is told of LOOP_READ always calls it, and takes what comes, or ends the
+ * descriptor, whatever it wants by then. */
+#define LOOP_AHEAD_MAX 4096
+ssize_t loop_io_recv(struct loop_io *io, void *to, size_t room);
 /* Before the fd is closed. Safe inside the callback; safe twice. */
 void loop_io_deinit(struct loop_io *io);
 
