@@ -123,6 +123,7 @@ health_note(struct health *h, enum health_event event, uint64_t now_us)
     case HEALTH_TIMED_OUT:
         count_timeout(h, now_us);
         return rejoining || (up && too_many_timeouts(h)) ? go_down(h, now_us) : HEALTH_SAME;
+    case HEALTH_INHERITED:
     case HEALTH_CONNECT_FAILED: return down ? HEALTH_SAME : go_down(h, now_us);
     case HEALTH_PROBE_ANSWERED: return down ? probe_answered(h, now_us) : HEALTH_SAME;
     case HEALTH_PROBE_FAILED: return down ? probe_failed(h, now_us) : HEALTH_SAME;

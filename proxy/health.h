@@ -29,6 +29,7 @@ enum health_state { HEALTH_UP, HEALTH_DOWN, HEALTH_REJOINING };
     X(ANSWERED,        "answered")       /* a request, in time */                                  \
     X(TIMED_OUT,       "timeouts")       /* a request */                                           \
     X(CONNECT_FAILED,  "connect_failed") /* refused, reset, or not connected in time */            \
+    X(INHERITED,       "inherited")      /* the process before this one had it as DOWN */          \
     X(PROBE_ANSWERED,  "probe_answered")                                                           \
     X(PROBE_FAILED,    "probe_failed")                                                             \
     X(CAUGHT_UP,       "caught_up")      /* it has had all that it missed */

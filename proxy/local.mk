@@ -25,6 +25,7 @@ libmfproxy_a_SOURCES = \
 	proxy/journal.c proxy/journal.h \
 	proxy/journal_dir.c proxy/journal_dir.h \
 	proxy/journal_file.c proxy/journal_file.h \
+	proxy/health_heir.c proxy/health_heir.h \
 	proxy/journal_heir.c proxy/journal_heir.h \
 	proxy/journal_record.c proxy/journal_record.h \
 	proxy/leg_queue.c proxy/leg_queue.h \
@@ -53,6 +54,7 @@ libmfproxy_a_SOURCES = \
 	proxy/proxy.c proxy/proxy.h \
 	proxy/proxy_frontends.c \
 	proxy/proxy_http.c \
+	proxy/proxy_health.c \
 	proxy/proxy_journals.c \
 	proxy/proxy_listen.c \
 	proxy/proxy_metrics.h \

@@ -161,7 +161,21 @@ close_rest(struct predecessor *p, bool remove_files)
     }
 }
 
-/* What it says to READY, behind its journals. */
+/* False if that is something else. */
+static bool
+hear_of_node(struct predecessor *p, const struct handover_message *m)
+{
+    if (m->type == HANDOVER_JOURNAL) {
+        p->heir.journal(p->heir.arg, m->body);
+    } else if (m->type == HANDOVER_HEALTH) {
+        p->heir.health(p->heir.arg, m->body);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* What it says to READY, behind what it knows of nodes. */
 static const char *
 await_draining(struct predecessor *p)
 {
@@ -173,10 +187,9 @@ await_draining(struct predecessor *p)
         case HANDOVER_ENDED:
         case HANDOVER_GARBAGE: return "gone";
         }
-        if (m.type != HANDOVER_JOURNAL) {
+        if (!hear_of_node(p, &m)) {
             return m.type == HANDOVER_DRAINING ? "draining" : handover_type_name(m.type);
         }
-        p->heir.journal(p->heir.arg, m.body);
     }
 }
 
@@ -187,7 +200,8 @@ predecessor_relieve(struct predecessor *p, const struct predecessor_heir *heir)
 {
     const char *outcome = "gone";
     p->heir = *heir;
-    if (handover_link_send(&p->link, HANDOVER_READY, SPAN_LIT(""), NULL, 0) == HANDOVER_SENT) {
+    struct span wants = SPAN_LIT(HANDOVER_WANTS_HEALTH);
+    if (handover_link_send(&p->link, HANDOVER_READY, wants, NULL, 0) == HANDOVER_SENT) {
         outcome = await_draining(p);
     }
     close_rest(p, true);
@@ -205,8 +219,7 @@ on_end(struct predecessor *p)
 static void
 on_message(struct predecessor *p, const struct handover_message *m)
 {
-    if (m->type == HANDOVER_JOURNAL) {
-        p->heir.journal(p->heir.arg, m->body);
+    if (hear_of_node(p, m)) {
         return;
     }
     int fd = m->type == HANDOVER_CLIENT ? handover_link_take(&p->link) : -1;

@@ -38,12 +38,14 @@ struct predecessor_heir {
     void *arg;
     /* A client's connection, and what it says of it (frontend.h). */
     void (*client)(void *arg, int fd, struct span message);
+    /* What it knows of a node (health_heir.h). */
+    void (*health)(void *arg, struct span message);
     /* What one of its journals held, or was put into one since (journal_heir.h). */
     void (*journal)(void *arg, struct span message);
 };
 
 /* Tells it that we serve, and waits until it accepts no more; until then only
- * journals come. Closes what nobody took. Afterwards the files of unix sockets are
+ * what it knows of nodes comes. Closes what nobody took. Afterwards the files of unix sockets are
  * ours to remove. */
 void predecessor_relieve(struct predecessor *p, const struct predecessor_heir *heir);
 

@@ -116,8 +116,14 @@ bool proxy_keep_journals(struct proxy *proxy);
 void proxy_bequeath_journals(struct proxy *proxy);
 bool proxy_heir_has_all(struct proxy *proxy);
 void proxy_inherit_journal(struct proxy *proxy, struct span message);
+/* The node of this journal_owner(), or NULL. */
+const struct place_node *proxy_node_of(const struct placement *p, struct span owner);
 /* The end of the newest placement and of the folder; workers have ended. */
 void proxy_end_journals(struct proxy *proxy);
+
+/* proxy_health.c: the same of what is known of the nodes' health. */
+void proxy_bequeath_health(struct proxy *proxy);
+void proxy_inherit_health(struct proxy *proxy, struct span message);
 
 /* proxy_stats.c: the reply to `stats`, `stats <group>`, and `stats reset`. */
 bool proxy_stats(void *arg, struct span group, struct buf *out);

@@ -129,8 +129,8 @@ is_owner(const struct table_node *node, struct span owner)
            span_eq_cstr(span_skip(owner, n + 1), node->addr);
 }
 
-static const struct place_node *
-node_of(const struct placement *p, struct span owner)
+const struct place_node *
+proxy_node_of(const struct placement *p, struct span owner)
 {
     for (unsigned i = 0; p != NULL && i < p->node_count; i++) {
         if (is_owner(p->nodes[i].node, owner)) {
@@ -192,7 +192,7 @@ proxy_inherit_journal(struct proxy *proxy, struct span message)
         return;
     }
     struct placement *p = proxy_placement(proxy);
-    const struct place_node *node = node_of(p, owner);
+    const struct place_node *node = proxy_node_of(p, owner);
     if (node == NULL) {
         say_unknown(owner);
     } else {

@@ -115,13 +115,20 @@ on_inherited_journal(void *arg, struct span message)
     proxy_inherit_journal(arg, message);
 }
 
+static void
+on_inherited_health(void *arg, struct span message)
+{
+    proxy_inherit_health(arg, message);
+}
+
 void
 proxy_take_over(struct proxy *proxy)
 {
     if (proxy->predecessor == NULL) {
         return;
     }
-    const struct predecessor_heir heir = {proxy, on_inherited_client, on_inherited_journal};
+    const struct predecessor_heir heir = {proxy, on_inherited_client, on_inherited_health,
+                                          on_inherited_journal};
     predecessor_relieve(proxy->predecessor, &heir);
     proxy_own_files(proxy, true);
     successor_own_socket(proxy->successor);
@@ -141,6 +148,12 @@ on_offer(void *arg, struct handover_offer *offer)
         handover_add(offer, HANDOVER_TABLE, "", fd);
     }
     placement_unref(&p);
+}
+
+static void
+on_health(void *arg)
+{
+    proxy_bequeath_health(arg);
 }
 
 static void
@@ -164,8 +177,11 @@ proxy_meet_successor(struct proxy *proxy)
 {
     struct addr at;
     char *error = NULL;
-    const struct successor_host host = {
-        .arg = proxy, .offer = on_offer, .journals = on_journals, .taken = on_taken};
+    const struct successor_host host = {.arg = proxy,
+                                        .offer = on_offer,
+                                        .health = on_health,
+                                        .journals = on_journals,
+                                        .taken = on_taken};
     if (proxy->options->takeover == NULL) {
         return true;
     }

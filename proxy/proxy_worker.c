@@ -291,6 +291,7 @@ end_turn(void *arg)
 struct gift {
     struct worker *worker;
     struct placement *placement;
+    struct node_stats *stats;
     int fd;
     unsigned frontend;
     uint64_t ms;
@@ -359,6 +360,27 @@ void
 worker_give_placement(struct worker *w, struct placement *placement)
 {
     give(w, take_placement, (struct gift){.placement = placement_ref(placement)});
+}
+
+/* A node that we are connected to has been found by ourselves. */
+static void
+hear_of_down(void *arg)
+{
+    struct gift *gift = arg;
+    LIST_EACH (it, &gift->worker->backends) {
+        struct backend *b = LIST_ENTRY(it, struct backend, link);
+        if (b->stats == gift->stats && !b->retired && b->state != BACKEND_CONNECTED) {
+            backend_note(b, HEALTH_INHERITED);
+        }
+    }
+    node_stats_unref(&gift->stats);
+    free(gift);
+}
+
+void
+worker_tell_down(struct worker *w, struct node_stats *stats)
+{
+    give(w, hear_of_down, (struct gift){.fd = -1, .stats = node_stats_ref(stats)});
 }
 
 static void

@@ -153,6 +153,9 @@ void worker_give_client(struct worker *w, int fd, unsigned frontend);
  * order of their creation; the caller keeps its reference. */
 void worker_give_placement(struct worker *w, struct placement *placement);
 
+/* The process before this one had the node of these statistics as DOWN. */
+void worker_tell_down(struct worker *w, struct node_stats *stats);
+
 /* Something was put into journals for it to deliver. */
 void worker_look_at_journals(struct worker *w);
 

@@ -113,13 +113,17 @@ on_hello(struct successor *s, const struct handover_message *m)
 
 /* What fails from here on is the successor's affair: it serves. */
 static void
-on_ready(struct successor *s)
+on_ready(struct successor *s, struct span wants)
 {
+    bool wants_health = span_eq_cstr(wants, HANDOVER_WANTS_HEALTH);
     s->stage = TAKEN;
     loop_timer_stop(&s->timer);
     if (s->listener != NULL) {
         listener_own_file(s->listener, false);
         listener_destroy(&s->listener);
+    }
+    if (wants_health) {
+        s->host.health(s->host.arg);
     }
     s->host.journals(s->host.arg);
     pthread_mutex_lock(&s->send_lock); /* or a worker could give a client before we have answered */
@@ -136,7 +140,7 @@ on_message(struct successor *s, const struct handover_message *m)
     case GREETING: on_hello(s, m); return;
     case OFFERED:
         if (m->type == HANDOVER_READY) {
-            on_ready(s);
+            on_ready(s, m->body);
         } else {
             refuse(s, "not the word that was expected");
         }
@@ -249,17 +253,28 @@ successor_has_offer(const struct successor *s)
     return s->stage == OFFERED || s->stage == TAKEN;
 }
 
-enum handover_send
-successor_give_journal(void *successor, struct span message)
+static enum handover_send
+give(struct successor *s, enum handover_type type, struct span message)
 {
-    struct successor *s = successor;
     if (atomic_load(&s->gone)) {
         return HANDOVER_LOST;
     }
     pthread_mutex_lock(&s->send_lock);
-    enum handover_send sent = handover_link_send(&s->link, HANDOVER_JOURNAL, message, NULL, 0);
+    enum handover_send sent = handover_link_send(&s->link, type, message, NULL, 0);
     pthread_mutex_unlock(&s->send_lock);
     return sent;
+}
+
+enum handover_send
+successor_give_journal(void *successor, struct span message)
+{
+    return give(successor, HANDOVER_JOURNAL, message);
+}
+
+enum handover_send
+successor_give_health(struct successor *s, struct span message)
+{
+    return give(s, HANDOVER_HEALTH, message);
 }
 
 void

@@ -25,7 +25,9 @@ struct successor_host {
     /* Adds all that there is to give. The descriptors stay the host's, but for that
      * of the table (or -1), which is closed when it has been sent. */
     void (*offer)(void *arg, struct handover_offer *offer);
-    /* The successor is ready, and asks nobody before it has what the journals hold. */
+    /* The successor is ready, and asks nobody before it has been told this. The health of
+     * nodes only if it understands that. */
+    void (*health)(void *arg);
     void (*journals)(void *arg);
     /* The successor serves. The host accepts no more when this has returned. */
     void (*taken)(void *arg);
@@ -60,6 +62,8 @@ enum successor_takes successor_give_client(struct successor *s, int fd,
 /* Sends what is in a journal (journal_heir_send_fn, of the successor), after READY. Any
  * thread. */
 enum handover_send successor_give_journal(void *successor, struct span message);
+/* The same, of what is known of a node (health_heir.h), within successor_host.health. */
+enum handover_send successor_give_health(struct successor *s, struct span message);
 /* Waits until the kernel has room for more, so long at most. */
 void successor_await_room(const struct successor *s, unsigned timeout_ms);
 

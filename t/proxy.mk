@@ -57,6 +57,11 @@ t_unit_check_journal_file_SOURCES = t/unit/check_journal_file.c t/unit/unit.h
 t_unit_check_journal_file_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_journal_file_LDADD = $(PROXY_UNIT_LIBS)
 
+UNIT_TESTS += t/unit/check_health_heir
+t_unit_check_health_heir_SOURCES = t/unit/check_health_heir.c t/unit/unit.h
+t_unit_check_health_heir_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_health_heir_LDADD = $(PROXY_UNIT_LIBS)
+
 UNIT_TESTS += t/unit/check_journal_heir
 t_unit_check_journal_heir_SOURCES = t/unit/check_journal_heir.c t/unit/unit.h
 t_unit_check_journal_heir_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

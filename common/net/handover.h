@@ -5,10 +5,14 @@
  *     new -> old   HELLO     which program it is
  *     old -> new   OFFER     the sockets and the table, a descriptor each
  *                  REFUSED   or a sentence why not
- *     new -> old   READY     it serves; until here the old one goes on as ever
- *     old -> new   JOURNAL   what a node has not had yet (proxy/journal_heir.h); any number, also
- * later DRAINING  it accepts no more old -> new   CLIENT    a connection that was idle, with its
- * descriptor; and again. The body says by which address it came (proxy/frontend.h)
+ *     new -> old   READY     it serves; until here the old one goes on as ever. The body is
+ *                            "health" if it understands HEALTH
+ *     old -> new   HEALTH    that a node looks DOWN (proxy/health_heir.h); any number
+ *                  JOURNAL   what a node has not had yet (proxy/journal_heir.h); any number,
+ *                            also later
+ *                  DRAINING  it accepts no more
+ *                  CLIENT    a connection that was idle, with its descriptor; and again. The
+ *                            body says by which address it came (proxy/frontend.h)
  *
  * A message is eight bytes and a body: "MFH", type, version and length of the
  * body, both of two bytes, the high one first. */
@@ -24,12 +28,15 @@
 #define HANDOVER_NAME_MAX   280 /* with its zero */
 #define HANDOVER_TEXT_MAX   160 /* of a program's name, and of a reason */
 
+#define HANDOVER_WANTS_HEALTH "health"
+
 #define HANDOVER_TYPES(X)                                                                          \
     X(HELLO, 'H', "HELLO")                                                                         \
     X(OFFER, 'O', "OFFER")                                                                         \
     X(REFUSED, 'X', "REFUSED")                                                                     \
     X(READY, 'R', "READY")                                                                         \
     X(JOURNAL, 'J', "JOURNAL")                                                                     \
+    X(HEALTH, 'N', "HEALTH")                                                                       \
     X(DRAINING, 'D', "DRAINING")                                                                   \
     X(CLIENT, 'C', "CLIENT")
 

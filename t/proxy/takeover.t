@@ -176,6 +176,35 @@ ok((grep { $_ eq 'delete k' } $mock->seen), 'as the node saw');
 wait_until(sub { ($restless->get('x') // '') eq 'm:x' }, deadline(15), 'the new process finds the node UP');
 $two = $next;
 
+# ---- what is known of nodes ---------------------------------------------------------------------------
+{
+    my %mocks = map { $_ => MockBackend->start(name => $_) } qw(a b c g);
+    my @with = ('--takeover', "$dir/health", '--threads', 2, '--servers', join(',', map { $mocks{$_}->addr } qw(a b c)),
+                '--gutter', $mocks{g}->addr, '--gutter-ttl', '60s', '--drain', '20s', patient());
+    my $start = sub { return mfproxy(ready => qr/event=ready/, listen => '127.0.0.1:0', args => [@with]) };
+    my $before = $start->();
+    my @clients = map { $before->connect } 1 .. 4; # of both threads
+    my ($key) = grep { ($clients[0]->get($_) // '') =~ /^a:/ } map { "k$_" } 1 .. 100;
+    $mocks{a}->mode('refuse');
+    wait_until(sub { $_->get($key) for @clients; $clients[0]->stats->{backends_down} == 2 }, deadline(10), 'both threads have it DOWN');
+    is($clients[0]->ask("set $key 0 0 1\r\nx\r\n"), "STORED\r\n", 'its gutter is used');
+    my $after = $start->();
+    is($before->wait_end, 0, 'another takes over');
+    $after->wait_log(qr/event=backend_down .*after=inherited/);
+    is($clients[0]->stats->{backends_down}, 2, 'it has been told by both');
+    is($clients[0]->get($key), "g:$key", 'its first request goes to the gutter');
+    unlike($after->log_text, qr/after=connect_failed/, 'and has found out nothing');
+    $mocks{a}->mode('answer');
+    wait_until(sub { $clients[0]->stats->{backends_down} == 0 }, deadline(20), 'it is probed, and UP again');
+    $mocks{g}->seen;
+    is($clients[0]->ask("delete $key\r\n"), "DELETED\r\n", 'what is deleted now');
+    wait_until(sub { grep { $_ eq "delete $key" } $mocks{g}->seen }, deadline(10), 'is deleted in the gutter that was used before');
+    my $last = $start->();
+    is($after->wait_end, 0, 'the next one');
+    is($clients[0]->stats->{backends_down}, 0, 'is told of none');
+    is($clients[0]->get($key), "a:$key", 'all serve');
+}
+
 # ---- SIGTERM while another gets ready -----------------------------------------------------------------
 my $term = start_program({ name => 'mfproxy', path_name => 'mfproxy', listens => 2,
                            args => [(has_option('mfproxy', '-u') ? ('-u', 'root') : ()),
