@@ -150,9 +150,12 @@ take_command(struct conn *c, struct span input)
 static size_t
 take_requests(struct conn *c, struct span input, uint64_t *requests)
 {
+    uint64_t effort = c->room_effort;
     size_t n = c->fenced ? 0 : conn_take_plain(c, input, requests);
     if (n > 0) {
         c->parser = REQUEST_PARSER_INIT;
+    }
+    if (n > 0 || c->room_effort != effort) {
         return n;
     }
     n = take_command(c, input);
@@ -228,11 +231,11 @@ conn_consume(struct conn *c, struct span input, uint64_t requests, bool *stopped
             }
         } else {
             size_t n = take_requests(c, rest, &requests);
-            if (n == 0) {
+            used += n;
+            if (n == 0 || waits_for_room(c)) {
                 *stopped = waits_for_room(c);
                 break;
             }
-            used += n;
             if (has_taken_long(c, begun_us, effort)) {
                 requests = 0;
             }

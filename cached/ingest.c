@@ -117,10 +117,6 @@ ingest_has_room(struct conn *c, const struct request *r)
 {
     struct worker *w = c->worker;
     uint64_t bytes = r->value_bytes + (is_joining(r) ? bytes_to_join(w, r) : 0);
-    if (bytes < STORE_ROOMY_FROM) {
-        c->room_effort = 0; /* what it was to be joined with may have gone while it waited */
-        return true;
-    }
     return store_make_way(w->store, r->key.len, bytes, &c->room_effort, w->now_ms);
 }
 

@@ -42,13 +42,15 @@ answer_sets(struct conn *c, const struct store_put *puts, unsigned count)
     return stored;
 }
 
-static inline __attribute__((always_inline)) void
+/* Returns how many are done with. */
+static inline __attribute__((always_inline)) unsigned
 put_sets(struct conn *c, const struct store_key *keys, struct store_put *puts, unsigned count)
 {
     struct worker *w = c->worker;
-    store_put(w->store, keys, puts, count, w->now_ms);
-    note_stores(w, keys, puts, count);
-    metric_add(w->metrics, METRIC_ID_NODE_SETS, answer_sets(c, puts, count));
+    unsigned done = store_put(w->store, keys, puts, count, &c->room_effort, w->now_ms);
+    note_stores(w, keys, puts, done);
+    metric_add(w->metrics, METRIC_ID_NODE_SETS, answer_sets(c, puts, done));
+    return done;
 }
 
 size_t
@@ -63,6 +65,7 @@ ingest_plain_sets(struct conn *c, struct span input, uint64_t *requests)
     }
     const char *at = input.ptr, *end = at + input.len, *next;
     struct plain_set set;
+    unsigned done = 0;
     while (n < max && (next = request_plain_set(at, end, &set)) != NULL) {
         keys[n] = store_key(set.key);
         puts[n].value = set.value;
@@ -73,11 +76,14 @@ ingest_plain_sets(struct conn *c, struct span input, uint64_t *requests)
         n++;
     }
     if (n == 1) { /* as most are, and one is no loop */
-        put_sets(c, keys, puts, 1);
+        done = put_sets(c, keys, puts, 1);
     } else if (n > 1) {
-        put_sets(c, keys, puts, n);
+        done = put_sets(c, keys, puts, n);
     }
-    *requests -= n;
+    if (__builtin_expect(done < n, 0)) { /* that one waits in the input */
+        at = done > 0 ? puts[done - 1].value.ptr + puts[done - 1].value.len + 2 : input.ptr;
+    }
+    *requests -= done;
     return (size_t)(at - input.ptr);
 }
 
@@ -160,16 +166,19 @@ ingest_plain_mss(struct conn *c, struct span input, uint64_t *requests)
     struct ms_group g;
     unsigned max = *requests < STORE_SIGHTS ? (unsigned)*requests : STORE_SIGHTS;
     unsigned found = is_observed(c) ? 0 : request_plain_mss(input, g.mss, max), n = 0;
-    size_t done = 0;
+    size_t bytes = 0;
     while (n < found && fill_ms(w, &g, n)) {
-        done += g.mss[n++].bytes;
+        n++;
     }
     if (n > 0) {
-        store_put(w->store, g.keys, g.puts, n, w->now_ms);
+        n = store_put(w->store, g.keys, g.puts, n, &c->room_effort, w->now_ms);
         note_stores(w, g.keys, g.puts, n);
         metric_add(w->metrics, METRIC_ID_NODE_META, n);
         metric_add(w->metrics, METRIC_ID_NODE_SETS, answer_mss(c, &g, n));
         *requests -= n;
     }
-    return done;
+    for (unsigned i = 0; i < n; i++) {
+        bytes += g.mss[i].bytes;
+    }
+    return bytes;
 }

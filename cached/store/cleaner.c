@@ -371,7 +371,7 @@ cleaner_work(struct store_thread *th, uint64_t bytes, uint64_t now_ms)
         if (c->count == 0 && !begin_round(c)) {
             return;
         }
-        uint64_t looked = go_on(c, left > 0 ? left : 1);
+        uint64_t looked = go_on(c, left > 0 ? left : SLICE_MIN_BYTES);
         left -= looked < left ? looked : left;
     }
 }

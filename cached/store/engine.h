@@ -63,6 +63,7 @@ struct store_thread {
     uint64_t effort;   /* store_effort() */
     bool *effort_note; /* never NULL */
     bool no_note;
+    bool waited; /* the next item that is made had its share of room made in slices */
     struct band_counts bands[STORE_BANDS];
     struct cleaning *cleaning;   /* cleaner.c: the round that it is at, */
     struct cleaning *compacting; /* and what it moves together */
@@ -153,8 +154,12 @@ memory_nearly_full(const struct store *st)
     return used + st->reserve_bytes > limit && st->options.evict;
 }
 
-/* Evicts while memory is over the limit, at most so many rounds. */
-void memory_enforce(struct store_thread *th, unsigned rounds, uint64_t now_ms);
+/* If memory is over the limit, a slice of cleaning. The rest is the sweep's, and of those who
+ * take more. */
+void memory_enforce(struct store_thread *th, uint64_t now_ms);
+/* Memory was taken that had not to wait for room. If it is far over the limit, all of it is
+ * made at once. */
+void memory_make_up(struct store_thread *th, uint64_t bytes, uint64_t now_ms);
 
 /* --- cleaner.c ------------------------------------------------------------- */
 /* Of a thread that joins, and that is no more. */
@@ -189,6 +194,7 @@ void cleaner_stay_small(struct store_thread *th, uint64_t now_ms);
 struct aftermath {
     struct store_item *buried[3];
     unsigned buried_count;
+    bool entered; /* a key that was not there: the table may have grown */
 };
 
 static inline void

@@ -157,6 +157,7 @@ link_item(struct store_thread *th, struct shard *sh, uint64_t hash, struct store
         return;
     }
     enter_table(th, it, marks);
+    after->entered = true;
     count(th, METRIC_ID_STORE_ITEMS);
     bool inserted = assoc_insert(&sh->assoc, table_hash(hash), bucket_tag(hash),
                                  segments_locate(&st->segments, it));
@@ -204,15 +205,17 @@ next_cas(struct store *st, struct shard *sh, bool given, uint64_t value, uint64_
 
 /* --- afterwards -------------------------------------------------------------- */
 
-/* The table grows with the items, and its memory counts too. */
+/* The table grows with the items, and its memory counts too. Who only reads makes no room:
+ * of a long get every key would. */
 void
 settle(struct store_thread *th, struct aftermath *after, uint64_t now_ms)
 {
     for (unsigned i = 0; i < after->buried_count; i++) {
         item_bury(th, after->buried[i]);
     }
-    if (__builtin_expect(segments_over_limit(&th->st->segments), 0) && th->st->options.evict) {
-        memory_enforce(th, 1, now_ms);
+    if (__builtin_expect(after->entered && segments_over_limit(&th->st->segments), 0) &&
+        th->st->options.evict) {
+        memory_enforce(th, now_ms);
     }
 }
 

@@ -222,8 +222,11 @@ item_create(struct store_thread *th, const struct store_key *key, uint64_t value
     if (bytes > atomic_load_explicit(&s->limit, memory_order_relaxed)) {
         return NULL; /* not even an empty store has room: evict nothing for it */
     }
-    uint64_t price = PRICE * (bytes > s->segment_bytes ? bytes : s->segment_bytes), paid = 0;
-    unsigned patience = PATIENCE;
+    uint64_t price = PRICE * (bytes > s->segment_bytes ? bytes : s->segment_bytes);
+    /* Who has waited until that was enough has paid, or found out that no reader leaves. */
+    uint64_t paid = th->waited && !segments_awaits_readers(s) ? price : 0;
+    unsigned patience = th->waited ? 1 : PATIENCE;
+    th->waited = false;
     struct store_item *it;
     while ((it = try_place(th, (uint32_t)bytes,
                            paid >= price && segments_may_pass(s, price / PRICE, false), now_ms)) ==
@@ -259,27 +262,53 @@ item_create_copy(struct store_thread *th, const struct store_key *key, uint64_t 
 #define SLICE_BYTES     32768 /* a turn: some hundred microseconds */
 #define SLICE_MIN_BYTES 16384 /* what a turn counts as, so that they come to an end */
 #define EFFORT_SHARE    16    /* of the room; four times what it takes in a store as any other */
+#define TURNS_IN_WAIT   500   /* for a reader who is in the way */
 
 static bool
 comes_in_slices(const struct store *st, uint64_t key_bytes, uint64_t value_bytes, size_t bytes)
 {
     uint64_t nominal = key_bytes + value_bytes + STORE_TRAILER_BYTES + STORE_ITEM_OVERHEAD;
-    return st->options.evict && segments_is_large(&st->segments, bytes) &&
-           nominal <= st->options.item_max_bytes &&
+    return st->options.evict && nominal <= st->options.item_max_bytes &&
            bytes <= atomic_load_explicit(&st->segments.limit, memory_order_relaxed);
 }
 
-/* A slice of cleaning. False if that is of no use, or enough was done. */
+/* A slice of cleaning, or of waiting for a reader. False if neither is of use, or enough was
+ * done. */
 static bool
 make_some_room(struct store_thread *th, size_t bytes, uint64_t *effort, uint64_t now_ms)
 {
     struct segments *s = &th->st->segments;
-    if (*effort >= bytes * EFFORT_SHARE || segments_stuck(s)) {
+    uint64_t most = (bytes > s->segment_bytes ? bytes : s->segment_bytes) * EFFORT_SHARE;
+    th->waited = *effort >= most;
+    if (th->waited) {
         return false;
     }
-    uint64_t looked = cleaner_slice(th, SLICE_BYTES, now_ms);
-    *effort += looked > SLICE_MIN_BYTES ? looked : SLICE_MIN_BYTES;
-    return looked > 0 || segments_awaits_readers(s);
+    uint64_t looked = segments_stuck(s) ? 0 : cleaner_slice(th, SLICE_BYTES, now_ms);
+    if (looked > 0) {
+        *effort += looked > SLICE_MIN_BYTES ? looked : SLICE_MIN_BYTES;
+        return true;
+    }
+    *effort += most / TURNS_IN_WAIT;
+    unsigned once = 1;
+    return wait_for_readers(s, &once);
+}
+
+/* In the open segment, or one of its own. */
+static bool
+has_room(struct store_thread *th, size_t bytes)
+{
+    struct segments *s = &th->st->segments;
+    if (segments_is_large(s, bytes)) {
+        return segments_have_room(s, (uint32_t)bytes);
+    }
+    if (!memory_nearly_full(th->st)) {
+        return true;
+    }
+    lock_take(&th->fresh.lock);
+    const struct segment *seg = th->fresh.open;
+    bool fits = seg != NULL && seg->end + bytes <= seg->bytes;
+    lock_give(&th->fresh.lock);
+    return fits || segments_have_room(s, s->segment_bytes);
 }
 
 /* Whoever stores beside it pays for what he takes himself, so what is free only grows. */
@@ -290,9 +319,8 @@ store_make_way(struct store_thread *th, uint64_t key_bytes, uint64_t value_bytes
     struct segments *s = &th->st->segments;
     unsigned layout = ITEM_HAS_EXPIRY | ITEM_WIDE | ITEM_LONG_VALUE;
     size_t bytes = segments_round(s, item_bytes_for(layout, key_bytes, value_bytes));
-    if (!comes_in_slices(th->st, key_bytes, value_bytes, bytes) ||
-        segments_have_room(s, (uint32_t)bytes) || !make_some_room(th, bytes, effort, now_ms) ||
-        segments_have_room(s, (uint32_t)bytes)) {
+    if (has_room(th, bytes) || !comes_in_slices(th->st, key_bytes, value_bytes, bytes) ||
+        !make_some_room(th, bytes, effort, now_ms) || has_room(th, bytes)) {
         *effort = 0;
         return true;
     }
@@ -373,11 +401,29 @@ item_finish(struct store_thread *th, struct store_item *it)
     guard_drop(&th->guard, segments_number(s, it));
 }
 
-void
-memory_enforce(struct store_thread *th, unsigned rounds, uint64_t now_ms)
+/* --- over the limit --------------------------------------------------------------- */
+
+/* Returns at how many bytes it looked. */
+static uint64_t
+enforce(struct store_thread *th, uint64_t now_ms)
 {
     struct segments *s = &th->st->segments;
-    while (rounds-- > 0 && segments_over_limit(s) && segments_pressed(s) &&
-           cleaner_make_room(th, now_ms) > 0) {
+    bool over = segments_over_limit(s) && segments_pressed(s);
+    return over ? cleaner_slice(th, SLICE_BYTES, now_ms) : 0;
+}
+
+void
+memory_enforce(struct store_thread *th, uint64_t now_ms)
+{
+    enforce(th, now_ms);
+}
+
+void
+memory_make_up(struct store_thread *th, uint64_t bytes, uint64_t now_ms)
+{
+    struct segments *s = &th->st->segments;
+    uint64_t left = PRICE * HOPE * (bytes + s->segment_bytes), looked;
+    while ((looked = enforce(th, now_ms)) > 0 && looked < left && segments_far_over(s)) {
+        left -= looked;
     }
 }

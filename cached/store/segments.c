@@ -378,6 +378,18 @@ over_limit(const struct segments *s)
     return used > limit ? used - limit : 0;
 }
 
+bool
+segments_far_over(struct segments *s)
+{
+    uint64_t limit = atomic_load_explicit(&s->limit, memory_order_relaxed);
+    uint64_t lowered = atomic_load_explicit(&s->lowered, memory_order_relaxed);
+    uint64_t over = over_limit(s);
+    if (over < lowered) {
+        atomic_store_explicit(&s->lowered, over, memory_order_relaxed);
+    }
+    return over > limit / PASS_SHARE + lowered;
+}
+
 void
 segments_charge(struct segments *s, int64_t bytes)
 {
@@ -392,6 +404,7 @@ segments_set_limit(struct segments *s, uint64_t bytes)
 {
     atomic_store(&s->limit, bytes);
     atomic_store_explicit(&s->overdraft, over_limit(s), memory_order_relaxed);
+    atomic_store_explicit(&s->lowered, over_limit(s), memory_order_relaxed);
     pthread_mutex_lock(&s->lock);
     purge_limit_changed(s);
     pthread_mutex_unlock(&s->lock);

@@ -70,6 +70,7 @@ struct segments {
     _Atomic uint64_t used;
     _Atomic uint64_t limit;
     _Atomic uint64_t overdraft; /* over the limit by no fault of the items': not more than this */
+    _Atomic uint64_t lowered;   /* likewise, because the limit was lowered */
 
     pthread_mutex_t lock;
     struct places places;
@@ -222,6 +223,9 @@ segments_over_limit(const struct segments *s)
     return atomic_load_explicit(&s->used, memory_order_relaxed) >
            atomic_load_explicit(&s->limit, memory_order_relaxed);
 }
+
+/* Over it by more than a little, not counting what a lower limit has left to be worked off? */
+bool segments_far_over(struct segments *s);
 
 /* Is there memory that only waits for a reader to leave? */
 bool segments_awaits_readers(struct segments *s);

@@ -174,7 +174,7 @@ store_charge_others(struct store_thread *th, uint64_t bytes, uint64_t now_ms)
 {
     charge_others(th->st, bytes);
     if (segments_over_limit(&th->st->segments) && th->st->options.evict) {
-        memory_enforce(th, 2 + 4 * (unsigned)(bytes / th->st->segments.segment_bytes), now_ms);
+        memory_make_up(th, bytes, now_ms);
     }
 }
 

@@ -226,12 +226,11 @@ struct store_write {
     bool binary_key; /* remembered for views */
 };
 
-/* Before store_reserve() of a value of STORE_ROOMY_FROM bytes or more: is there room? If
+/* Before store_reserve(): is there room? If
  * not, some was made, and the caller asks again in a coming turn with the same *effort, 0 at
  * first. True as well if it cannot be had so: store_reserve() tells. */
 bool store_make_way(struct store_thread *th, uint64_t key_bytes, uint64_t value_bytes,
                     uint64_t *effort, uint64_t now_ms);
-#define STORE_ROOMY_FROM 2000
 
 /* Before so many bytes are written to a reserved value of STORE_PAGES_FROM bytes or more. Its
  * pages may have to be made then, at some microseconds each. */
@@ -291,11 +290,12 @@ struct store_put {
 };
 
 /* Such sets, STORE_SIGHTS at most, each a step by itself and in this order: what
- * store_reserve() and store_commit() do in two steps. A set that is refused, as
- * STORE_TOO_LARGE or for STORE_NO_MEMORY, leaves nothing: an older value must not be
- * read after it. */
-void store_put(struct store_thread *th, const struct store_key *keys, struct store_put *puts,
-               unsigned count, uint64_t now_ms);
+ * store_make_way(), store_reserve() and store_commit() do in three steps. A set that is
+ * refused, as STORE_TOO_LARGE or for STORE_NO_MEMORY, leaves nothing: an older value must
+ * not be read after it. Returns how many are done; for the next one room is being made
+ * then, so the caller asks again in a coming turn with the same *effort, 0 at first. */
+unsigned store_put(struct store_thread *th, const struct store_key *keys, struct store_put *puts,
+                   unsigned count, uint64_t *effort, uint64_t now_ms);
 
 /* --- changing what is there ------------------------------------------------ */
 struct store_removal {

@@ -251,13 +251,16 @@ put_several(struct store_thread *th, const struct store_key *keys, struct store_
 
 /* --- the whole group -------------------------------------------------------------- */
 
-/* Finds room first, evicting if it must. */
-static __attribute__((noinline)) void
+/* Finds room first, evicting if it must. False if it has to wait for it. */
+static __attribute__((noinline)) bool
 put_alone(struct store_thread *th, const struct store_key *key, struct store_put *put,
-          uint64_t now_ms)
+          uint64_t *effort, uint64_t now_ms)
 {
     struct store_write write = write_of(put);
     struct store_reservation room;
+    if (!store_make_way(th, key->key.len, put->value.len, effort, now_ms)) {
+        return false;
+    }
     put->outcome = store_reserve(th, key, put->value.len, &write, now_ms, &room);
     if (put->outcome == STORE_OK) {
         memcpy(room.value, put->value.ptr, put->value.len);
@@ -265,22 +268,26 @@ put_alone(struct store_thread *th, const struct store_key *key, struct store_put
     } else {
         store_delete(th, key, NULL, now_ms);
     }
+    return true;
 }
 
-void
+unsigned
 store_put(struct store_thread *th, const struct store_key *keys, struct store_put *puts,
-          unsigned count, uint64_t now_ms)
+          unsigned count, uint64_t *effort, uint64_t now_ms)
 {
     ASSERT(count <= STORE_SIGHTS);
     /* Most come alone: then no loop is left of put_row(). */
     unsigned done = count == 1 ? put_row(th, keys, puts, 1, now_ms)
                                : put_several(th, keys, puts, count, now_ms);
+    if (__builtin_expect(done > 0, 1)) {
+        *effort = 0; /* somebody else may have made the room */
+    }
     while (__builtin_expect(done < count, 0)) {
-        put_alone(th, &keys[done], &puts[done], now_ms);
+        if (!put_alone(th, &keys[done], &puts[done], effort, now_ms)) {
+            break;
+        }
         done++;
         done += done < count ? put_several(th, keys + done, puts + done, count - done, now_ms) : 0;
     }
-    if (__builtin_expect(segments_over_limit(&th->st->segments), 0) && th->st->options.evict) {
-        memory_enforce(th, count, now_ms); /* as much as each by itself */
-    }
+    return done;
 }

@@ -140,7 +140,7 @@ store_sweep(struct store_thread *th, unsigned part, unsigned parts, unsigned ite
     unsigned freed = sweep_table(th, part, parts, items, now_ms);
     th->sweep_unfinished |= freed >= items / 2;
     if (segments_over_limit(&st->segments)) {
-        memory_enforce(th, 1 + items / 64, now_ms);
+        memory_enforce(th, now_ms);
         th->sweep_unfinished |= segments_over_limit(&st->segments) && st->options.evict;
     }
     th->sweep_unfinished |= cleaner_go_on(th, now_ms);

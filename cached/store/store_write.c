@@ -235,6 +235,13 @@ stop_joining(struct store_thread *th, struct store_reservation *room)
     }
 }
 
+/* One that is not copied in a moment, or may have to wait for its room. */
+static bool
+is_long(const struct store *st, uint64_t value_bytes)
+{
+    return value_bytes > STORE_PIECE_BYTES || segments_is_large(&st->segments, value_bytes);
+}
+
 /* The item that would be joined with now, held, if that makes a value that is long enough to
  * be worth it. */
 static struct partner
@@ -248,7 +255,7 @@ find_partner(struct store_thread *th, const struct store_reservation *room,
     struct shard *sh = shard_of(th->st, key->hash);
     shard_lock(sh);
     struct place old = find_live(th, sh, key, now_ms, &after);
-    if (old.item != NULL && item_value_bytes(old.item) + piece_bytes > STORE_PIECE_BYTES &&
+    if (old.item != NULL && is_long(th->st, item_value_bytes(old.item) + piece_bytes) &&
         judge_present(th->st, w, old).verdict == VERDICT_JOIN) {
         item_hold(th, old.item);
         partner = (struct partner){old.item, item_cas(old.item, &old.segment->base)};

@@ -48,6 +48,23 @@ is($c->get('l9'), "ab${large}xyz", 'what is joined is whole');
     wait_until(sub { substr($c->get('j'), 0, 3) eq 'abc' }, deadline(10), 'who goes has it done');
 }
 
+# So do values that are whole in the input, and while the limit is far below what is used
+# even small ones wait.
+{
+    my $piece = 'p' x 45_000;
+    $c->ask("stats reset\r\n");
+    is($c->ask(join('', map { "set p$_ 0 0 45000\r\n$piece\r\nms q$_ 45000 k\r\n$piece\r\n" } 1 .. 20)),
+       join('', map { "STORED\r\nHD kq$_\r\n" } 1 .. 20), 'sets of several tens of KB');
+    is($c->ask("cache_memlimit 16\r\n"), "OK\r\n", 'a lower limit');
+    is($c->ask(join('', map { "set s$_ 0 0 1000\r\n$small\r\n" } 1 .. 1000)), "STORED\r\n" x 1000,
+       'small ones are stored');
+    cmp_ok($c->stats->{conn_yields}, '>', 20, 'over many turns');
+    $c->send('get s1');
+    is($c->ask("000\r\n"), "VALUE s1000 0 1000\r\n$small\r\nEND\r\n", 'and then the rest of a line is waited for');
+    wait_until(sub { $c->stats->{memory_used} <= 16 << 20 }, deadline(10), 'the lower limit is kept');
+    is($c->ask("cache_memlimit 32\r\n"), "OK\r\n", 'as before');
+}
+
 # A line that comes in pieces, a client that goes while it waits, and one that is slow.
 for my $bytes (1, 10, 24, 30, 5000) {
     my $d = $node->connect;

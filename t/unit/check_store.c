@@ -26,7 +26,7 @@ put_one(struct span value, uint64_t flags, uint64_t expiry_ms, uint64_t now_ms)
 {
     struct store_key k = key_of("k");
     struct store_put put = {.value = value, .flags = flags, .expiry_ms = expiry_ms};
-    store_put(th, &k, &put, 1, now_ms);
+    put_all(&k, &put, 1, now_ms);
     return put.outcome;
 }
 

@@ -98,7 +98,7 @@ put_some(void)
             .outcome = STORE_EXISTS,
         };
     }
-    store_put(th, keys, puts, count, now_ms);
+    put_all(keys, puts, count, now_ms);
     for (unsigned i = 0; i < count; i++) {
         note(&given[numbers[i]], &sets[i], &puts[i]);
     }
@@ -203,6 +203,42 @@ START_TEST(groups_are_refused_one_by_one)
 }
 END_TEST
 
+/* Who finds no room waits for it while some is made; one that fits does not, and whoever
+ * comes next begins anew. */
+START_TEST(a_put_may_have_to_wait)
+{
+    begin(8 * MB, true);
+    struct store_key key = key_of("k"), small_key = key_of("s");
+    struct store_put put = {.value = span_make(letters[0], 1000)}, small = {.value = {"x", 1}};
+    char name[16];
+    for (unsigned i = 0; i < 8000; i++) {
+        snprintf(name, sizeof(name), "fill%u", i);
+        struct store_key fill = key_of(name);
+        put_all(&fill, &put, 1, T0);
+    }
+    store_set_memory_limit(st, 4 * MB);
+    uint64_t effort = 0;
+    while (store_put(th, &key, &put, 1, &effort, T0) == 1) {
+        ck_assert_uint_eq(effort, 0);
+    }
+    ck_assert_uint_gt(effort, 0);
+    ck_assert_uint_eq(store_put(th, &small_key, &small, 1, &effort, T0), 1);
+    ck_assert_uint_eq(effort, 0);
+    uint64_t evictions = metric_sum(store_metrics(st), METRIC_ID_STORE_EVICTIONS);
+    unsigned waits = 0;
+    while (store_put(th, &key, &put, 1, &effort, T0) == 0) {
+        uint64_t now = metric_sum(store_metrics(st), METRIC_ID_STORE_EVICTIONS);
+        ck_assert_uint_le(now - evictions, 64);
+        evictions = now;
+        waits++;
+    }
+    ck_assert_uint_gt(waits, 3);
+    ck_assert_uint_le(waits, 64);
+    ck_assert_int_eq(put.outcome, STORE_OK);
+    end();
+}
+END_TEST
+
 /* So many within a millisecond that their CAS values need wide items. */
 START_TEST(a_key_set_over_and_over)
 {
@@ -215,7 +251,7 @@ START_TEST(a_key_set_over_and_over)
         puts[i] = (struct store_put){.value = span_make(letters[i], 10 + i)};
     }
     for (unsigned round = 0; round < 2000; round++) {
-        store_put(th, keys, puts, STORE_SIGHTS, T0);
+        put_all(keys, puts, STORE_SIGHTS, T0);
         for (unsigned i = 0; i < STORE_SIGHTS; i++) {
             ck_assert_int_eq(puts[i].outcome, STORE_OK);
             ck_assert_uint_gt(puts[i].cas, cas);
@@ -229,4 +265,4 @@ START_TEST(a_key_set_over_and_over)
 END_TEST
 
 UNIT_MAIN("store_group", groups_store_what_was_given, groups_evict, groups_are_refused_one_by_one,
-          a_key_set_over_and_over)
+          a_put_may_have_to_wait, a_key_set_over_and_over)

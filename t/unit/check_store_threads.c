@@ -191,7 +191,10 @@ write_some(struct client *c)
         len = make_value(numbers[i], &c->rng, values[i]);
         puts[i] = (struct store_put){.value = span_make(values[i], len)};
     }
-    store_put(c->th, keys, puts, count, NOW_MS);
+    uint64_t effort = 0;
+    for (unsigned done = 0; done < count;) {
+        done += store_put(c->th, keys + done, puts + done, count - done, &effort, NOW_MS);
+    }
     for (unsigned i = 0; i < count; i++) {
         if (puts[i].outcome == STORE_OK) {
             must(puts[i].cas > c->last_cas[numbers[i]], "a write's CAS value is a new one");

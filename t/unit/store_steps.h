@@ -56,6 +56,16 @@ write_at(const char *key, const char *value, const struct store_write *write, ui
     return store_commit(th, &r, write, now_ms, out != NULL ? out : &ignored);
 }
 
+/* All of them, however often they have to wait for room. */
+static inline void
+put_all(const struct store_key *keys, struct store_put *puts, unsigned count, uint64_t now_ms)
+{
+    uint64_t effort = 0;
+    for (unsigned done = 0; done < count;) {
+        done += store_put(th, keys + done, puts + done, count - done, &effort, now_ms);
+    }
+}
+
 static inline enum store_outcome
 set(const char *key, const char *value)
 {
