@@ -1,10 +1,15 @@
 # tests of the net room
 NET_TEST_LIBS = $(NET_LIBS) $(CORE_LIBS) $(UNIT_LIBS) $(SYSTEM_LIBS)
 
-UNIT_TESTS += t/unit/check_loop t/unit/check_stream
-t_unit_check_loop_SOURCES = t/unit/check_loop.c t/unit/unit.h
+UNIT_TESTS += t/unit/check_loop t/unit/check_loop_events t/unit/check_stream
+t_unit_check_loop_SOURCES = t/unit/check_loop.c t/unit/loop_fixture.h t/unit/unit.h
 t_unit_check_loop_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_loop_LDADD = $(NET_TEST_LIBS)
+
+t_unit_check_loop_events_SOURCES = t/unit/check_loop_events.c t/unit/loop_fixture.h t/unit/unit.h
+t_unit_check_loop_events_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_loop_events_LDADD = $(NET_TEST_LIBS)
+
 t_unit_check_stream_SOURCES = t/unit/check_stream.c t/unit/unit.h
 t_unit_check_stream_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_stream_LDADD = $(NET_TEST_LIBS)
