@@ -122,8 +122,14 @@ enum ctl_exit ctl_check(const struct ctl *ctl, const struct etcd_reply *reply);
 /* Everything that etcd has of the cluster. CTL_NO if it was never initialised. */
 enum ctl_exit ctl_load(struct ctl *ctl, struct inventory *inv);
 
+/* The same for a command that takes nothing, once its command line is found right. */
+enum ctl_exit ctl_look(struct ctl *ctl, int argc, char **argv, struct inventory *inv);
+
 /* The published table; CTL_NO, and said why, if there is none or it is damaged. */
 enum ctl_exit ctl_load_table(struct ctl *ctl, const struct inventory *inv, struct table **out);
+
+/* The same; NULL, and nothing is said, if none was published yet. */
+struct table *ctl_load_table_if_any(struct ctl *ctl, const struct inventory *inv);
 
 /* Puts `value` (taken over; NULL if a word in it is not UTF-8) under `key` if that is as `item`
  * says (NULL: it does not exist), and reads it back if the answer was lost. */

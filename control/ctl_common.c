@@ -154,6 +154,14 @@ ctl_load(struct ctl *ctl, struct inventory *inv)
 }
 
 enum ctl_exit
+ctl_look(struct ctl *ctl, int argc, char **argv, struct inventory *inv)
+{
+    struct ctl_arguments none;
+    enum ctl_exit status = ctl_parse(ctl, NULL, argc, argv, NULL, 0, &none);
+    return status == CTL_OK ? ctl_load(ctl, inv) : status;
+}
+
+enum ctl_exit
 ctl_load_table(struct ctl *ctl, const struct inventory *inv, struct table **out)
 {
     struct buf text = BUF_EMPTY;
@@ -168,6 +176,16 @@ ctl_load_table(struct ctl *ctl, const struct inventory *inv, struct table **out)
         ctl_complain(ctl, "%s", error);
     }
     return *out != NULL ? CTL_OK : CTL_NO;
+}
+
+struct table *
+ctl_load_table_if_any(struct ctl *ctl, const struct inventory *inv)
+{
+    struct table *table = NULL;
+    if (inventory_single(inv, KEY_HEAD) != NULL) {
+        ctl_load_table(ctl, inv, &table);
+    }
+    return table;
 }
 
 static struct etcd_txn *

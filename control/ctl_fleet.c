@@ -1,5 +1,6 @@
 /* mfctl status, mfctl nodes - what etcd and the table say about the fleet. */
 #include "common/core/clock.h"
+#include "common/core/mem.h"
 #include "control/ctl.h"
 #include "control/planner.h"
 
@@ -103,28 +104,15 @@ add_node(void *arg, const char *pool, const char *id, const char *addr, const ch
                                          addr, "zone", zone, "standing", standing_names[standing]));
 }
 
-/* Without a table, nodes can still be waiting for one. */
-static struct table *
-load_table_if_any(struct ctl *ctl, const struct inventory *inv)
-{
-    struct table *table = NULL;
-    if (inventory_single(inv, KEY_HEAD) != NULL) {
-        ctl_load_table(ctl, inv, &table);
-    }
-    return table;
-}
-
 enum ctl_exit
 ctl_nodes(struct ctl *ctl, int argc, char **argv)
 {
-    struct ctl_arguments none;
     struct inventory inv;
-    enum ctl_exit status = ctl_parse(ctl, NULL, argc, argv, NULL, 0, &none);
-    status = status == CTL_OK ? ctl_load(ctl, &inv) : status;
+    enum ctl_exit status = ctl_look(ctl, argc, argv, &inv);
     if (status != CTL_OK) {
         return status;
     }
-    struct table *table = load_table_if_any(ctl, &inv);
+    struct table *table = ctl_load_table_if_any(ctl, &inv); /* without, some may wait for one */
     if (ctl->options.json) {
         json_t *array = json_array();
         each_node(&inv, table, add_node, array);
@@ -290,31 +278,30 @@ print_status(const json_t *json)
     }
 }
 
-/* Plans as the leader does, to say what it cannot follow. */
-static void
-add_refusals(const struct ctl *ctl, const struct inventory *inv, const struct table *table,
-             json_t *json)
+/* Plans as the leader does; what it cannot follow, "" if nothing. The caller's to free. */
+static char *
+refusals_of(const struct ctl *ctl, const struct inventory *inv, const struct table *table)
 {
     struct plan plan;
     plan_make(inv, table, ctl->options.cluster, "mfctl", clock_mono_ms(), &plan);
-    json_object_set_new(json, "not_followed", json_string(plan.refusals));
+    char *refusals = mem_strdup(plan.refusals);
     plan_deinit(&plan);
+    return refusals;
 }
 
 void
 ctl_print_refusals(struct ctl *ctl)
 {
     struct inventory inv;
-    struct plan plan;
     if (ctl_load(ctl, &inv) != CTL_OK) {
         return;
     }
-    struct table *table = load_table_if_any(ctl, &inv);
-    plan_make(&inv, table, ctl->options.cluster, "mfctl", clock_mono_ms(), &plan);
-    if (plan.refusals[0] != '\0') {
-        printf("not followed %s\n", plan.refusals);
+    struct table *table = ctl_load_table_if_any(ctl, &inv);
+    char *refusals = refusals_of(ctl, &inv, table);
+    if (refusals[0] != '\0') {
+        printf("not followed %s\n", refusals);
     }
-    plan_deinit(&plan);
+    free(refusals);
     table_unref(&table);
     inventory_deinit(&inv);
 }
@@ -322,22 +309,22 @@ ctl_print_refusals(struct ctl *ctl)
 enum ctl_exit
 ctl_status(struct ctl *ctl, int argc, char **argv)
 {
-    struct ctl_arguments none;
     struct inventory inv;
     bool healthy = true;
-    enum ctl_exit status = ctl_parse(ctl, NULL, argc, argv, NULL, 0, &none);
-    status = status == CTL_OK ? ctl_load(ctl, &inv) : status;
+    enum ctl_exit status = ctl_look(ctl, argc, argv, &inv);
     if (status != CTL_OK) {
         return status;
     }
-    struct table *table = load_table_if_any(ctl, &inv);
+    struct table *table = ctl_load_table_if_any(ctl, &inv);
     const struct inventory_item *leader = inventory_single(&inv, KEY_LEADER);
     json_t *json =
         json_pack("{s:s s:s s:o s:O? s:o s:o s:o}", "cluster", ctl->options.cluster, "incarnation",
                   inventory_incarnation(&inv), "etcd", ask_endpoints(ctl, &healthy), "leader",
                   leader != NULL ? leader->json : NULL, "mfcontrols", list_servers(&inv), "table",
                   describe_table(table), "nodes", count_nodes(&inv, table));
-    add_refusals(ctl, &inv, table, json);
+    char *refusals = refusals_of(ctl, &inv, table);
+    json_object_set_new(json, "not_followed", json_string(refusals));
+    free(refusals);
     if (ctl->options.json) {
         ctl_print_json(json);
     } else {

@@ -212,11 +212,8 @@ ctl_node_remove(struct ctl *ctl, int argc, char **argv)
     }
     status = load_for(ctl, id.items[0], &inv);
     if (status == CTL_OK) {
-        struct table *table = NULL;
+        struct table *table = ctl_load_table_if_any(ctl, &inv);
         status = CTL_NO;
-        if (inventory_single(&inv, KEY_HEAD) != NULL) {
-            ctl_load_table(ctl, &inv, &table);
-        }
         if (may_remove(ctl, &inv, table, id.items[0], o.force)) {
             json_t *intent = json_pack("{s:s s:b}", "action", "remove", "force", o.force);
             status = order(ctl, &inv, id.items[0], intent, o.by, o.reason);

@@ -300,10 +300,8 @@ print_pool(const struct inventory_item *item)
 enum ctl_exit
 ctl_pool_list(struct ctl *ctl, int argc, char **argv)
 {
-    struct ctl_arguments none;
     struct inventory inv;
-    enum ctl_exit status = ctl_parse(ctl, NULL, argc, argv, NULL, 0, &none);
-    status = status == CTL_OK ? ctl_load(ctl, &inv) : status;
+    enum ctl_exit status = ctl_look(ctl, argc, argv, &inv);
     if (status != CTL_OK) {
         return status;
     }

@@ -127,10 +127,7 @@ is_ours(const struct ctl *ctl, const struct table *newest, bool force)
 static enum ctl_exit
 recover(struct ctl *ctl, struct recovery *r, const struct recover_options *o)
 {
-    struct table *in_etcd = NULL;
-    if (inventory_single(&r->inv, KEY_HEAD) != NULL) {
-        ctl_load_table(ctl, &r->inv, &in_etcd);
-    }
+    struct table *in_etcd = ctl_load_table_if_any(ctl, &r->inv);
     r->newest = o->table != NULL ? ctl_table_from_file(ctl, o->table) : in_etcd;
     if (r->newest == NULL) {
         ctl_complain(ctl, "expected a table in etcd or in --table FILE");

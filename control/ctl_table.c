@@ -76,11 +76,9 @@ print_in_form(const struct ctl *ctl, const struct table *table)
 enum ctl_exit
 ctl_table_show(struct ctl *ctl, int argc, char **argv)
 {
-    struct ctl_arguments none;
     struct inventory inv;
     struct table *table = NULL;
-    enum ctl_exit status = ctl_parse(ctl, NULL, argc, argv, NULL, 0, &none);
-    status = status == CTL_OK ? ctl_load(ctl, &inv) : status;
+    enum ctl_exit status = ctl_look(ctl, argc, argv, &inv);
     if (status != CTL_OK) {
         return status;
     }
