@@ -294,17 +294,23 @@ take_input(struct backend *b)
     return good;
 }
 
-static void
-read_some(struct backend *b)
+static char *
+aim(void *arg, size_t *room)
 {
+    struct backend *b = arg;
     if (b->in.mem == NULL) {
         b->in = bufpool_borrow(&b->worker->bufs);
     }
     size_t missing = b->parser.need > buf_len(&b->in) ? b->parser.need - buf_len(&b->in) : 0;
-    size_t room = missing < READ_BYTES       ? READ_BYTES
-                  : missing < READ_BYTES_MAX ? missing
-                                             : READ_BYTES_MAX;
-    char *at = buf_room(&b->in, room);
+    *room = missing < READ_BYTES ? READ_BYTES : missing < READ_BYTES_MAX ? missing : READ_BYTES_MAX;
+    return buf_room(&b->in, *room);
+}
+
+static void
+read_some(struct backend *b)
+{
+    size_t room;
+    char *at = aim(b, &room);
     if (at == NULL) {
         lose_connection(b, "out of memory");
         return;
@@ -406,6 +412,7 @@ begin_connect(struct backend *b)
     b->connect_until_us = worker_now_us(b->worker) + b->connect_timeout_us;
     backend_wake_at(b, b->connect_until_us);
     loop_io_init(&b->io, b->worker->loop, b->fd, on_ready, b);
+    b->io.aim = aim;
     loop_io_want(&b->io, LOOP_WRITE);
 }
 

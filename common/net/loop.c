@@ -52,9 +52,9 @@ struct loop {
     struct event *nested;    /* epoll_fd is ready */
     struct event *alarm;     /* the next timer */
 
-    uint64_t begun_us; /* this turn, by the system's clock, by which timers go */
-    uint64_t ended_us; /* when the last turn ended, by that too */
-    uint64_t idle_us;  /* since when nothing was done though it might have been */
+    uint64_t begun_us;           /* this turn, by the system's clock, by which timers go */
+    uint64_t ended_us;           /* when the last turn ended, by that too */
+    uint64_t idle_us;            /* since when nothing was done though it might have been */
     uint64_t works_us, waits_us; /* eight times the moving averages of turns and waits */
     uint64_t stalled_until_us;
     uint64_t gather_until_us; /* no turn begins before that; 0: whenever there is reason */
@@ -421,14 +421,19 @@ static bool
 may_be_read_ahead(const struct epoll_event *event)
 {
     const struct loop_io *io = event->data.ptr;
-    return event->events == EPOLLIN && io != NULL && io->wanted == LOOP_READ && io->reads_little;
+    return event->events == EPOLLIN && io != NULL && io->wanted == LOOP_READ &&
+           (io->reads_little || io->aim != NULL);
 }
 
 static void
 read_one_ahead(struct loop *loop, struct loop_io *io)
 {
-    char *room = loop->ahead_rooms + (size_t)loop->ahead.count * LOOP_AHEAD_MAX;
-    io->ahead = call_batch_add(&loop->ahead, BATCHED_RECV, io->fd, room, LOOP_AHEAD_MAX);
+    char *to = loop->ahead_rooms + (size_t)loop->ahead.count * LOOP_AHEAD_MAX;
+    size_t room = LOOP_AHEAD_MAX;
+    if (io->aim != NULL && (to = io->aim(io->arg, &room)) == NULL) {
+        return; /* which its callback will find, too */
+    }
+    io->ahead = call_batch_add(&loop->ahead, BATCHED_RECV, io->fd, to, room);
 }
 
 /* Puts those that may be read together in front of the others that are ready, as many as a
@@ -479,7 +484,9 @@ loop_io_recv(struct loop_io *io, void *to, size_t room)
         errno = (int)-ahead->result;
         return -1;
     }
-    memcpy(to, ahead->bytes, (size_t)ahead->result);
+    if (ahead->bytes != to) {
+        memcpy(to, ahead->bytes, (size_t)ahead->result);
+    }
     return ahead->result;
 }
 

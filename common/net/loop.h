@@ -108,6 +108,9 @@ struct loop_io {
     void *arg;
     int fd;
     int wanted;
+    /* Where the next read goes, and how much has room there, or NULL: set by who has such a
+     * place of his own. It stays as it is until the callback. */
+    char *(*aim)(void *arg, size_t *room);
     const struct batched_call *ahead; /* what was read of it already, for its callback */
     bool reads_little;                /* its last read by loop_io_recv() was short */
 };
@@ -119,8 +122,9 @@ void loop_io_init(struct loop_io *io, struct loop *loop, int fd, void (*fn)(void
 /* Replaces what is waited for. Cheap when nothing changes. */
 void loop_io_want(struct loop_io *io, int wanted);
 /* As recv(), for callbacks that are told of LOOP_READ; `room` is LOOP_AHEAD_MAX or more. If
- * several descriptors of this kind have become readable, and brought little the last time,
- * they were read together before their callbacks, and what came is here already. So a
+ * several descriptors of this kind have become readable, and have an aim or brought little
+ * the last time, they were read together before their callbacks, and what came is here
+ * already, or, where they aimed, in its place. So a
  * callback that is told of LOOP_READ always calls it, and takes what comes, or ends the
  * descriptor, whatever it wants by then. */
 #define LOOP_AHEAD_MAX 4096

@@ -130,6 +130,29 @@ START_TEST(each_gets_his_own)
 }
 END_TEST
 
+static char *
+aim(void *arg, size_t *room)
+{
+    struct peer *p = arg;
+    *room = sizeof(p->got) - p->bytes;
+    return p - peers == 3 ? NULL : p->got + p->bytes;
+}
+
+static void
+aim_and_say_something(void)
+{
+    for (int i = 1; i < PEERS; i += 2) {
+        peers[i].io.aim = aim;
+    }
+    each_says_something();
+}
+
+START_TEST(who_aims_finds_it_in_its_place)
+{
+    either_way(aim_and_say_something, on_bytes);
+}
+END_TEST
+
 /* More than is read ahead, and the end, among others. */
 static void
 some_say_much(void)
@@ -210,5 +233,6 @@ START_TEST(who_is_ended_is_not_told_and_who_wants_no_more_loses_nothing)
 }
 END_TEST
 
-UNIT_MAIN("read_ahead", each_gets_his_own, much_and_nothing_more_are_told_too,
+UNIT_MAIN("read_ahead", each_gets_his_own, who_aims_finds_it_in_its_place,
+          much_and_nothing_more_are_told_too,
           who_is_ended_is_not_told_and_who_wants_no_more_loses_nothing)
