@@ -10,7 +10,8 @@
 # age => A} for the CAS value that key N had A looks ago. So the same conversation can
 # be held with several servers, with other keys each time. `wrong` is true for lines
 # that are made wrong, which are alone in their batch, and `learn => N` for commands
-# whose reply tells the CAS value of key N.
+# whose reply tells the CAS value of key N. The first of a batch has `pieces`: in so many
+# the batch is sent.
 package Memfleet::RandomCommands;
 use strict;
 use warnings;
@@ -32,6 +33,7 @@ sub number { return int(rand($_[0])) }
 my @hot;     # the keys of this conversation, so that its commands meet
 my $encoded; # are text keys said in base64, too?
 my $big;     # are there numbers from 2^63?
+my $long;    # are there long values? Else there are gets of many keys.
 
 sub key_number { return chance(90) ? pick(@hot) : number(KEYS) }
 
@@ -65,7 +67,7 @@ sub value {
                 $big ? ('18446744073709551616', '99999999999999999999', '1' x 25) : ()) if $kind < 55;
     return bytes(number(6)) if $kind < 85;
     return bytes(number(100)) if $kind < 96;
-    return pick('v', "ab\r\n") x (1000 + number(8000)) if $kind < 97;
+    return pick('v', "ab\r\n") x (1000 + number(8000)) if $kind < 98 || !$long;
     return 'w' x pick(16_000, 70_000, 300_000, 700_000, 1_200_000);
 }
 
@@ -83,7 +85,7 @@ sub command { my ($words, %more) = @_; return { words => $words, eol => "\r\n", 
 
 sub text_get {
     my $verb = pick(qw(get get get gets));
-    my @keys = map { text_key() } 1 .. (chance(60) ? 1 : 1 + number(5));
+    my @keys = map { text_key() } 1 .. (chance(60) ? 1 : $long || chance(90) ? 1 + number(5) : 20 + number(150));
     return command([$verb, @keys], $verb eq 'gets' && @keys == 1 ? (learn => $keys[0]{key}) : ());
 }
 
@@ -249,10 +251,12 @@ sub random_conversation {
     my $wrong = pick(0, 0, 5, 30);
     $encoded = chance(30);
     $big = chance(20);
+    $long = chance(20);
     my @batches;
     for (1 .. 12 + number(30)) {
         my @batch = map { one_command($wrong) } 1 .. (chance(60) ? 1 : 1 + number(12));
         my @together = grep { !$_->{wrong} && !$opt{alone}->($_) } @batch;
+        $together[0]{pieces} = chance(20) ? 1 + number(4) : 1 if @together;
         push @batches, \@together if @together;
         push @batches, map { [$_] } grep { $_->{wrong} || $opt{alone}->($_) } @batch;
     }
