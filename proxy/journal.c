@@ -1,36 +1,14 @@
 #include "proxy/journal.h"
 #include "common/core/assert.h"
-#include "common/core/backoff.h"
-#include "common/core/hash.h"
-#include "common/core/list.h"
 #include "common/core/mem.h"
 #include "proxy/journal_file.h"
 #include "proxy/journal_heir.h"
+#include "proxy/journal_keys.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
-#define BUCKETS_AT_FIRST 16
-#define BUCKETS_A_STEP   1024 /* that are told again under one lock */
-#define ANY_WORKER       UINT32_MAX
-
-enum entry_state {
-    ENTRY_WAITING, /* in its worker's queue */
-    ENTRY_TAKEN,
-    ENTRY_GIVEN_UP, /* taken, and in the table no more */
-};
-
-struct journal_entry {
-    struct journal_entry *next; /* in its bucket */
-    struct list link;           /* in its worker's queue */
-    uint64_t hash;
-    uint64_t put_us; /* when it was put last */
-    uint32_t worker;
-    uint8_t state;
-    bool again; /* put while it was taken */
-    uint8_t key_bytes;
-    char key[];
-};
+#define BUCKETS_A_STEP 1024 /* that are told again under one lock */
 
 enum flush_state { FLUSH_NONE, FLUSH_WANTED, FLUSH_TAKEN };
 
@@ -47,13 +25,9 @@ struct journal {
     struct journal_front front;
     struct journal_budget *budget;
     _Atomic unsigned refs;
-    pthread_mutex_t lock;   /* covers all that follows */
-    uint64_t seed;          /* of the hash: strangers choose the keys */
-    struct journal_entry **buckets;
-    uint64_t mask;
-    uint64_t entries;
-    uint64_t key_bytes; /* of all entries */
-    unsigned flushes;   /* workers that owe one */
+    pthread_mutex_t lock; /* covers all that follows */
+    struct journal_keys keys;
+    unsigned flushes; /* workers that owe one */
     unsigned workers;
     struct journal_file *file;             /* or NULL; set before others know of the journal */
     struct journal_stream *_Atomic stream; /* to the heir, or NULL */
@@ -67,9 +41,7 @@ journal_create(struct journal_budget *budget, unsigned workers)
     struct journal *j = mem_zalloc(sizeof(*j) + workers * sizeof(j->duties[0]));
     j->budget = budget;
     j->workers = workers;
-    j->seed = random_seed();
-    j->mask = BUCKETS_AT_FIRST - 1;
-    j->buckets = mem_zalloc(BUCKETS_AT_FIRST * sizeof(j->buckets[0]));
+    journal_keys_init(&j->keys);
     for (unsigned i = 0; i < workers; i++) {
         list_init(&j->duties[i].waiting);
     }
@@ -120,65 +92,12 @@ tell_flush(struct journal *j, enum journal_record_type type)
     tell(j, type, (struct span){0});
 }
 
-/* --- the table of keys ----------------------------------------------------------- */
+/* --- keys ------------------------------------------------------------------------ */
 
 static void
 recount(struct journal *j)
 {
-    atomic_store(&j->front.count, j->entries + j->flushes);
-}
-
-static bool
-is_of(const struct journal_entry *e, struct span key, uint64_t hash, unsigned worker)
-{
-    return e->hash == hash && (worker == ANY_WORKER || e->worker == worker) &&
-           span_eq(span_make(e->key, e->key_bytes), key);
-}
-
-/* Where the pointer to the worker's entry of the key stands, or would stand. */
-static struct journal_entry **
-place_of(const struct journal *j, struct span key, uint64_t hash, unsigned worker)
-{
-    struct journal_entry **at = &j->buckets[hash & j->mask];
-    while (*at != NULL && !is_of(*at, key, hash, worker)) {
-        at = &(*at)->next;
-    }
-    return at;
-}
-
-/* Has no other worker put the key? */
-static bool
-is_alone(const struct journal *j, const struct journal_entry *entry)
-{
-    const struct journal_entry *e = j->buckets[entry->hash & j->mask];
-    while (e != NULL && (e == entry || !is_of(e, journal_key(entry), entry->hash, ANY_WORKER))) {
-        e = e->next;
-    }
-    return e == NULL;
-}
-
-static void
-grow(struct journal *j)
-{
-    uint64_t mask = j->mask * 2 + 1;
-    struct journal_entry **buckets = mem_zalloc((mask + 1) * sizeof(buckets[0]));
-    for (uint64_t i = 0; i <= j->mask; i++) {
-        while (j->buckets[i] != NULL) {
-            struct journal_entry *e = j->buckets[i];
-            j->buckets[i] = e->next;
-            e->next = buckets[e->hash & mask];
-            buckets[e->hash & mask] = e;
-        }
-    }
-    free(j->buckets);
-    j->buckets = buckets;
-    j->mask = mask;
-}
-
-static uint64_t
-bytes_of(size_t key_bytes)
-{
-    return sizeof(struct journal_entry) + sizeof(struct journal_entry *) + key_bytes;
+    atomic_store(&j->front.count, j->keys.count + j->flushes);
 }
 
 /* False if it would be too much. */
@@ -186,12 +105,13 @@ static bool
 charge(struct journal_budget *b, size_t key_bytes)
 {
     uint64_t entries = atomic_fetch_add(&b->entries, 1) + 1;
-    uint64_t bytes = atomic_fetch_add(&b->bytes, bytes_of(key_bytes)) + bytes_of(key_bytes);
+    uint64_t bytes = atomic_fetch_add(&b->bytes, journal_entry_bytes(key_bytes)) +
+                     journal_entry_bytes(key_bytes);
     if (entries <= b->max_entries && bytes <= b->max_bytes) {
         return true;
     }
     atomic_fetch_sub(&b->entries, 1);
-    atomic_fetch_sub(&b->bytes, bytes_of(key_bytes));
+    atomic_fetch_sub(&b->bytes, journal_entry_bytes(key_bytes));
     return false;
 }
 
@@ -199,7 +119,7 @@ static void
 destroy_entry(struct journal *j, struct journal_entry *e)
 {
     atomic_fetch_sub(&j->budget->entries, 1);
-    atomic_fetch_sub(&j->budget->bytes, bytes_of(e->key_bytes));
+    atomic_fetch_sub(&j->budget->bytes, journal_entry_bytes(e->key_bytes));
     free(e);
 }
 
@@ -207,11 +127,7 @@ destroy_entry(struct journal *j, struct journal_entry *e)
 static void
 give_up(struct journal *j, struct journal_entry *e)
 {
-    struct journal_entry **at = place_of(j, journal_key(e), e->hash, e->worker);
-    ASSERT(*at == e);
-    *at = e->next;
-    j->entries--;
-    j->key_bytes -= e->key_bytes;
+    journal_keys_remove(&j->keys, e);
     if (e->state == ENTRY_TAKEN) {
         e->state = ENTRY_GIVEN_UP;
         return;
@@ -223,8 +139,8 @@ give_up(struct journal *j, struct journal_entry *e)
 static void
 forget(struct journal *j, struct journal_entry *e)
 {
-    if (is_alone(j, e)) { /* the file knows no workers */
-        tell(j, RECORD_FORGOTTEN, journal_key(e));
+    if (journal_keys_is_alone(&j->keys, e)) { /* the file knows no workers */
+        tell(j, RECORD_FORGOTTEN, journal_entry_key(e));
     }
     give_up(j, e);
 }
@@ -232,9 +148,9 @@ forget(struct journal *j, struct journal_entry *e)
 static void
 give_up_all(struct journal *j)
 {
-    for (uint64_t i = 0; i <= j->mask; i++) {
-        while (j->buckets[i] != NULL) {
-            give_up(j, j->buckets[i]);
+    for (uint64_t i = 0; i <= j->keys.mask; i++) {
+        while (j->keys.buckets[i] != NULL) {
+            give_up(j, j->keys.buckets[i]);
         }
     }
 }
@@ -243,8 +159,8 @@ static uint64_t
 forget_before(struct journal *j, uint64_t before_us)
 {
     uint64_t forgotten = 0;
-    for (uint64_t i = 0; i <= j->mask; i++) {
-        for (struct journal_entry *e = j->buckets[i], *next; e != NULL; e = next) {
+    for (uint64_t i = 0; i <= j->keys.mask; i++) {
+        for (struct journal_entry *e = j->keys.buckets[i], *next; e != NULL; e = next) {
             next = e->next;
             if (e->put_us < before_us) {
                 forget(j, e);
@@ -290,7 +206,7 @@ want_flush_by_all(struct journal *j, uint64_t now_us)
     for (unsigned i = 0; i < j->workers; i++) {
         want_flush(j, i, now_us);
     }
-    if (j->entries > 0) {
+    if (j->keys.count > 0) {
         tell_flush(j, RECORD_FLUSH_ALL);
         give_up_all(j);
     }
@@ -374,17 +290,8 @@ put_new(struct journal *j, struct span key, uint64_t hash, unsigned worker, uint
         want_flush_by_all(j, now_us);
         return JOURNAL_LOSSY;
     }
-    if (j->entries > j->mask) {
-        grow(j);
-    }
-    struct journal_entry *e = mem_zalloc(sizeof(*e) + key.len);
-    *e = (struct journal_entry){.hash = hash, .put_us = now_us, .worker = worker};
-    e->key_bytes = (uint8_t)key.len;
-    memcpy(e->key, key.ptr, key.len);
-    e->next = j->buckets[hash & j->mask];
-    j->buckets[hash & j->mask] = e;
-    j->entries++;
-    j->key_bytes += key.len;
+    struct journal_entry *e = journal_keys_add(&j->keys, key, hash, worker);
+    e->put_us = now_us;
     list_push_back(&j->duties[worker].waiting, &e->link);
     tell(j, RECORD_PUT, key);
     return JOURNAL_KEPT;
@@ -393,8 +300,8 @@ put_new(struct journal *j, struct span key, uint64_t hash, unsigned worker, uint
 static enum journal_result
 put(struct journal *j, struct span key, unsigned worker, uint64_t now_us)
 {
-    uint64_t hash = hash_span_seeded(key, j->seed);
-    struct journal_entry *known = *place_of(j, key, hash, worker);
+    uint64_t hash = journal_keys_hash(&j->keys, key);
+    struct journal_entry *known = journal_keys_find(&j->keys, key, hash, worker);
     tell_heir(j, RECORD_PUT, key);
     if (known != NULL) {
         return put_again(known, now_us);
@@ -425,8 +332,9 @@ journal_blocks(struct journal *j, struct span key)
         return false;
     }
     pthread_mutex_lock(&j->lock);
-    uint64_t hash = hash_span_seeded(key, j->seed);
-    bool blocks = j->flushes > 0 || *place_of(j, key, hash, ANY_WORKER) != NULL;
+    uint64_t hash = journal_keys_hash(&j->keys, key);
+    bool blocks =
+        j->flushes > 0 || journal_keys_find(&j->keys, key, hash, JOURNAL_ANY_WORKER) != NULL;
     pthread_mutex_unlock(&j->lock);
     return blocks;
 }
@@ -435,7 +343,7 @@ uint64_t
 journal_count(struct journal *j)
 {
     pthread_mutex_lock(&j->lock);
-    uint64_t count = j->entries + (j->flushes > 0);
+    uint64_t count = j->keys.count + (j->flushes > 0);
     pthread_mutex_unlock(&j->lock);
     return count;
 }
@@ -487,7 +395,7 @@ journal_take(struct journal *j, unsigned worker, struct journal_entry **entry)
 struct span
 journal_key(const struct journal_entry *entry)
 {
-    return span_make(entry->key, entry->key_bytes);
+    return journal_entry_key(entry);
 }
 
 static void
@@ -551,14 +459,14 @@ journal_unref(struct journal **journal)
         return;
     }
     if (j->file != NULL) {
-        journal_file_close(&j->file, j->entries + j->flushes > 0);
+        journal_file_close(&j->file, j->keys.count + j->flushes > 0);
     }
     give_up_all(j);
     for (unsigned i = 0; i < j->workers; i++) {
         ASSERT(j->duties[i].taken == 0);
     }
     pthread_mutex_destroy(&j->lock);
-    free(j->buckets);
+    journal_keys_deinit(&j->keys);
     free(j);
 }
 
@@ -576,8 +484,9 @@ worker_of(const struct journal *j, uint64_t hash)
 static enum journal_result
 restore(struct journal *j, const struct journal_record *record, uint64_t now_us)
 {
-    uint64_t hash = hash_span_seeded(record->key, j->seed);
-    struct journal_entry *known = *place_of(j, record->key, hash, ANY_WORKER);
+    uint64_t hash = journal_keys_hash(&j->keys, record->key);
+    struct journal_entry *known =
+        journal_keys_find(&j->keys, record->key, hash, JOURNAL_ANY_WORKER);
     switch (record->type) {
     case RECORD_PUT:
         return known != NULL ? JOURNAL_KNOWN
@@ -652,7 +561,7 @@ uint64_t
 journal_record_total(struct journal *j)
 {
     pthread_mutex_lock(&j->lock);
-    uint64_t bytes = j->entries * journal_record_bytes(0) + j->key_bytes;
+    uint64_t bytes = j->keys.count * journal_record_bytes(0) + j->keys.bytes;
     pthread_mutex_unlock(&j->lock);
     return bytes;
 }
@@ -667,12 +576,12 @@ journal_tell_again(struct journal *j, uint64_t *cursor, journal_tell_fn *tell_fn
         tell_fn(arg, RECORD_FLUSH_SOME, (struct span){0});
     }
     uint64_t end = *cursor + BUCKETS_A_STEP;
-    for (; *cursor <= j->mask && *cursor < end; ++*cursor) {
-        for (struct journal_entry *e = j->buckets[*cursor]; e != NULL; e = e->next) {
-            tell_fn(arg, RECORD_PUT, journal_key(e));
+    for (; *cursor <= j->keys.mask && *cursor < end; ++*cursor) {
+        for (struct journal_entry *e = j->keys.buckets[*cursor]; e != NULL; e = e->next) {
+            tell_fn(arg, RECORD_PUT, journal_entry_key(e));
         }
     }
-    bool more = *cursor <= j->mask;
+    bool more = *cursor <= j->keys.mask;
     pthread_mutex_unlock(&j->lock);
     return more;
 }
@@ -722,7 +631,7 @@ inherit(struct journal *j, const struct journal_record *record, uint64_t now_us)
 {
     switch (record->type) {
     case RECORD_PUT: {
-        uint64_t hash = hash_span_seeded(record->key, j->seed);
+        uint64_t hash = journal_keys_hash(&j->keys, record->key);
         return put(j, record->key, worker_of(j, hash), now_us);
     }
     case RECORD_FLUSH_ALL:

@@ -27,6 +27,7 @@ libmfproxy_a_SOURCES = \
 	proxy/journal_file.c proxy/journal_file.h \
 	proxy/health_heir.c proxy/health_heir.h \
 	proxy/journal_heir.c proxy/journal_heir.h \
+	proxy/journal_keys.c proxy/journal_keys.h \
 	proxy/journal_record.c proxy/journal_record.h \
 	proxy/leg_queue.c proxy/leg_queue.h \
 	proxy/local_command.c proxy/local_command.h \

@@ -52,6 +52,11 @@ t_unit_check_journal_SOURCES = t/unit/check_journal.c t/unit/unit.h
 t_unit_check_journal_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_check_journal_LDADD = $(PROXY_UNIT_LIBS)
 
+UNIT_TESTS += t/unit/check_journal_keys
+t_unit_check_journal_keys_SOURCES = t/unit/check_journal_keys.c t/unit/unit.h
+t_unit_check_journal_keys_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_check_journal_keys_LDADD = $(PROXY_UNIT_LIBS)
+
 UNIT_TESTS += t/unit/check_journal_file
 t_unit_check_journal_file_SOURCES = t/unit/check_journal_file.c t/unit/unit.h
 t_unit_check_journal_file_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
