@@ -72,6 +72,7 @@ libmfproxy_a_SOURCES = \
 	proxy/rejoin.c proxy/rejoin.h \
 	proxy/roster.c proxy/roster.h \
 	proxy/shadow.c proxy/shadow.h \
+	proxy/shadow_counts.c proxy/shadow_counts.h \
 	proxy/split.c proxy/split.h \
 	proxy/successor.c proxy/successor.h \
 	proxy/tail_estimate.h \

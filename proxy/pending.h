@@ -32,6 +32,7 @@ struct moving;
 struct multiget;
 struct rename;
 struct roster;
+struct shadow_cells;
 struct worker;
 
 struct pending {
@@ -91,8 +92,11 @@ struct leg {
     struct journal_entry *entry; /* LEG_REPLAY, until it is answered or given up */
     uint64_t queued_us;
     uint64_t deadline_us;
-    uint64_t written_hash;   /* LEG_WRITES_KEY: the key's */
-    size_t bytes;            /* of the request */
+    union {
+        uint64_t written_hash;       /* LEG_WRITES_KEY: the key's */
+        struct shadow_cells *copied; /* LEG_SHADOW: where it counts; the roster's placement's */
+    };
+    size_t bytes; /* of the request */
     union {
         uint32_t shard; /* LEG_SHARD: which */
         uint32_t asked; /* LEG_SHADOW: keys of which nothing has come so far */

@@ -3,6 +3,7 @@
 #include "common/core/hash.h"
 #include "common/core/mem.h"
 #include "proxy/admission.h"
+#include "proxy/shadow_counts.h"
 #include "proxy/journal.h"
 #include "proxy/journal_file.h"
 #include "proxy/promoter.h"
@@ -191,6 +192,18 @@ shadow_of(const struct table *table, unsigned pool)
     return has_one ? &table->pools[p->shadow.pool] : NULL;
 }
 
+static struct shadow_counts *
+counts_of(const struct placement *previous, const char *pool_name, unsigned workers)
+{
+    for (unsigned i = 0; previous != NULL && i < previous->table->pool_count; i++) {
+        struct shadow_counts *counts = previous->pools[i].copied;
+        if (counts != NULL && strcmp(previous->pools[i].pool->name, pool_name) == 0) {
+            return shadow_counts_ref(counts);
+        }
+    }
+    return shadow_counts_create(workers);
+}
+
 /* A node that is in both pools has the request already: a copy would be a second one, of an
  * incr too. */
 static bool
@@ -204,6 +217,7 @@ place_shadow(struct placement *p, unsigned pool_index, const struct placement *p
     }
     unsigned *nodes = mem_zalloc(to->node_count * sizeof(unsigned));
     p->pools[pool_index].shadow_nodes = nodes;
+    p->pools[pool_index].copied = counts_of(previous, pool->name, host->workers);
     const char **own = sorted_addrs(pool);
     bool ok = true;
     for (unsigned i = 0; i < to->node_count && ok; i++) {
@@ -309,6 +323,7 @@ placement_unref(struct placement **placement)
     for (unsigned i = 0; i < p->table->pool_count; i++) {
         free(p->pools[i].nodes);
         free(p->pools[i].shadow_nodes);
+        shadow_counts_unref(&p->pools[i].copied);
         admission_destroy(&p->pools[i].admission);
         promoter_destroy(&p->pools[i].promoter);
     }

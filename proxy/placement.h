@@ -63,18 +63,19 @@ struct place_node {
 
 struct place_pool {
     const struct table_pool *pool;
-    unsigned *nodes;             /* pool node -> index into placement->nodes */
-    unsigned *shadow_nodes;      /* the same of its shadow's, PLACE_NONE for those that the pool
-                                  * has itself; NULL: no shadow */
-    struct admission *admission; /* limits by rate; NULL: there are none */
-    struct promoter *promoter;   /* finds the keys that are hot here; NULL: the pool wants none */
+    unsigned *nodes;              /* pool node -> index into placement->nodes */
+    unsigned *shadow_nodes;       /* the same of its shadow's, PLACE_NONE for those that the pool
+                                   * has itself; NULL: no shadow */
+    struct admission *admission;  /* limits by rate; NULL: there are none */
+    struct shadow_counts *copied; /* what became of the copies; NULL: no shadow */
+    struct promoter *promoter;    /* finds the keys that are hot here; NULL: the pool wants none */
 };
 
 struct placement {
     struct table *table;
     struct place_node *nodes;
     unsigned node_count;
-    unsigned shadow_count; /* behind those: some once more, for copies */
+    unsigned shadow_count;    /* behind those: some once more, for copies */
     struct place_pool *pools; /* table->pool_count of them */
     _Atomic unsigned refs;
     _Atomic unsigned uncleared; /* workers that may still have an older epoch in flight */
@@ -83,6 +84,7 @@ struct placement {
 };
 
 struct admission;
+struct shadow_counts;
 struct journal_budget;
 struct promoter;
 struct journal_dir;

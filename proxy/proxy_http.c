@@ -2,6 +2,7 @@
 #include "common/push/follow.h"
 #include "proxy/admission.h"
 #include "proxy/proxy.h"
+#include "proxy/shadow_counts.h"
 
 #include <inttypes.h>
 
@@ -135,6 +136,34 @@ put_limits(struct proxy *proxy, struct buf *out)
 }
 
 static void
+put_copies(const struct place_pool *pool, struct buf *out)
+{
+#define X(id, word)                                                                                \
+    buf_append_span(out, SPAN_LIT("mfproxy_shadow_copies_total{"));                                \
+    metric_put_label(out, "pool", pool->pool->name);                                               \
+    buf_printf(out, ",what=\"" word "\"} %" PRIu64 "\n",                                           \
+               shadow_counts_sum(pool->copied, SHADOW_COUNT_##id));
+    SHADOW_COUNTS(X)
+#undef X
+}
+
+static void
+put_shadows(struct proxy *proxy, struct buf *out)
+{
+    struct placement *p = proxy_placement(proxy);
+    buf_append_span(out,
+                    SPAN_LIT("# HELP mfproxy_shadow_copies_total What became of the copies for a "
+                             "pool's shadow: mfproxy_shadow_..._total of this pool.\n"
+                             "# TYPE mfproxy_shadow_copies_total counter\n"));
+    for (unsigned i = 0; p != NULL && i < p->table->pool_count; i++) {
+        if (p->pools[i].copied != NULL) {
+            put_copies(&p->pools[i], out);
+        }
+    }
+    placement_unref(&p);
+}
+
+static void
 put_table(struct proxy *proxy, struct buf *out)
 {
     buf_printf(out,
@@ -196,6 +225,7 @@ on_metrics(void *arg, struct http_reply *reply)
     proxy_frontend_metrics(proxy, &reply->body);
     put_table(proxy, &reply->body);
     put_limits(proxy, &reply->body);
+    put_shadows(proxy, &reply->body);
     put_hot_keys(proxy, &reply->body);
 }
 

@@ -7,6 +7,7 @@
 #include "proxy/owner_cache.h"
 #include "proxy/promoter.h"
 #include "proxy/proxy_worker.h"
+#include "proxy/shadow_counts.h"
 
 #include <stdlib.h>
 
@@ -98,6 +99,7 @@ fill_pool(struct roster *r, unsigned index)
     }
     if (place->shadow_nodes != NULL) {
         fill_shadow(r, pool, place);
+        pool->copied = &place->copied->cells[r->worker->index];
     }
 }
 

@@ -18,6 +18,7 @@ struct admission;
 struct near_cache;
 struct owner_cache;
 struct promoted;
+struct shadow_cells;
 struct promoter;
 struct worker;
 
@@ -29,7 +30,7 @@ struct roster_pool {
     struct failure_policy policy;
     bool flush_all;
     bool coalesce;
-    bool moves; /* keys have two owners: moving.h */
+    bool moves;                 /* keys have two owners: moving.h */
     bool shares;                /* a read may be answered by what another brings */
     bool plain;                 /* nothing of its options concerns a plain get or set: plain.h */
     struct near_cache *near;    /* values of the hottest keys; NULL: none are kept */
@@ -39,9 +40,10 @@ struct roster_pool {
     uint64_t gutter_ttl_s;
     struct backend **shadow; /* by node of the pool that has copies of requests (shadow.h), NULL for
                               * nodes of this one; NULL: no pool has */
-    unsigned index;    /* in the table */
-    uint64_t id;       /* of its name, in whatever table */
-    unsigned replicas; /* 1: no key is hot */
+    struct shadow_cells *copied; /* this worker's, of what became of them */
+    unsigned index;              /* in the table */
+    uint64_t id;                 /* of its name, in whatever table */
+    unsigned replicas;           /* 1: no key is hot */
     uint64_t replica_ttl_us;
     uint64_t local_ttl_us;       /* of copies that this worker alone reads */
     struct admission *admission; /* the placement's; NULL: no limits by rate */

@@ -6,6 +6,7 @@
 #include "proxy/pending.h"
 #include "proxy/proxy_worker.h"
 #include "proxy/roster.h"
+#include "proxy/shadow_counts.h"
 #include "proxy/way.h"
 
 #include <stdlib.h>
@@ -15,6 +16,13 @@ shadow_deinit(struct shadow *s)
 {
     free(s->lines);
 }
+
+/* Beside its pool, and over all. */
+#define COUNT(w, copied, id, n)                                                                    \
+    do {                                                                                           \
+        worker_count(w, METRIC_ID_SHADOW_##id, n);                                                 \
+        metric_bump(&(copied)->of[SHADOW_COUNT_##id], n);                                          \
+    } while (0)
 
 /* --- which requests --------------------------------------------------------------------- */
 
@@ -40,20 +48,20 @@ target_of(const struct worker *w, const struct roster_pool *pool, const struct l
 
 /* May a copy be queued there? If not, it has been counted. */
 static bool
-admit(struct worker *w, const struct backend *b)
+admit(struct worker *w, const struct roster_pool *pool, const struct backend *b)
 {
     if (b == NULL) {
-        worker_count(w, METRIC_ID_SHADOW_SAME_NODE, 1);
+        COUNT(w, pool->copied, SAME_NODE, 1);
         return false;
     }
     if (b->masked || b->health.state != HEALTH_UP ||
         (b->state == BACKEND_CLOSED && worker_now_us(w) < b->connect_after_us)) {
-        worker_count(w, METRIC_ID_SHADOW_DOWN, 1);
+        COUNT(w, pool->copied, DOWN, 1);
         return false;
     }
     if (b->queued >= w->limits->max_inflight || buf_len(&b->out) > SHADOW_OUT_MAX ||
         w->shadow.bytes > SHADOW_BYTES_MAX) {
-        worker_count(w, METRIC_ID_SHADOW_OVERLOADED, 1);
+        COUNT(w, pool->copied, OVERLOADED, 1);
         return false;
     }
     return true;
@@ -63,21 +71,23 @@ admit(struct worker *w, const struct backend *b)
 
 /* `asked`: how many keys may be found. */
 static void
-queue(struct worker *w, struct backend *b, enum proto_command cmd, uint32_t asked, size_t mark)
+queue(struct worker *w, const struct roster_pool *pool, struct backend *b, enum proto_command cmd,
+      uint32_t asked, size_t mark)
 {
     struct leg *leg = leg_create(w, NULL, LEG_SHADOW, cmd, w->roster);
     leg->asked = asked;
+    leg->copied = pool->copied;
     leg_queue_append(b, leg, mark, b->request_timeout_us);
     w->shadow.bytes += leg->bytes;
     w->retry_budget.copies++;
-    worker_count(w, METRIC_ID_SHADOW_REQUESTS, 1);
+    COUNT(w, pool->copied, REQUESTS, 1);
 }
 
 static void
-out_of_memory(struct worker *w, struct backend *b, size_t mark)
+out_of_memory(struct worker *w, const struct roster_pool *pool, struct backend *b, size_t mark)
 {
     backend_undo(b, mark);
-    worker_count(w, METRIC_ID_SHADOW_OVERLOADED, 1);
+    COUNT(w, pool->copied, OVERLOADED, 1);
 }
 
 /* A CAS value is a node's own, and the one that a client has from another would refuse
@@ -112,21 +122,21 @@ shadow_copy(struct worker *w, const struct roster_pool *pool, const struct reque
         return;
     }
     struct backend *b = target_of(w, pool, key);
-    if (!admit(w, b)) {
+    if (!admit(w, pool, b)) {
         return;
     }
     if (block.len > SHADOW_VALUE_MAX) {
-        worker_count(w, METRIC_ID_SHADOW_TOO_LARGE, 1);
+        COUNT(w, pool->copied, TOO_LARGE, 1);
         return;
     }
     enum proto_command cmd;
     size_t mark = backend_mark(b);
     if (!compose(&b->out, r, key->bytes, block, &cmd)) {
-        out_of_memory(w, b, mark);
+        out_of_memory(w, pool, b, mark);
         return;
     }
     bool reads = command_shape(cmd) == SHAPE_GET || cmd == CMD_MG;
-    queue(w, b, cmd, reads ? 1 : 0, mark);
+    queue(w, pool, b, cmd, reads ? 1 : 0, mark);
 }
 
 /* --- a multiget ----------------------------------------------------------------------------- */
@@ -138,17 +148,19 @@ is_open(const struct worker *w, const struct backend *b)
 }
 
 static bool
-open_line(struct worker *w, struct backend *b, const struct request *r)
+open_line(struct worker *w, const struct roster_pool *pool, struct backend *b,
+          const struct request *r)
 {
     struct shadow *s = &w->shadow;
     size_t mark = backend_mark(b);
     if (!request_put_get_begin(&b->out, r)) {
-        out_of_memory(w, b, mark);
+        out_of_memory(w, pool, b, mark);
         return false;
     }
     b->split_round = w->split_round;
     b->split_shard = 0; /* keys */
     b->split_mark = mark;
+    b->split_pool = pool;
     if (s->line_count == s->line_room) {
         s->line_room = s->line_room != 0 ? s->line_room * 2 : 16;
         s->lines = mem_realloc(s->lines, s->line_room * sizeof(s->lines[0]));
@@ -162,10 +174,10 @@ close_line(struct worker *w, struct backend *b)
 {
     b->split_round = 0;
     if (b->split_shard == 0 || !request_put_get_end(&b->out)) {
-        out_of_memory(w, b, b->split_mark);
+        out_of_memory(w, b->split_pool, b, b->split_mark);
         return;
     }
-    queue(w, b, w->shadow.cmd, b->split_shard, b->split_mark);
+    queue(w, b->split_pool, b, w->shadow.cmd, b->split_shard, b->split_mark);
 }
 
 void
@@ -179,17 +191,18 @@ shadow_add_key(struct worker *w, const struct roster_pool *pool, const struct re
     struct backend *b = target_of(w, pool, key);
     w->shadow.cmd = r->cmd;
     if (b != NULL && is_open(w, b) &&
-        buf_len(&b->out) - b->split_mark > SHADOW_LINE_MAX - KEY_MAX_BYTES) {
+        (b->split_pool != pool ||
+         buf_len(&b->out) - b->split_mark > SHADOW_LINE_MAX - KEY_MAX_BYTES)) {
         close_line(w, b);
     }
     bool open = b != NULL && is_open(w, b);
-    if (!open && (!admit(w, b) || !open_line(w, b, r))) {
+    if (!open && (!admit(w, pool, b) || !open_line(w, pool, b, r))) {
         return;
     }
     if (request_put_get_key(&b->out, key->bytes)) {
         b->split_shard++;
     } else {
-        worker_count(w, METRIC_ID_SHADOW_OVERLOADED, 1);
+        COUNT(w, pool->copied, OVERLOADED, 1);
     }
 }
 
@@ -229,16 +242,16 @@ shadow_piece(struct leg *leg, const struct reply_piece *piece)
 {
     struct worker *w = leg->roster->worker;
     if (leg->asked > 0 && is_hit(piece)) {
-        worker_count(w, METRIC_ID_SHADOW_HITS, 1);
+        COUNT(w, leg->copied, HITS, 1);
         leg->asked--;
     }
     if (!piece->final) {
         return;
     }
     if (reply_is_error(piece->kind)) {
-        worker_count(w, METRIC_ID_SHADOW_FAILURES, 1);
+        COUNT(w, leg->copied, FAILURES, 1);
     } else {
-        worker_count(w, METRIC_ID_SHADOW_MISSES, leg->asked);
+        COUNT(w, leg->copied, MISSES, leg->asked);
     }
     end(w, leg);
 }
@@ -247,6 +260,6 @@ void
 shadow_failed(struct leg *leg)
 {
     struct worker *w = leg->roster->worker;
-    worker_count(w, METRIC_ID_SHADOW_FAILURES, 1);
+    COUNT(w, leg->copied, FAILURES, 1);
     end(w, leg);
 }

@@ -2,6 +2,7 @@
 # docs/routes.md.
 use strict;
 use warnings;
+use JSON::PP ();
 use Memfleet;
 use MockBackend;
 
@@ -264,4 +265,38 @@ wait_until(sub { stat_of('shadow_requests_total') == 9 && $real[1]->connect->ask
            deadline(10), 'all are copied');
 my $get = "get a b c d e\r\nmg b f v\r\n";
 is($real[1]->connect->ask($get), $real[0]->connect->ask($get), 'the shadow has what the pool has');
+
+# ---- by pool -----------------------------------------------------------------------------------------
+# Another pool has the same shadow. A line of a multiget has the keys of one.
+$proxy->stop;
+my $third = { shadow => { pool => 'new', percent => 100 }, nodes => [{ id => 'n', addr => $mock{n}->addr }] };
+sub with_third {
+    publish(@_);
+    my $table = JSON::PP->new->decode(slurp($file));
+    $table->{pools}{third} = $third;
+    $table->{routes} = { miss => { pool => 'third' } };
+    spew($file, JSON::PP->new->canonical->encode($table));
+    return;
+}
+with_third();
+$proxy = mfproxy(args => ['--table', $file, '--threads', 2, '--http', '127.0.0.1:0'], listens => 2);
+$c = $proxy->connect;
+$other = $proxy->connect;
+seen($_) for keys %mock;
+sub copies {
+    my (undef, $page) = http_get($proxy->addr(role => 'http'), '/metrics');
+    my %of = $page =~ /^mfproxy_shadow_copies_total\{(pool="\w+",what="\w+")\} ([1-9]\d*)$/mg;
+    return join(' ', map { /"(\w+)".*"(\w+)"/; "$1:$2=$of{$_}" } sort keys %of);
+}
+$c->ask("get a b missing c\r\nset missing 0 0 1\r\nx\r\nget d\r\n");
+my $want = 'main:hits=4 main:requests=3 third:misses=1 third:requests=2';
+wait_until(sub { copies() eq $want }, deadline(10), 'each pool has its own: ' . copies());
+is(join(', ', sort @{ seen('s') }), 'get a b, get c, get d, get missing, set missing 0 0 1', 'and its own lines');
+is(stat_of('shadow_requests_total'), 5, 'the sum is all');
+with_third();
+wait_until(sub { stat_of('table_clear_epoch') == $epoch }, deadline(15), 'another table');
+$c->ask("get c\r\n");
+$want =~ s/hits=4 main:requests=3/hits=5 main:requests=4/;
+wait_until(sub { copies() eq $want }, deadline(10), 'they go on');
+pass('counted on');
 done_testing;
