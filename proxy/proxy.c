@@ -320,7 +320,7 @@ fill_limits(struct proxy *proxy)
         .hash_seed = random_seed(),
         .threads = (unsigned)o->threads,
         .gather_us = (unsigned)o->gather_us,
-        .replay_rate = o->replay_rate / o->threads,
+        .replay_rate = o->replay_rate > o->threads ? o->replay_rate / o->threads : 1,
     };
     proxy->host = (struct worker_host){
         .arg = proxy,

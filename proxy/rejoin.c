@@ -166,12 +166,17 @@ deliver_one(struct backend *b)
     return false;
 }
 
-/* This worker's share of the rate, for one burst. */
+/* How many may go now, by this worker's share of the rate; and how long those keep the next
+ * waiting. */
 static unsigned
-burst(const struct backend *b)
+burst(const struct backend *b, uint64_t *pace_us)
 {
-    uint64_t n = b->worker->limits->replay_rate * REJOIN_PACE_MS / 1000;
-    return n > 0 ? (unsigned)(n < REJOIN_WINDOW ? n : REJOIN_WINDOW) : 1;
+    uint64_t rate = b->worker->limits->replay_rate;
+    uint64_t n = rate * REJOIN_PACE_MS / 1000;
+    n = n < 1 ? 1 : n < REJOIN_WINDOW ? n : REJOIN_WINDOW;
+    uint64_t by_rate_us = n * 1000000 / rate;
+    *pace_us = by_rate_us > REJOIN_PACE_MS * 1000 ? by_rate_us : REJOIN_PACE_MS * 1000;
+    return (unsigned)n;
 }
 
 static bool
@@ -222,8 +227,10 @@ rejoin_run(struct backend *b, uint64_t now_us)
     if (b->rejoin.age == AGE_ASKED || now_us < b->rejoin.not_before_us) {
         return;
     }
-    b->rejoin.not_before_us = now_us + REJOIN_PACE_MS * 1000;
-    for (unsigned n = burst(b); n > 0 && b->rejoin.on_way < REJOIN_WINDOW; n--) {
+    uint64_t pace_us;
+    unsigned n = burst(b, &pace_us);
+    b->rejoin.not_before_us = now_us + pace_us;
+    for (; n > 0 && b->rejoin.on_way < REJOIN_WINDOW; n--) {
         if (!deliver_one(b)) {
             break;
         }

@@ -23,7 +23,7 @@ struct backend;
 struct leg;
 
 #define REJOIN_WINDOW      64   /* deliveries on their way, of one worker to one node */
-#define REJOIN_PACE_MS     10   /* between two bursts */
+#define REJOIN_PACE_MS     10   /* between two bursts at least */
 #define REJOIN_RETRY_MS    100  /* after a delivery that failed */
 #define REJOIN_SETTLE_MS   1000 /* for what a proxy before this one has sent to be looked at */
 #define REJOIN_AGE_SLACK_S 2    /* how far off a node's idea of its own age may be */

@@ -156,6 +156,19 @@ is_deeply([bring_up($proxy)], ['stats', 'md YSBi b', 'flush_all'], 'a delete tha
 $mock->busy('');
 $proxy->stop;
 
+# A rate below one a burst is kept to, too. (Two of four are certain to be a fifth of a second
+# apart and more, whatever else the machine does.)
+$proxy = proxy_with('--replay-rate', 5);
+$c = $proxy->connect;
+take_down($proxy, $c);
+$c->ask("delete r$_\r\n") for 1 .. 4;
+$mock->mode('answer');
+my @came;
+wait_until(sub { push @came, (Memfleet::Deadline::now()) x grep { /^delete/ } $mock->seen; @came > 0 }, deadline(20), 'the first is there');
+wait_until(sub { push @came, (Memfleet::Deadline::now()) x grep { /^delete/ } $mock->seen; @came == 4 }, deadline(20), 'and the last');
+cmp_ok($came[3] - $came[0], '>', 0.2, '--replay-rate 5: four take their time');
+$proxy->stop;
+
 # ---- what the pool wants ----------------------------------------------------------------------------------
 $proxy = proxy_with('--rejoin', 'flush');
 $c = $proxy->connect;
