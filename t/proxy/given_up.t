@@ -11,7 +11,7 @@ use Memfleet;
 
 my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Proto => 'tcp', Listen => 8) or die "listen: $!";
 my $addr = '127.0.0.1:' . $listener->sockport;
-my $proxy = mfproxy(args => ['--servers', $addr, '--threads', 1, '--request-timeout', '100ms',
+my $proxy = mfproxy(args => ['--servers', $addr, '--threads', 1, '--request-timeout', '1s',
                              '--connect-timeout', '5s']);
 my $c = $proxy->connect;
 
