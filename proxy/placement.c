@@ -258,6 +258,32 @@ allocate(struct table *table, unsigned workers)
     return p;
 }
 
+static int
+compare_ids(const void *a, const void *b)
+{
+    return strcmp((*(struct place_node *const *)a)->node->id,
+                  (*(struct place_node *const *)b)->node->id);
+}
+
+/* An id is one node's in its pool; another pool may have another node of that id. */
+static void
+name_nodes(struct placement *p)
+{
+    struct place_node **sorted = mem_alloc((placement_all(p) + 1) * sizeof(sorted[0]));
+    unsigned n = p->node_count;
+    for (unsigned i = 0; i < n; i++) {
+        sorted[i] = &p->nodes[i];
+    }
+    qsort(sorted, n, sizeof(sorted[0]), compare_ids);
+    for (unsigned i = 0; i < n; i++) {
+        const struct table_node *node = sorted[i]->node;
+        bool known = (i > 0 && strcmp(sorted[i - 1]->node->id, node->id) == 0) ||
+                     (i + 1 < n && strcmp(sorted[i + 1]->node->id, node->id) == 0);
+        sorted[i]->name = known ? mem_printf("%s@%s", node->id, node->addr) : mem_strdup(node->id);
+    }
+    free(sorted);
+}
+
 struct placement *
 placement_create(struct table *table, const struct placement *previous,
                  const struct placement_host *host, char *error)
@@ -275,6 +301,7 @@ placement_create(struct table *table, const struct placement *previous,
             return NULL;
         }
     }
+    name_nodes(p);
     resolver_wait(host->resolver, PLACEMENT_LOOKUP_MS);
     return p;
 }
@@ -316,6 +343,7 @@ placement_unref(struct placement **placement)
         return;
     }
     for (unsigned i = 0; i < placement_all(p); i++) {
+        free(p->nodes[i].name);
         node_stats_unref(&p->nodes[i].stats);
         endpoint_unref(&p->nodes[i].endpoint);
         journal_unref(&p->nodes[i].journal);

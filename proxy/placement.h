@@ -51,6 +51,7 @@ struct histogram node_stats_latency(const struct node_stats *stats);
 
 struct place_node {
     const struct table_node *node;
+    char *name; /* what statistics call it: its id, or id@addr if another has that id, too */
     struct endpoint *endpoint;
     unsigned same_as; /* index of the same node in the placement before, or PLACE_NEW */
     const struct table_pool *pool; /* the first that names it: its timeouts count */

@@ -141,7 +141,7 @@ on_report(void *arg, json_t *report)
         json_t *node =
             json_pack("{s:I, s:I, s:i}", "requests", (json_int_t)atomic_load(&s->requests),
                       "failed", (json_int_t)failed, "down", (int)atomic_load(&s->down));
-        json_object_set_new(nodes, p->nodes[i].node->id, node);
+        json_object_set_new(nodes, p->nodes[i].name, node);
     }
     json_object_set_new(report, "nodes", nodes);
     placement_unref(&p);

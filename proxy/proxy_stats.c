@@ -142,15 +142,14 @@ put_backends(struct proxy *proxy, struct buf *out)
                    "STAT %s:broken %" PRIu64 "\r\nSTAT %s:refused %" PRIu64 "\r\n"
                    "STAT %s:connects %" PRIu64 "\r\nSTAT %s:journal %" PRIu64 "\r\n"
                    "STAT %s:gutter %" PRIu64 "\r\n",
-                   n->node->id, place_node_addr(n, addr), n->node->id,
-                   node_state_name(n->node->state), n->node->id, atomic_load(&n->stats->down),
-                   n->node->id, atomic_load(&n->stats->requests), n->node->id,
-                   atomic_load(&n->stats->timeouts), n->node->id, atomic_load(&n->stats->broken),
-                   n->node->id, atomic_load(&n->stats->refused), n->node->id,
-                   atomic_load(&n->stats->connects), n->node->id, atomic_load(&n->stats->journal),
-                   n->node->id, atomic_load(&n->stats->gutter));
+                   n->name, place_node_addr(n, addr), n->name, node_state_name(n->node->state),
+                   n->name, atomic_load(&n->stats->down), n->name, atomic_load(&n->stats->requests),
+                   n->name, atomic_load(&n->stats->timeouts), n->name,
+                   atomic_load(&n->stats->broken), n->name, atomic_load(&n->stats->refused),
+                   n->name, atomic_load(&n->stats->connects), n->name,
+                   atomic_load(&n->stats->journal), n->name, atomic_load(&n->stats->gutter));
         struct histogram h = node_stats_latency(n->stats);
-        histogram_put_stats(&h, n->node->id, out);
+        histogram_put_stats(&h, n->name, out);
     }
     placement_unref(&p);
 }

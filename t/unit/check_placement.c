@@ -52,6 +52,23 @@ START_TEST(nodes_are_known_again)
 }
 END_TEST
 
+START_TEST(nodes_of_one_id_have_names_of_their_own)
+{
+    const char *json =
+        "{\"memfleet_table\":1,\"epoch\":1,\"default_pool\":\"x\",\"pools\":{"
+        "\"x\":{\"nodes\":[" NODE("a", "127.0.0.1:1") "," NODE(
+            "b", "127.0.0.1:2") "]},"
+                                "\"y\":{\"nodes\":[" NODE("a", "127.0.0.1:3") "," NODE(
+                                    "b", "127.0.0.1:2") "]}}}";
+    struct placement *p = place(json, NULL);
+    ck_assert_uint_eq(p->node_count, 3);
+    ck_assert_str_eq(p->nodes[0].name, "a@127.0.0.1:1");
+    ck_assert_str_eq(p->nodes[1].name, "b");
+    ck_assert_str_eq(p->nodes[2].name, "a@127.0.0.1:3");
+    placement_unref(&p);
+}
+END_TEST
+
 START_TEST(pools_share_a_node)
 {
     const char *json =
@@ -225,7 +242,7 @@ START_TEST(a_share_of_the_keys_is_shadowed)
 }
 END_TEST
 
-UNIT_MAIN("placement", nodes_are_known_again, pools_share_a_node,
-          a_name_that_does_not_resolve_costs_one_node, keys_go_where_the_ring_says,
-          while_keys_move_both_owners_have_copies, copies_have_places_of_their_own,
-          a_share_of_the_keys_is_shadowed)
+UNIT_MAIN("placement", nodes_are_known_again, nodes_of_one_id_have_names_of_their_own,
+          pools_share_a_node, a_name_that_does_not_resolve_costs_one_node,
+          keys_go_where_the_ring_says, while_keys_move_both_owners_have_copies,
+          copies_have_places_of_their_own, a_share_of_the_keys_is_shadowed)
