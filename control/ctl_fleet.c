@@ -190,6 +190,20 @@ describe_table(const struct table *table)
                      table->reason != NULL ? table->reason : "", "pools", pools);
 }
 
+/* Pools that were ordered and are in no table yet, and from how many nodes on they will be. */
+static json_t *
+list_pools_to_come(const struct inventory *inv, const struct table *table)
+{
+    json_t *pools = json_object();
+    for (unsigned i = 0; i < inventory_count(inv, KEY_POOL); i++) {
+        const struct inventory_item *item = inventory_at(inv, KEY_POOL, i);
+        if (table == NULL || table_pool_find(table, span_cstr(item->name)) == NULL) {
+            json_object_set_new(pools, item->name, json_integer((json_int_t)item->pool->min_nodes));
+        }
+    }
+    return pools;
+}
+
 static json_t *
 list_servers(const struct inventory *inv)
 {
@@ -235,6 +249,13 @@ print_endpoints(const json_t *endpoints)
 }
 
 static void
+print_pool(const char *before, const char *name, json_int_t nodes, const char *behind)
+{
+    printf("pool         %s: %s%" JSON_INTEGER_FORMAT " node%s%s\n", name, before, nodes,
+           nodes == 1 ? "" : "s", behind);
+}
+
+static void
 print_status(const json_t *json)
 {
     const json_t *leader = json_object_get(json, "leader");
@@ -264,7 +285,10 @@ print_status(const json_t *json)
         printf("min_epoch    %" JSON_INTEGER_FORMAT "\n", number_of(table, "min_epoch"));
     }
     json_object_foreach (json_object_get(table, "pools"), name, row) {
-        printf("pool         %s: %" JSON_INTEGER_FORMAT " nodes\n", name, json_integer_value(row));
+        print_pool("", name, json_integer_value(row), "");
+    }
+    json_object_foreach (json_object_get(json, "pools_to_come"), name, row) {
+        print_pool("not served yet, from ", name, json_integer_value(row), " on");
     }
     printf("nodes       ");
     json_object_foreach ((json_t *)nodes, name, row) {
@@ -322,6 +346,7 @@ ctl_status(struct ctl *ctl, int argc, char **argv)
                   inventory_incarnation(&inv), "etcd", ask_endpoints(ctl, &healthy), "leader",
                   leader != NULL ? leader->json : NULL, "mfcontrols", list_servers(&inv), "table",
                   describe_table(table), "nodes", count_nodes(&inv, table));
+    json_object_set_new(json, "pools_to_come", list_pools_to_come(&inv, table));
     char *refusals = refusals_of(ctl, &inv, table);
     json_object_set_new(json, "not_followed", json_string(refusals));
     free(refusals);

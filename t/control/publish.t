@@ -32,10 +32,12 @@ my $proxy   = $plane->proxy($control, 'proxy-1');
 my @nodes = map { $plane->node($control, "n$_", "10.0.0.$_:11211") } 1 .. 2;
 ok(defined $_->wait_frame('LEASE'), 'a node gets its lease') for @nodes;
 is($plane->table, undef, 'no table below min-nodes');
+like(($plane->ctl('status'))[1], qr/^pool +main: not served yet, from 3 nodes on$/m, '... as mfctl status says');
 push @nodes, $plane->node($control, 'n3', '10.0.0.3:7000', weight => 2, zone => 'b');
 my $table = $proxy->wait_frame('TABLE');
 is($table->{epoch}, 1, 'the first table has epoch 1');
 is_deeply([Memfleet::Plane::nodes_of($table)], [qw(n1 n2 n3)], '... and all three nodes, in one step');
+like(($plane->ctl('status'))[1], qr/^pool +main: 3 nodes$/m, '... and mfctl status counts them');
 is_deeply([map { $_->{ring_name} } @{ $table->{pools}{main}{nodes} }],
           ['10.0.0.1', '10.0.0.2', '10.0.0.3:7000'],
           '... under the labels that legacy clients give those addresses');
