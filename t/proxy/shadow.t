@@ -23,7 +23,7 @@ sub publish {
     $pools{main}{shadow} = $opt{shadow} // { pool => 'new', percent => 100 };
     spew($file, JSON::PP->new->canonical->encode({
         memfleet_table => 1, epoch => ++$epoch, force => JSON::PP::true(), default_pool => 'main',
-        pools => \%pools, %{ $opt{table} // {} } }));
+        pools => { %pools, %{ $opt{pools} // {} } }, %{ $opt{table} // {} } }));
     return;
 }
 publish();
@@ -270,14 +270,7 @@ is($real[1]->connect->ask($get), $real[0]->connect->ask($get), 'the shadow has w
 # Another pool has the same shadow. A line of a multiget has the keys of one.
 $proxy->stop;
 my $third = { shadow => { pool => 'new', percent => 100 }, nodes => [{ id => 'n', addr => $mock{n}->addr }] };
-sub with_third {
-    publish(@_);
-    my $table = JSON::PP->new->decode(slurp($file));
-    $table->{pools}{third} = $third;
-    $table->{routes} = { miss => { pool => 'third' } };
-    spew($file, JSON::PP->new->canonical->encode($table));
-    return;
-}
+sub with_third { return publish(pools => { third => $third }, table => { routes => { miss => { pool => 'third' } } }) }
 with_third();
 $proxy = mfproxy(args => ['--table', $file, '--threads', 2, '--http', '127.0.0.1:0'], listens => 2);
 $c = $proxy->connect;
