@@ -408,8 +408,8 @@ cleaner_slice(struct store_thread *th, uint64_t bytes, uint64_t now_ms)
 
 /* --- moving together --------------------------------------------------------- */
 
-bool
-cleaner_compact(struct store_thread *th, unsigned looks, uint64_t now_ms, unsigned *went)
+unsigned
+cleaner_compact(struct store_thread *th, unsigned looks, uint64_t now_ms)
 {
     struct cleaning *c = th->compacting;
     uint64_t now_s = now_ms / 1000;
@@ -419,9 +419,8 @@ cleaner_compact(struct store_thread *th, unsigned looks, uint64_t now_ms, unsign
     if (c->count == 0) {
         begin(c, segments_sparse(&th->st->segments, c->taken, 1, SPARSE_SHARE, aged_s, looks));
     }
-    bool more = slice(c);
-    *went += c->went;
-    return more;
+    slice(c);
+    return c->went;
 }
 
 void

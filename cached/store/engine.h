@@ -180,9 +180,8 @@ uint64_t cleaner_slice(struct store_thread *th, uint64_t bytes, uint64_t now_ms)
 /* Gives up a round that has begun, for a thread that does not run. */
 void cleaner_drop(struct store_thread *th);
 /* A slice of moving the living out of a segment that is mostly dead; looks at so many for
- * one. Adds to *went how many items went because they were expired or flushed. True if there
- * is more to move. */
-bool cleaner_compact(struct store_thread *th, unsigned looks, uint64_t now_ms, unsigned *went);
+ * one. Returns how many items went because they were expired or flushed. */
+unsigned cleaner_compact(struct store_thread *th, unsigned looks, uint64_t now_ms);
 /* Before a segment is taken: if that would be memory never touched, or given
  * back, segments are emptied that have little alive, for the next time. So a
  * store in which values are overwritten takes two to three times what lives in

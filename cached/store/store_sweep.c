@@ -145,7 +145,8 @@ store_sweep(struct store_thread *th, unsigned part, unsigned parts, unsigned ite
     }
     th->sweep_unfinished |= cleaner_go_on(th, now_ms);
     heads_close(st, false, now_ms);
-    th->sweep_unfinished |= cleaner_compact(th, COMPACT_LOOKS, now_ms, &freed);
+    freed +=
+        cleaner_compact(th, COMPACT_LOOKS, now_ms); /* where values are replaced, without end */
     segments_reclaim(&st->segments);
     th->sweep_unfinished |= segments_give_back(&st->segments, GIVE_BACK_BYTES);
     return freed;
