@@ -44,10 +44,16 @@ sub knows {
 for my $zone (qw(A B C)) {
     my $proxy = proxy_in($zone);
     my $c = warmed($proxy);
-    is($c->get('hot'), lc($zone) . ':hot', "zone $zone reads its own node") for 1 .. 20;
+    # But for reads that are hedged, where the machine is so busy that one takes long.
+    my $hedges = $c->stats->{hedges_total};
+    my @elsewhere = grep { $_ ne lc($zone) . ':hot' } map { $c->get('hot') } 1 .. 20;
     my %reads = reads();
-    is(join(' ', map { $_ eq lc $zone ? 'all' : $reads{$_} } sort keys %reads),
-       join(' ', map { $_ eq lc $zone ? 'all' : 0 } sort keys %reads), 'and no other');
+    $hedges = $c->stats->{hedges_total} - $hedges;
+    cmp_ok(scalar @elsewhere, '<=', $hedges, "zone $zone reads its own node ($hedges hedges)");
+    my $others = 0;
+    $others += $reads{$_} for grep { $_ ne lc $zone } keys %reads;
+    cmp_ok($others, '<=', $hedges, 'and no other');
+    cmp_ok($hedges, '<', 10, 'most are not hedged');
     my $own = $mock{ lc $zone };
     $own->mode('refuse');
     wait_until(sub { $c->get('hot'); $proxy->log_text =~ /event=backend_down/ }, deadline(15), 'that is DOWN');
@@ -62,7 +68,7 @@ my $proxy = proxy_in('elsewhere');
 my $c = warmed($proxy);
 my %even;
 $even{ substr($c->get('hot'), 0, 1) }++ for 1 .. 150;
-cmp_ok($even{$_} // 0, '>=', 20, "$_ has its share of 150 reads, one after another: " . ($even{$_} // 0)) for qw(a b c);
+cmp_ok($even{$_} // 0, '>=', 10, "$_ has its share of 150 reads, one after another: " . ($even{$_} // 0)) for qw(a b c);
 my @clients = map { $proxy->connect } 1 .. 12;
 reads();
 $mock{b}->mode('late 50');
