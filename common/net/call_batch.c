@@ -75,11 +75,8 @@ refuse(struct call_ring *ring, int error)
 }
 
 bool
-call_ring_open(struct call_ring *ring)
+call_ring_try(struct call_ring *ring)
 {
-    if (ring->uring != NULL || ring->refused) {
-        return ring->uring != NULL;
-    }
     if (atomic_load(&use) == OFF) {
         ring->refused = true;
         return false;
@@ -106,17 +103,21 @@ call_ring_close(struct call_ring *ring)
     }
 }
 
-static void
+/* What io_uring_prep_send() and io_uring_prep_recv() do, in one piece. */
+static inline void
 prepare(struct io_uring *uring, struct batched_call *call)
 {
+    bool sends = call->kind == BATCHED_SEND;
     struct io_uring_sqe *sqe = io_uring_get_sqe(uring);
     ASSERT(sqe != NULL);
-    if (call->kind == BATCHED_SEND) {
-        io_uring_prep_send(sqe, call->fd, call->bytes, call->len, MSG_DONTWAIT | MSG_NOSIGNAL);
-    } else {
-        io_uring_prep_recv(sqe, call->fd, call->bytes, call->len, MSG_DONTWAIT);
-    }
-    io_uring_sqe_set_data(sqe, call);
+    *sqe = (struct io_uring_sqe){
+        .opcode = sends ? IORING_OP_SEND : IORING_OP_RECV,
+        .fd = call->fd,
+        .addr = (uintptr_t)call->bytes,
+        .len = (unsigned)call->len,
+        .msg_flags = MSG_DONTWAIT | (sends ? MSG_NOSIGNAL : 0),
+        .user_data = (uintptr_t)call,
+    };
 }
 
 /* Takes the results that are there. */
@@ -127,7 +128,7 @@ take_results(struct io_uring *uring)
     unsigned head, n = 0;
     io_uring_for_each_cqe(uring, head, cqe)
     {
-        struct batched_call *call = io_uring_cqe_get_data(cqe);
+        struct batched_call *call = (struct batched_call *)(uintptr_t)cqe->user_data;
         call->result = cqe->res;
         n++;
     }
@@ -168,8 +169,9 @@ call_ring_use(void)
 }
 
 bool
-call_ring_open(struct call_ring *ring)
+call_ring_try(struct call_ring *ring)
 {
+    ring->refused = true;
     return false;
 }
 

@@ -50,9 +50,17 @@ void call_ring_forbid(void);
  * built without), or "unused" while no two calls were to be made at once. Any thread. */
 const char *call_ring_use(void);
 
+bool call_ring_try(struct call_ring *ring); /* call_ring_open() the first time */
+
 /* Opens the ring unless that was done or refused before; false if there is none. What stands
  * in the way is logged once. */
-bool call_ring_open(struct call_ring *ring);
+static inline bool
+call_ring_open(struct call_ring *ring)
+{
+    bool known = ring->uring != NULL || ring->refused;
+    return __builtin_expect(known, 1) ? ring->uring != NULL : call_ring_try(ring);
+}
+
 void call_ring_close(struct call_ring *ring);
 
 /* The call's place; it stands there until the batch is emptied (count = 0). `bytes` stay the
