@@ -486,10 +486,12 @@ read_calmly(struct conn *c)
         end_turn(c, consume_scratch(c, span_skip(input, used), requests));
         return;
     }
-    if (service_turn_measured(&w->service_times)) {
-        sends_flush(w); /* they would go first, and it is measured until it is sent */
-    } else if (sends_put(w, c)) {
-        return;
+    if (sends_together(&w->sends)) {
+        if (service_turn_measured(&w->service_times)) {
+            sends_flush(w); /* they would go first, and it is measured until it is sent */
+        } else if (sends_put(w, c)) {
+            return;
+        }
     }
     enum outbox_status status = send_answers(c, &sent);
     end_calmly(c, status, sent);

@@ -2,6 +2,12 @@
 #include "cached/conn.h"
 
 void
+sends_init(struct sends *s, struct loop *loop)
+{
+    s->ring = loop_call_ring(loop);
+}
+
+void
 sends_deinit(struct sends *s)
 {
     loop_hook_remove(&s->turn_end);
@@ -24,7 +30,7 @@ sends_put(struct worker *w, struct conn *c)
     struct span bytes = buf_span(&c->out.bytes);
     bool alone = s->batch.count == 0 && !loop_others_are_ready(w->loop);
     if (alone || c->out.count > 0 || bytes.len == 0 || bytes.len > SENDS_BYTES_MAX ||
-        !call_ring_open(loop_call_ring(w->loop))) {
+        !call_ring_open(s->ring)) {
         return false;
     }
     if (s->batch.count == 0) {
@@ -44,7 +50,7 @@ sends_flush(struct worker *w)
 {
     struct sends *s = &w->sends;
     loop_hook_remove(&s->turn_end);
-    call_batch_run(&s->batch, loop_call_ring(w->loop));
+    call_batch_run(&s->batch, s->ring);
     unsigned count = s->batch.count;
     s->batch.count = 0;
     for (unsigned i = 0; i < count; i++) {

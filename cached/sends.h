@@ -18,6 +18,7 @@ struct conn;
 struct worker;
 
 struct sends {
+    struct call_ring *ring; /* the loop's */
     struct call_batch batch;
     struct conn *conns[SENDS_MAX]; /* whose they are */
     struct buf spares[SENDS_MAX];  /* buffers for the answers of the next ones */
@@ -25,7 +26,15 @@ struct sends {
     struct loop_hook turn_end; /* while there are any */
 };
 
+void sends_init(struct sends *s, struct loop *loop);
 void sends_deinit(struct sends *s);
+
+/* Is anything ever sent together? */
+static inline bool
+sends_together(const struct sends *s)
+{
+    return !s->ring->refused;
+}
 
 /* The connection's answers go out at the end of this turn at the latest, and then conn_sent()
  * tells it. False if they are to be sent at once: nobody else waits for his turn, or they are

@@ -233,6 +233,7 @@ worker_start(struct node *node, unsigned index)
     w->scratch = mem_alloc(WORKER_SCRATCH_BYTES);
     w->now_ms = node_now_ms(node);
     conn_memory_init(&w->memory);
+    sends_init(&w->sends, w->loop);
     list_init(&w->conns);
     list_init(&w->halves);
     list_init(&w->announced);

@@ -468,16 +468,9 @@ read_ahead(struct loop *loop)
 }
 
 ssize_t
-loop_io_recv(struct loop_io *io, void *to, size_t room)
+loop_io_take_ahead(struct loop_io *io, void *to)
 {
-    ASSERT(room >= LOOP_AHEAD_MAX);
-
     const struct batched_call *ahead = io->ahead;
-    if (ahead == NULL) {
-        ssize_t n = call_recv(io->fd, to, room);
-        io->reads_little = n < LOOP_AHEAD_MAX;
-        return n;
-    }
     io->ahead = NULL;
     io->reads_little = ahead->result < LOOP_AHEAD_MAX;
     if (ahead->result < 0) {

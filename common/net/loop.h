@@ -12,6 +12,7 @@
 #pragma once
 #include "common/core/list.h"
 #include "common/net/call_batch.h"
+#include "common/net/calls.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -128,7 +129,19 @@ void loop_io_want(struct loop_io *io, int wanted);
  * callback that is told of LOOP_READ always calls it, and takes what comes, or ends the
  * descriptor, whatever it wants by then. */
 #define LOOP_AHEAD_MAX 4096
-ssize_t loop_io_recv(struct loop_io *io, void *to, size_t room);
+ssize_t loop_io_take_ahead(struct loop_io *io, void *to); /* where it was read already */
+static inline ssize_t
+loop_io_recv(struct loop_io *io, void *to, size_t room)
+{
+    ASSERT(room >= LOOP_AHEAD_MAX);
+
+    if (io->ahead != NULL) {
+        return loop_io_take_ahead(io, to);
+    }
+    ssize_t n = call_recv(io->fd, to, room);
+    io->reads_little = n < LOOP_AHEAD_MAX;
+    return n;
+}
 /* Before the fd is closed. Safe inside the callback; safe twice. */
 void loop_io_deinit(struct loop_io *io);
 
