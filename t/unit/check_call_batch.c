@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -171,6 +172,25 @@ START_TEST(one_call_needs_no_ring)
 }
 END_TEST
 
+/* As where a container's rules refuse it; here there is no descriptor left. */
+START_TEST(what_the_kernel_refuses_is_done_without)
+{
+    begin();
+    int next = dup(0);
+    close(next);
+    struct rlimit before, limit;
+    getrlimit(RLIMIT_NOFILE, &before);
+    limit = (struct rlimit){(rlim_t)next, before.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    ck_assert(!call_ring_open(&ring));
+    send_each();
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    ck_assert(!call_ring_open(&ring)); /* nor is it asked again */
+    ck_assert_str_eq(call_ring_use(), "unavailable");
+    end();
+}
+END_TEST
+
 START_TEST(what_is_forbidden_is_not_opened)
 {
     begin();
@@ -178,9 +198,11 @@ START_TEST(what_is_forbidden_is_not_opened)
     send_each();
     ck_assert_ptr_null(ring.uring);
     ck_assert(!call_ring_open(&ring));
+    ck_assert_str_ne(call_ring_use(), "on");
     end();
 }
 END_TEST
 
 UNIT_MAIN("call_batch", each_call_has_its_own_result, one_that_fails_hurts_no_other, nothing_waits,
-          a_ring_goes_round, one_call_needs_no_ring, what_is_forbidden_is_not_opened)
+          a_ring_goes_round, one_call_needs_no_ring, what_the_kernel_refuses_is_done_without,
+          what_is_forbidden_is_not_opened)
