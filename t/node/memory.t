@@ -23,7 +23,8 @@ sub fill {
     is($c->get('k20000'), 'v' x 1000, 'what is new is there');
 
     is($c->ask(join('', map { "md none$_ x q\r\n" } 1 .. 20_000)) =~ s/NF\r\n//gr, '', 'deletes that find nothing');
-    is($c->stats->{evictions}, $stats->{evictions}, 'need no room');
+    # Not the thousand and more that 20,000 items would need; buffers may need some.
+    cmp_ok($c->stats->{evictions} - $stats->{evictions}, '<', 100, 'need no room');
 
     # What is read goes on living under a stream of new keys.
     $c->set('hot', 'x');
