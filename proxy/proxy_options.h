@@ -63,7 +63,7 @@
       "client connections at a time")                                                              \
     X(0,   "max-inflight",      NUMBER,   max_inflight,    "N",       "1000",                      \
       "requests on their way to one node, of each thread; over it reads miss and writes fail")     \
-    X(0,   "gather-us",         NUMBER,   gather_us,       "N",       "50",                        \
+    X(0,   "gather-us",         NUMBER,   gather_us,       "N",       "60",                        \
       "microseconds that a thread takes for a turn while many clients ask: what comes meanwhile "  \
       "is done together; 0: each as it comes")                                                     \
     X(0,   "no-io-uring",       BOOL,     no_io_uring,     "",        NULL,                        \

@@ -12,7 +12,7 @@ for my $mode (['with io_uring', qr/^(?:on|unavailable)$/], ['without', qr/^off$/
     check_together($proxy, $what, 16);
     my $settings = $proxy->connect->stats('settings');
     like($settings->{io_uring}, $state, "settings: $settings->{io_uring}");
-    is($settings->{gather_us}, 50, 'and how long a turn takes under load');
+    is($settings->{gather_us}, 60, 'and how long a turn takes under load');
 }
 
 done_testing;
