@@ -134,23 +134,17 @@ struct turn {
 static inline void
 borrow_spare(struct conn *c)
 {
-    struct sends *sends = &c->worker->sends;
-    if (c->out.bytes.mem == NULL && sends->spare_count > 0) {
-        c->out.bytes = sends->spares[--sends->spare_count];
+    if (c->out.bytes.mem == NULL) {
+        c->out.bytes = sends_borrow(&c->worker->sends);
     }
 }
 
-/* Gives a buffer back to the worker, or frees what is not needed. The worker keeps one that
- * may have become large, and some that have not. */
+/* Gives the buffer back to the worker, or frees what is not needed. */
 static inline __attribute__((always_inline)) void
 return_spare(struct conn *c)
 {
-    struct sends *sends = &c->worker->sends;
-    size_t most = sends->spare_count == 0 ? WORKER_SCRATCH_BYTES : SENDS_SPARE_MAX;
-    if (buf_len(&c->out.bytes) == 0 && sends->spare_count < SENDS_MAX && c->out.bytes.mem != NULL &&
-        c->out.bytes.cap <= most) {
-        sends->spares[sends->spare_count++] = c->out.bytes;
-        c->out.bytes = BUF_EMPTY;
+    if (buf_len(&c->out.bytes) == 0) {
+        sends_give_back(&c->worker->sends, &c->out.bytes, WORKER_SCRATCH_BYTES);
     }
     outbox_trim(&c->out);
 }

@@ -4,7 +4,8 @@
  * do, a worker that has much to do may let some microseconds pass before its next turn
  * (loop_gather()): several will have asked by then, and are read, executed and answered
  * together, which costs a good deal less than one after the other; so they are answered
- * sooner, too. A few have nobody to wait for.
+ * sooner, too. A few have nobody to wait for. (A proxy knows who waits for an answer and
+ * goes by that, proxy/gather.h; at a node nobody waits from one turn to the next.)
  *
  * One per worker; its thread only. */
 #pragma once

@@ -29,6 +29,25 @@ struct sends {
 void sends_init(struct sends *s, struct loop *loop);
 void sends_deinit(struct sends *s);
 
+/* A buffer for answers: empty, and without memory if none is spare. */
+static inline struct buf
+sends_borrow(struct sends *s)
+{
+    return s->spare_count > 0 ? s->spares[--s->spare_count] : BUF_EMPTY;
+}
+
+/* Takes an empty buffer back, unless there are enough: one that may be as large as
+ * `one_max`, and some smaller ones. */
+static inline void
+sends_give_back(struct sends *s, struct buf *bytes, size_t one_max)
+{
+    size_t most = s->spare_count == 0 ? one_max : SENDS_SPARE_MAX;
+    if (bytes->mem != NULL && s->spare_count < SENDS_MAX && bytes->cap <= most) {
+        s->spares[s->spare_count++] = *bytes;
+        *bytes = BUF_EMPTY;
+    }
+}
+
 /* Is anything ever sent together? */
 static inline bool
 sends_together(const struct sends *s)
@@ -44,5 +63,6 @@ bool sends_put(struct worker *w, struct conn *c);
 /* Sends what there is. */
 void sends_flush(struct worker *w);
 
-/* The connection is about to be closed: what it is owed, it gets before. */
+/* The connection is about to be closed: what it is owed, it gets before. Nobody closes one in
+ * the turn in which it was answered, but who will is not to leave us with it. */
 void sends_forget(struct worker *w, const struct conn *c);

@@ -11,6 +11,7 @@
 
 #ifdef HAVE_LIBURING
 #include <liburing.h>
+#endif
 
 enum use { UNUSED, ON, OFF, UNAVAILABLE };
 static _Atomic enum use use; /* OFF from the begin, or what became of the last ring */
@@ -28,6 +29,17 @@ call_ring_use(void)
         [UNUSED] = "unused", [ON] = "on", [OFF] = "off", [UNAVAILABLE] = "unavailable"};
     return names[atomic_load(&use)];
 }
+
+static void
+refuse(struct call_ring *ring, int error)
+{
+    ring->refused = true;
+    if (atomic_exchange(&use, UNAVAILABLE) != UNAVAILABLE) {
+        log_info("io_uring_unavailable", "reason=%s", LOG_STR(strerror(error)));
+    }
+}
+
+#ifdef HAVE_LIBURING
 
 /* What this ring can do, whoever gets hold of it: send and receive. 0, or -errno. */
 static int
@@ -65,32 +77,18 @@ set_up(struct io_uring *uring)
     return error;
 }
 
-static void
-refuse(struct call_ring *ring, int error)
+/* 0, or -errno. */
+static int
+open_ring(struct call_ring *ring)
 {
-    ring->refused = true;
-    if (atomic_exchange(&use, UNAVAILABLE) != UNAVAILABLE) {
-        log_info("io_uring_unavailable", "reason=%s", LOG_STR(strerror(error)));
-    }
-}
-
-bool
-call_ring_try(struct call_ring *ring)
-{
-    if (atomic_load(&use) == OFF) {
-        ring->refused = true;
-        return false;
-    }
     struct io_uring *uring = mem_zalloc(sizeof(*uring));
     int error = set_up(uring);
     if (error != 0) {
         free(uring);
-        refuse(ring, -error);
-        return false;
+        return error;
     }
     ring->uring = uring;
-    atomic_store(&use, ON);
-    return true;
+    return 0;
 }
 
 void
@@ -157,22 +155,10 @@ run_together(struct call_batch *batch, struct io_uring *uring)
 
 #else
 
-void
-call_ring_forbid(void)
+static int
+open_ring(struct call_ring *ring)
 {
-}
-
-const char *
-call_ring_use(void)
-{
-    return "unavailable";
-}
-
-bool
-call_ring_try(struct call_ring *ring)
-{
-    ring->refused = true;
-    return false;
+    return -ENOSYS;
 }
 
 void
@@ -186,12 +172,23 @@ run_together(struct call_batch *batch, struct io_uring *uring)
     return 0;
 }
 
-static void
-refuse(struct call_ring *ring, int error)
-{
-}
-
 #endif
+
+bool
+call_ring_try(struct call_ring *ring)
+{
+    if (atomic_load(&use) == OFF) {
+        ring->refused = true;
+        return false;
+    }
+    int error = open_ring(ring);
+    if (error != 0) {
+        refuse(ring, -error);
+        return false;
+    }
+    atomic_store(&use, ON);
+    return true;
+}
 
 static void
 run_alone(struct batched_call *call)

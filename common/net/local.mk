@@ -10,6 +10,7 @@ libmfnet_a_SOURCES = \
 	common/net/listener.c common/net/listener.h \
 	common/net/loop.c common/net/loop.h \
 	common/net/page.c common/net/page.h \
+	common/net/read_ahead.c common/net/read_ahead.h \
 	common/net/resolver.c common/net/resolver.h \
 	common/net/sock.c common/net/sock.h \
 	common/net/stream.c common/net/stream.h \

@@ -3,6 +3,7 @@
 #include "common/core/clock.h"
 #include "common/core/mem.h"
 #include "common/net/calls.h"
+#include "common/net/read_ahead.h"
 #include "common/net/timer_heap.h"
 
 #include <errno.h>
@@ -13,7 +14,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/time.h>
@@ -45,8 +45,7 @@ struct loop {
     struct epoll_event ready[READY_MAX];
     int ready_at, ready_count; /* those from ready_at on are still to be told */
     struct call_ring ring;
-    struct call_batch ahead; /* reads of some of them, and where they go: */
-    char *ahead_rooms;       /* LOOP_AHEAD_MAX for each; NULL until needed */
+    struct read_ahead ahead; /* reads of some of them */
     struct timer_heap timers;
     struct event_base *base; /* or NULL, and these with it: */
     struct event *nested;    /* epoll_fd is ready */
@@ -241,7 +240,7 @@ loop_destroy(struct loop **loop)
     close(l->wake_fd);
     timer_heap_deinit(&l->timers);
     call_ring_close(&l->ring);
-    free(l->ahead_rooms);
+    read_ahead_deinit(&l->ahead);
     if (l->base != NULL) {
         event_free(l->nested);
         event_free(l->alarm);
@@ -367,6 +366,15 @@ tell_rarely(struct loop *loop, const struct epoll_event *event)
     }
 }
 
+/* Reads together who may be, puts them first of those that are ready, and returns how many
+ * they are. */
+static inline int
+read_some_ahead(struct loop *loop)
+{
+    return read_ahead(&loop->ahead, &loop->ring, loop->ready + loop->ready_at,
+                      loop->ready_count - loop->ready_at);
+}
+
 /* A callback may end any descriptor, its own included, and want something else.
  * Nearly always there is something to read for one who wants nothing else. */
 static inline void
@@ -415,74 +423,6 @@ next_turn(struct loop *loop)
     run_timers(loop);
 }
 
-/* --- reading ahead ----------------------------------------------------------------- */
-
-static bool
-may_be_read_ahead(const struct epoll_event *event)
-{
-    const struct loop_io *io = event->data.ptr;
-    return event->events == EPOLLIN && io != NULL && io->wanted == LOOP_READ &&
-           (io->reads_little || io->aim != NULL);
-}
-
-static void
-read_one_ahead(struct loop *loop, struct loop_io *io)
-{
-    char *to = loop->ahead_rooms + (size_t)loop->ahead.count * LOOP_AHEAD_MAX;
-    size_t room = LOOP_AHEAD_MAX;
-    if (io->aim != NULL && (to = io->aim(io->arg, &room)) == NULL) {
-        return; /* which its callback will find, too */
-    }
-    io->ahead = call_batch_add(&loop->ahead, BATCHED_RECV, io->fd, to, room);
-}
-
-/* Puts those that may be read together in front of the others that are ready, as many as a
- * batch takes, and reads them. Returns how many. */
-static __attribute__((noinline)) int
-read_ahead(struct loop *loop)
-{
-    struct epoll_event *ready = loop->ready + loop->ready_at;
-    int count = loop->ready_count - loop->ready_at, n = 0;
-    if (loop->ring.refused) {
-        return 0;
-    }
-    for (int i = 0; i < count && n < CALL_BATCH_MAX; i++) {
-        if (may_be_read_ahead(&ready[i])) {
-            struct epoll_event event = ready[i];
-            ready[i] = ready[n];
-            ready[n++] = event;
-        }
-    }
-    if (n < 2 || !call_ring_open(&loop->ring)) {
-        return 0;
-    }
-    if (loop->ahead_rooms == NULL) {
-        loop->ahead_rooms = mem_alloc((size_t)CALL_BATCH_MAX * LOOP_AHEAD_MAX);
-    }
-    loop->ahead.count = 0;
-    for (int i = 0; i < n; i++) {
-        read_one_ahead(loop, ready[i].data.ptr);
-    }
-    call_batch_run(&loop->ahead, &loop->ring);
-    return n;
-}
-
-ssize_t
-loop_io_take_ahead(struct loop_io *io, void *to)
-{
-    const struct batched_call *ahead = io->ahead;
-    io->ahead = NULL;
-    io->reads_little = ahead->result < LOOP_AHEAD_MAX;
-    if (ahead->result < 0) {
-        errno = (int)-ahead->result;
-        return -1;
-    }
-    if (ahead->bytes != to) {
-        memcpy(to, ahead->bytes, (size_t)ahead->result);
-    }
-    return ahead->result;
-}
-
 /* --- the turn ---------------------------------------------------------------------- */
 
 /* Nobody's turn comes earlier for it, but timers, who has yielded among them, wait for
@@ -496,7 +436,7 @@ tell_many(struct loop *loop)
         }
         /* Between the read and the callback there is no turn: it is little, and would have
          * to be kept for those who go. */
-        int n = read_ahead(loop);
+        int n = read_some_ahead(loop);
         do {
             tell_next(loop);
         } while (--n > 0);
@@ -510,7 +450,7 @@ tell_ready(struct loop *loop)
     if (loop->ready_count == 0) {
         return;
     }
-    int n = loop->ready_count > 1 ? read_ahead(loop) : 0;
+    int n = loop->ready_count > 1 ? read_some_ahead(loop) : 0;
     do {
         tell_next(loop);
     } while (--n > 0);

@@ -122,14 +122,17 @@ void loop_io_init(struct loop_io *io, struct loop *loop, int fd, void (*fn)(void
                   void *arg);
 /* Replaces what is waited for. Cheap when nothing changes. */
 void loop_io_want(struct loop_io *io, int wanted);
-/* As recv(), for callbacks that are told of LOOP_READ; `room` is LOOP_AHEAD_MAX or more. If
- * several descriptors of this kind have become readable, and have an aim or brought little
- * the last time, they were read together before their callbacks, and what came is here
- * already, or, where they aimed, in its place. So a
- * callback that is told of LOOP_READ always calls it, and takes what comes, or ends the
- * descriptor, whatever it wants by then. */
+/* Before the fd is closed. Safe inside the callback; safe twice. */
+void loop_io_deinit(struct loop_io *io);
+
 #define LOOP_AHEAD_MAX 4096
-ssize_t loop_io_take_ahead(struct loop_io *io, void *to); /* where it was read already */
+
+ssize_t loop_io_take_ahead(struct loop_io *io, void *to); /* read_ahead.c */
+
+/* As recv(), for callbacks that are told of LOOP_READ; `room` is LOOP_AHEAD_MAX or more. What
+ * comes may have been read already, together with what came for others (read_ahead.h). So a
+ * callback that is told of LOOP_READ always calls it, and takes what comes or ends the
+ * descriptor, whatever it wants by then. */
 static inline ssize_t
 loop_io_recv(struct loop_io *io, void *to, size_t room)
 {
@@ -142,8 +145,6 @@ loop_io_recv(struct loop_io *io, void *to, size_t room)
     io->reads_little = n < LOOP_AHEAD_MAX;
     return n;
 }
-/* Before the fd is closed. Safe inside the callback; safe twice. */
-void loop_io_deinit(struct loop_io *io);
 
 /* --- timers ------------------------------------------------------------ */
 struct loop_timer {
