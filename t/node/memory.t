@@ -15,7 +15,8 @@ sub fill {
     my $c = $node->connect;
     is(fill($c, 'k', 20_000, 1000), '', 'more is stored than fits');
     my $stats = $c->stats;
-    cmp_ok($stats->{memory_used}, '<=', $stats->{limit_maxbytes}, 'the limit is kept');
+    # What connections have just taken may be a 64th over it for a moment (docs/store.md).
+    cmp_ok($stats->{memory_used}, '<=', $stats->{limit_maxbytes} * 65 / 64, 'the limit is kept');
     cmp_ok($stats->{memory_used}, '>=', $stats->{limit_maxbytes} * 0.98, 'and used');
     cmp_ok($stats->{evictions}, '>', 10_000, 'by evicting');
     is($stats->{evictions} + $stats->{curr_items}, 20_000, 'nothing is lost uncounted');
@@ -85,7 +86,7 @@ sub fill {
     $_->send("set h 0 0 1000000\r\nx") for @hoarders;
     my $c = $node->connect;
     wait_until(sub { $c->stats->{store_no_memory} >= 4 }, deadline(10), 'the limit is reached');
-    cmp_ok($c->stats->{memory_used}, '<=', 8 << 20, 'reserved memory is bounded');
+    cmp_ok($c->stats->{memory_used}, '<=', (8 << 20) * 65 / 64, 'reserved memory is bounded');
     $_->close for @hoarders;
     wait_until(sub { $c->stats->{curr_connections} == 1 }, deadline(10), 'they are gone');
     is($c->set('a', 'x' x 500_000), 'STORED', 'and their memory is free');

@@ -40,7 +40,8 @@ wait_until(sub { $c->stats->{memory_buffers} > $READERS * 45_000 }, deadline(20)
 my $before = $c->stats;
 is(fill('n', 3000), "STORED\r\n" x 3000, 'writers find room');
 my $after = $c->stats;
-cmp_ok($after->{memory_used}, '<=', $after->{limit_maxbytes}, 'within the limit');
+# What connections have just taken may be a 64th over it for a moment (docs/store.md).
+cmp_ok($after->{memory_used}, '<=', $after->{limit_maxbytes} * 65 / 64, 'within the limit');
 cmp_ok($after->{curr_items}, '>', 0.5 * $before->{curr_items}, 'most of which serves items');
 is($after->{store_no_memory}, 0, 'nobody is refused');
 my @kept = grep { defined $c->get("n$_") } 1001 .. 3000;
